@@ -1,0 +1,41 @@
+# Each target makes its own environment in .venv first; ARGS goes to pytest, e.g. make test ARGS="-n 2".
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: specs test check format lint types layers fix bench clean
+
+specs: .venv/ready
+	$(BIN)/pytest --sockspec specs/ $(ARGS)
+
+test: .venv/ready
+	$(BIN)/pytest tests $(ARGS)
+
+check: format lint types layers test specs
+
+format: .venv/ready
+	$(BIN)/ruff format --check .
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+
+types: .venv/ready
+	$(BIN)/mypy
+
+layers: .venv/ready
+	$(BIN)/lint-imports
+
+fix: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/ready
+	$(BIN)/python -m benchmarks
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .sockharness

@@ -1,0 +1,67 @@
+"""sockharness: test network clients, servers and protocols over real sockets.
+
+The public names are loaded when they are first used (PEP 562): every pytest run in an environment that
+holds this package imports it, and most of them use none of it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sockharness.engine.connector import Connecting as Connecting
+    from sockharness.engine.connector import connect as connect
+    from sockharness.engine.listener import Listener as Listener
+    from sockharness.engine.listener import listen as listen
+    from sockharness.engine.reactor import Reactor as Reactor
+    from sockharness.engine.stream import ReadyState as ReadyState
+    from sockharness.engine.stream import Socket as Socket
+    from sockharness.errors import ClosedError as ClosedError
+    from sockharness.errors import ExpectationFailed as ExpectationFailed
+    from sockharness.errors import SpecError as SpecError
+    from sockharness.errors import Unavailable as Unavailable
+    from sockharness.errors import UsageError as UsageError
+    from sockharness.facade.tcp import Connection as Connection
+    from sockharness.facade.tcp import TcpServer as TcpServer
+    from sockharness.harness import Harness as Harness
+
+_HOMES = {
+    "ClosedError": "sockharness.errors",
+    "Connecting": "sockharness.engine.connector",
+    "Connection": "sockharness.facade.tcp",
+    "ExpectationFailed": "sockharness.errors",
+    "Harness": "sockharness.harness",
+    "Listener": "sockharness.engine.listener",
+    "Reactor": "sockharness.engine.reactor",
+    "ReadyState": "sockharness.engine.stream",
+    "Socket": "sockharness.engine.stream",
+    "SpecError": "sockharness.errors",
+    "TcpServer": "sockharness.facade.tcp",
+    "Unavailable": "sockharness.errors",
+    "UsageError": "sockharness.errors",
+    "connect": "sockharness.engine.connector",
+    "listen": "sockharness.engine.listener",
+}
+
+__all__ = sorted([*_HOMES, "run"])  # noqa: PLE0605 - derived, so that it cannot lag behind
+
+
+def run() -> None:
+    """Run the calling thread's reactor until no referenced handle is left, as a Bun process does.
+
+    Raises:
+        Exception: what a handler raised and no `error` handler took (D17).
+    """
+    from sockharness.engine.reactor import Reactor
+
+    Reactor.current().run()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sockharness' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

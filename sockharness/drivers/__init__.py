@@ -1,0 +1,1 @@
+"""Who executes what a spec says."""

@@ -1,0 +1,1 @@
+"""Event-driven sockets with the semantics of Bun; standard library only, usable alone."""

@@ -1,0 +1,93 @@
+"""Every exception, grouped by who must act.
+
+| family | who acts |
+|---|---|
+| `SpecError` | the author of the spec: it has a place |
+| `ExpectationFailed` | whoever wrote the program under test |
+| `Unavailable` | whoever runs the tests: this machine lacks something; a skip |
+| `UsageError`, `ClosedError` | the caller of this interface |
+
+Errors of the operating system stay `OSError` with a positive `errno`, and get `.code`, the errno's
+name, as in Bun. Anything else that escapes is a bug of this package. All of them can be pickled,
+because a parallel run sends them between processes.
+"""
+
+import errno as _errno
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sockharness.location import Location, excerpt
+
+
+class SockharnessError(Exception):
+    """What the exceptions of this package have in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a spec: where, what, and how to mend it (`hint` may be empty)."""
+
+    location: Location
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"line {self.location.line}: {self.message}" + (
+            f" ({self.hint})" if self.hint else ""
+        )
+
+    def report(self) -> list[str]:
+        """Return the lines that tell a person about it: message, clickable place, source, hint."""
+        lines = [f"line {self.location.line}: {self.message}", f"  {self.location}"]
+        lines += [f"  {line}" for line in excerpt(self.location)]
+        return [*lines, f"  hint: {self.hint}"] if self.hint else lines
+
+
+class SpecError(SockharnessError):
+    """A spec is wrong, or asks for what it may not have; every problem found is in `problems`."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(problems)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n\n".join("\n".join(problem.report()) for problem in self.problems)
+
+
+class ExpectationFailed(AssertionError):
+    """What happened is not what was expected; the text says where, what, and what arrived instead.
+
+    The first line stands alone within 60 columns, because summaries cut there.
+    """
+
+
+class Unavailable(SockharnessError):
+    """This machine lacks a right, a program or a feature: a skip with this reason."""
+
+
+class UsageError(SockharnessError, RuntimeError):
+    """A function was called where or how it cannot be; the text says what to do instead."""
+
+
+class ClosedError(UsageError):
+    """An object was used after it was closed."""
+
+
+def with_code(error: OSError) -> OSError:
+    """Give an `OSError` the attribute `code`, its errno's name (`"ECONNREFUSED"`); return it."""
+    if not hasattr(error, "code"):
+        names: Any = error
+        names.code = _errno.errorcode.get(error.errno or 0, "")
+    return error
+
+
+def os_error(number: int) -> OSError:
+    """Return the `OSError` (its right subclass) for an errno, with its `code`."""
+    return with_code(OSError(number, os.strerror(number)))
+
+
+def code_of(error: BaseException) -> str:
+    """Return the name of an error: its `code` such as `"ECONNRESET"`, else the class's name."""
+    return getattr(error, "code", "") or type(error).__name__

@@ -1,0 +1,71 @@
+"""The words for what can happen, the same in YAML, Python, JSON lines and HTML.
+
+An event has one of two kinds. A *handler* event is what an engine told a peer by calling one of its
+handlers; an *action* is what a peer was told to do, which is a call of one of the engine's methods.
+Both carry the engine's own name (`data`, `close`; `write`, `shutdown`).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sockharness.errors import code_of
+
+HANDLER_EVENTS = (
+    "open",
+    "data",
+    "drain",
+    "end",
+    "close",
+    "error",
+    "connect_error",
+    "timeout",
+    "uncaught_exception",
+)
+
+
+class Kind(StrEnum):
+    """Who speaks in an event: the engine (a handler was called) or the peer (a method was
+    called)."""
+
+    HANDLER = "handler"
+    ACTION = "action"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Event:
+    """One thing that happened to one peer.
+
+    Attributes:
+        name: the handler's or the method's name.
+        peer: the participant to whom it happened.
+        connection: which of the peer's connections, from 1; 0 for the peer itself (a listener).
+        at: seconds since the timeline began, when it happened.
+        data: the bytes received, or offered to be written.
+        error: the error or exception that came with it.
+        result: what the method returned; `None` as long as it has not returned. The only field that
+            changes.
+        note: a few words more, for people.
+    """
+
+    name: str
+    peer: str
+    connection: int = 0
+    kind: Kind = Kind.HANDLER
+    at: float = 0.0
+    data: bytes = b""
+    error: BaseException | None = None
+    result: int | None = None
+    note: str = ""
+
+    @property
+    def code(self) -> str:
+        """The name of its error, such as `"ECONNRESET"`; empty without one."""
+        return code_of(self.error) if self.error is not None else ""
+
+    def __repr__(self) -> str:
+        parts = [f"{self.peer}@{self.connection}" if self.connection else self.peer, self.name]
+        if self.data:
+            parts.append(f"{len(self.data)} B")
+        if self.error is not None:
+            parts.append(self.code)
+        return f"<Event {' '.join(parts)} at {self.at:.3f} s>"

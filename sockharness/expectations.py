@@ -1,0 +1,251 @@
+"""Does what happened satisfy what was expected?
+
+An expectation is held against a `Channel`. Its `check` answers with a `Progress`: satisfied (and
+then it has claimed what satisfied it), pending, or failed. It fails as soon as nothing that may
+still come can satisfy it: a byte that differs, a connection that ended. Whoever waits for it asks
+again after each turn of the loop, and calls `give_up` when the time is over.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Protocol
+
+from sockharness.events import Event
+from sockharness.printable import count, show
+from sockharness.spec.matchers import Matcher, Result, Verdict
+from sockharness.timeline import Channel
+
+NO_ERROR = "none"
+"""As the wanted error code: there must be no error."""
+ANY_ERROR = "any"
+"""As the wanted error code: whatever it is."""
+AFTER_CLOSE = ("error", "uncaught_exception")
+"""The events that may still come when a connection is closed (TCP-035, D17)."""
+SHORT = 14
+"""The most characters of two texts that still fit beside each other in a headline."""
+
+
+class State(Enum):
+    """How far an expectation is."""
+
+    SATISFIED = auto()
+    PENDING = auto()
+    FAILED = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """Why an expectation is not satisfied.
+
+    Attributes:
+        headline: what happened instead, in a few words that stand alone.
+        note: the same, with what there is room for.
+        expected: the bytes wanted; `None` if the difference is not one of bytes.
+        received: the bytes there are.
+        waiting_for: what was still missing; empty if it was not a matter of waiting.
+        details: more lines for the report.
+    """
+
+    headline: str
+    note: str = ""
+    expected: bytes | None = None
+    received: bytes = b""
+    waiting_for: str = ""
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """An answer: `event` and `captures` when satisfied, `mismatch` when failed."""
+
+    state: State
+    event: Event | None = None
+    captures: dict[str, bytes] = field(default_factory=dict)
+    mismatch: Mismatch | None = None
+
+
+PENDING = Progress(state=State.PENDING)
+
+
+class Expectation(Protocol):
+    """Something that should happen on a channel."""
+
+    channel: Channel
+
+    def check(self) -> Progress:
+        """Judge what has happened so far, and claim what satisfies it."""
+        ...
+
+    def give_up(self) -> Mismatch:
+        """Say what is missing, now that the time is over."""
+        ...
+
+
+class BytesExpected:
+    """The next unread bytes of a channel are what a matcher wants; they are claimed."""
+
+    __slots__ = ("channel", "matcher")
+
+    def __init__(self, channel: Channel, matcher: Matcher) -> None:
+        self.channel = channel
+        self.matcher = matcher
+
+    def check(self) -> Progress:
+        """Match the unread bytes."""
+        channel = self.channel
+        result = self.matcher.match(channel.unread)
+        if result.verdict is Verdict.MATCH:
+            del channel.unread[: result.size]
+            return Progress(state=State.SATISFIED, captures=result.captures)
+        if result.verdict is Verdict.MISMATCH:
+            return _failed(self._differs(result))
+        if channel.ended is not None:
+            return _failed(self._missing(result, f", then {ending(channel)}"))
+        return PENDING
+
+    def give_up(self) -> Mismatch:
+        """Say how many bytes are missing."""
+        return self._missing(self.matcher.match(self.channel.unread), "")
+
+    def _missing(self, result: Result, then: str) -> Mismatch:
+        got = len(self.channel.unread)
+        wanted = result.wanted
+        if got == 0:
+            amount = "got nothing"
+        elif wanted is not None:
+            amount = f"got {got} of {count(wanted, 'byte')}"
+        else:
+            amount = f"got {count(got, 'byte')} and no match"
+        missing = count(wanted - got, "byte") if wanted is not None else self.matcher.describe()
+        return Mismatch(
+            headline=f"{self.channel.peer} {amount}{then}",
+            note=f"{self.channel.peer} {amount}{then}; expected {self.matcher.describe()}",
+            expected=self.matcher.expected(),
+            received=bytes(self.channel.unread),
+            waiting_for="" if then else missing,
+        )
+
+    def _differs(self, result: Result) -> Mismatch:
+        peer, unread, expected = self.channel.peer, self.channel.unread, self.matcher.expected()
+        received = bytes(unread[: result.wanted] if result.wanted is not None else unread)
+        wanted, got = self.matcher.describe(), f'"{show(received)}"'
+        if len(wanted) <= SHORT and len(got) <= SHORT:
+            headline = f"{peer} got {got}, expected {wanted}"
+        else:
+            headline = f"{peer} data differs at byte {result.size}"
+        return Mismatch(
+            headline=headline,
+            note=f"{peer} got other bytes from offset {result.size}",
+            expected=expected,
+            received=received,
+        )
+
+
+class EventExpected:
+    """The next unclaimed event of a name, with the right error; it is claimed.
+
+    Args:
+        channel: whose event.
+        name: the handler's name.
+        error: the code wanted (`"ECONNRESET"`), `NO_ERROR` or `ANY_ERROR`.
+        message: text that the error's message must contain, if any.
+    """
+
+    __slots__ = ("channel", "error", "message", "name")
+
+    def __init__(
+        self, channel: Channel, name: str, *, error: str = ANY_ERROR, message: str = ""
+    ) -> None:
+        self.channel = channel
+        self.name = name
+        self.error = error
+        self.message = message
+
+    def check(self) -> Progress:
+        """Look for the event."""
+        event = self.channel.next_unclaimed(self.name)
+        if event is not None:
+            return self._judge(event)
+        if self.channel.closed is not None and self.name not in AFTER_CLOSE:
+            return _failed(self._never_came(f"it saw {ending(self.channel)}"))
+        return PENDING
+
+    def give_up(self) -> Mismatch:
+        """Say that it never came, and what came instead."""
+        instead = ", ".join(event.name for event in self.channel.unclaimed if event.name != "open")
+        return self._never_came(f"it saw {instead}" if instead else "")
+
+    def _judge(self, event: Event) -> Progress:
+        got = event.code or NO_ERROR
+        if self.error not in (ANY_ERROR, got):
+            return _failed(self._other(event, f"error {got}", f"error {self.error}"))
+        if self.message and self.message not in str(event.error):
+            wanted = f'message "{show(self.message, limit=40)}"'
+            return _failed(self._other(event, f'"{show(str(event.error), limit=40)}"', wanted))
+        self.channel.claim(event)
+        return Progress(state=State.SATISFIED, event=event)
+
+    def _other(self, event: Event, got: str, wanted: str) -> Mismatch:
+        peer = self.channel.peer
+        hint = "; write `error: " + event.code + "` if that is meant" if event.code else ""
+        return Mismatch(
+            headline=f"{peer} {self.name}: {got}, expected {wanted}",
+            note=f"{peer} saw {self.name} with {got}, expected {wanted}{hint}",
+        )
+
+    def _never_came(self, instead: str) -> Mismatch:
+        peer = self.channel.peer
+        because = f"; {instead}" if instead else ""
+        return Mismatch(
+            headline=f"{peer} saw no {self.name}{because}",
+            note=f"{peer} saw no {self.name}{because}",
+            waiting_for=self.name,
+        )
+
+
+class NothingExpected:
+    """No event of a name from now on; for `data`, no unread byte."""
+
+    __slots__ = ("_known", "channel", "name")
+
+    def __init__(self, channel: Channel, name: str) -> None:
+        self.channel = channel
+        self.name = name
+        self._known = set(map(id, channel.unclaimed))
+
+    def check(self) -> Progress:
+        """Fail if it came; else stay pending: only the end of the time satisfies it."""
+        peer = self.channel.peer
+        if self.name == "data":
+            if not self.channel.unread:
+                return PENDING
+            got = bytes(self.channel.unread)
+            headline = f"{peer} got {count(len(got), 'byte')}, expected no data"
+            return _failed(Mismatch(headline=headline, note=headline, expected=b"", received=got))
+        came = any(
+            event.name == self.name and id(event) not in self._known
+            for event in self.channel.unclaimed
+        )
+        if not came:
+            return PENDING
+        return _failed(
+            Mismatch(
+                headline=f"{peer} saw {self.name}, expected none", note=f"{peer} saw {self.name}"
+            )
+        )
+
+    def give_up(self) -> Mismatch:
+        """Never called: the end of the time is what was hoped for."""
+        raise AssertionError("the end of the time satisfies a negative expectation")
+
+
+def ending(channel: Channel) -> str:
+    """Say how a channel ended: `end`, `close`, `close (ECONNRESET)`."""
+    event = channel.ended or channel.closed
+    if event is None:
+        return "nothing"
+    return f"{event.name} ({event.code})" if event.code else event.name
+
+
+def _failed(mismatch: Mismatch) -> Progress:
+    return Progress(state=State.FAILED, mismatch=mismatch)

@@ -1,0 +1,1 @@
+"""The thread-safe handles that tests use."""

@@ -1,0 +1,67 @@
+"""What came of a conversation. Data only: telling it is the report's business."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sockharness.expectations import Mismatch
+from sockharness.location import Location
+from sockharness.timeline import Timeline
+
+
+class Verdict(StrEnum):
+    """How a run ended. A spec that is wrong has no outcome: it raises `SpecError`."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """How long a wait lasted, how long it might have, and where that limit came from. Seconds."""
+
+    peer: str
+    lasted: float
+    limit: float
+    origin: str = "default"
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One thing that is not as it should be.
+
+    Attributes:
+        mismatch: what was expected and what came.
+        location: the step or the line that expected it.
+        wait: the wait that ran out, if one did.
+        exception: what a handler raised, if that is the failure.
+    """
+
+    mismatch: Mismatch
+    location: Location | None = None
+    wait: Wait | None = None
+    exception: BaseException | None = None
+
+    @property
+    def headline(self) -> str:
+        """What is wrong, in a line that stands alone."""
+        where = f"line {self.location.line}: " if self.location is not None else ""
+        return where + self.mismatch.headline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The end of a run: the verdict, the failures (the first is the cause), and all that
+    happened."""
+
+    verdict: Verdict
+    timeline: Timeline
+    failures: Sequence[Failure] = field(default_factory=tuple)
+
+    @property
+    def headline(self) -> str:
+        """The first failure's headline, marked if the run was inconclusive."""
+        mark = "inconclusive: " if self.verdict is Verdict.INCONCLUSIVE else ""
+        return mark + (self.failures[0].headline if self.failures else str(self.verdict))

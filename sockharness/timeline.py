@@ -1,0 +1,131 @@
+"""What happened, in order.
+
+A `Timeline` keeps every event in the order of its arrival, and sorts the events of each
+connection into a `Channel`: the bytes that were received and not yet claimed, and the events that
+were not yet claimed. An expectation claims what satisfies it; what nobody claims is a finding at
+the end.
+
+Frames that a capture hands over may arrive later than the socket events to which they belong, so an
+entry has its own time beside its place: waiting goes by place, pictures go by time.
+"""
+
+from collections.abc import Iterator
+
+from sockharness.clock import Clock, MonotonicClock
+from sockharness.events import Event, Kind
+
+LISTENER = 0
+
+
+class Channel:
+    """One connection as one peer sees it; connection 0 is the peer itself.
+
+    Attributes:
+        unread: the bytes received and not yet claimed; an expectation removes what it takes from
+            the front.
+        received: how many bytes were received in all.
+        unclaimed: the handler events that were not yet claimed, `data` excepted.
+        actions: what this end was told to do.
+        opened: the `open` event, once it came.
+        ended: the first event after which no byte can be received any more (`end`, `close`,
+            `connect_error`).
+        closed: the `close` or `connect_error` event, once it came: nothing but `error` follows it.
+        remote: the peer at the other end, when it is known.
+    """
+
+    __slots__ = (
+        "actions",
+        "closed",
+        "connection",
+        "ended",
+        "opened",
+        "peer",
+        "received",
+        "remote",
+        "unclaimed",
+        "unread",
+    )
+
+    def __init__(self, peer: str, connection: int) -> None:
+        self.peer = peer
+        self.connection = connection
+        self.unread = bytearray()
+        self.received = 0
+        self.unclaimed: list[Event] = []
+        self.actions: list[Event] = []
+        self.opened: Event | None = None
+        self.ended: Event | None = None
+        self.closed: Event | None = None
+        self.remote: Channel | None = None
+
+    def add(self, event: Event) -> None:
+        """Take in an event of this connection."""
+        if event.kind is Kind.ACTION:
+            self.actions.append(event)
+            return
+        if event.name == "data":
+            self.unread += event.data
+            self.received += len(event.data)
+            return
+        self.unclaimed.append(event)
+        if event.name == "open":
+            self.opened = event
+        elif event.name in ("end", "close", "connect_error"):
+            self.ended = self.ended or event
+            if event.name != "end":
+                self.closed = event
+
+    def next_unclaimed(self, name: str) -> Event | None:
+        """Return the oldest unclaimed event of that name, without claiming it."""
+        return next((event for event in self.unclaimed if event.name == name), None)
+
+    def claim(self, event: Event) -> None:
+        """Mark an event as expected."""
+        self.unclaimed.remove(event)
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "open" if self.opened else "not open"
+        return f"<Channel {self.peer}@{self.connection} {state}, {len(self.unread)} B unread>"
+
+
+class Timeline:
+    """Every event in the order of its arrival.
+
+    Args:
+        clock: tells the time; the timeline begins now.
+    """
+
+    __slots__ = ("_channels", "_clock", "began", "entries")
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or MonotonicClock()
+        self.began = self._clock.now()
+        self.entries: list[Event] = []
+        self._channels: dict[tuple[str, int], Channel] = {}
+
+    def now(self) -> float:
+        """Return the seconds since the timeline began."""
+        return self._clock.now() - self.began
+
+    def add(self, event: Event) -> Event:
+        """Append an event; it is stamped with the time of now. Returns it."""
+        event.at = self._clock.now() - self.began
+        self.entries.append(event)
+        self.channel(event.peer, event.connection).add(event)
+        return event
+
+    def channel(self, peer: str, connection: int = LISTENER) -> Channel:
+        """Return the channel of a peer's connection, made when it is first asked for."""
+        key = (peer, connection)
+        channel = self._channels.get(key)
+        if channel is None:
+            channel = self._channels[key] = Channel(peer, connection)
+        return channel
+
+    def channels(self, peer: str | None = None) -> Iterator[Channel]:
+        """Yield all channels, or those of one peer, in the order of their first event."""
+        return (channel for channel in self._channels.values() if peer in (None, channel.peer))
+
+    def connections(self, peer: str) -> list[Channel]:
+        """Return the connections of a peer in their order, without the peer's own channel."""
+        return [channel for channel in self.channels(peer) if channel.connection != LISTENER]

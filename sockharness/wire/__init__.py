@@ -1,0 +1,1 @@
+"""What really crossed the interface."""

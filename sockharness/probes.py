@@ -1,0 +1,62 @@
+"""What this machine can do: the answers to a spec's `needs`.
+
+Each question is asked once a process, by doing the thing, and the answer is remembered: the empty
+text if it can be done, else the reason why not, with remedies. A test is skipped with that reason.
+"""
+
+import socket
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from functools import cache
+
+from sockharness.address import LOOPBACK6
+from sockharness.errors import Unavailable
+
+
+@cache
+def capture() -> str:
+    """Try to capture on loopback."""
+    # Imported here, because most runs never ask and a plugin must be light.
+    from sockharness.wire.filter import port_filter
+    from sockharness.wire.ring import LOOPBACK_INTERFACE, PacketSocket
+
+    try:
+        PacketSocket.open(LOOPBACK_INTERFACE, port_filter((), outgoing_only=True)).close()
+    except Unavailable as error:
+        return str(error)
+    return ""
+
+
+@cache
+def ipv6() -> str:
+    """Try to bind to the IPv6 loopback address."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.bind((LOOPBACK6, 0))
+    except OSError as error:
+        return f"IPv6 on loopback needs {LOOPBACK6} on lo, which cannot be used: {error.strerror}"
+    return ""
+
+
+_PROBES: dict[str, Callable[[], str]] = {"capture": capture, "ipv6": ipv6}
+
+NAMES = tuple(_PROBES)
+
+
+def missing(needs: Iterable[str]) -> str:
+    """Return why the first of `needs` that this machine lacks is lacking, or the empty text.
+
+    Raises:
+        ValueError: a name is not in `NAMES`; the text suggests one.
+    """
+    probes = [_find(name) for name in needs]  # a wrong name is wrong on every machine
+    return next((reason for probe in probes if (reason := probe())), "")
+
+
+def _find(name: str) -> Callable[[], str]:
+    probe = _PROBES.get(name)
+    if probe is None:
+        close = get_close_matches(name, NAMES, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(NAMES)}"
+        raise ValueError(f"needs: unknown {name!r}; {hint}")
+    return probe

@@ -1,0 +1,188 @@
+"""The only door to scapy: dissect a frame, and read and compare fields by scapy's own names.
+
+scapy is imported inside functions, at first use, and only the layers of Ethernet, IP, TCP, UDP and
+ICMP: that costs 0.3 s, `scapy.all` a second. Its import has side effects, which are held off:
+
+- it writes caches below the home directory, and would unpickle what it finds there: the three XDG
+  variables point to where no directory can be, for the length of the import;
+- it, or what it imports, may warn: warnings are ignored for that length, so `-W error` does not
+  break it.
+
+Both are settings of the whole process, so a lock lets one thread import at a time.
+"""
+
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from functools import cache
+from ipaddress import ip_address
+from types import ModuleType
+from typing import Any, TypeAlias
+
+from sockharness.errors import SockharnessError
+
+Packet: TypeAlias = Any  # scapy.packet.Packet, whose attributes are made at run time
+
+_XDG = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+_NOWHERE = "/dev/null/none"
+_importing = threading.Lock()
+
+
+class DissectionError(SockharnessError):
+    """scapy could not read a frame."""
+
+
+def packet(data: bytes) -> Packet:
+    """Return the frame as scapy's packet, from `Ether` on.
+
+    Raises:
+        DissectionError: scapy raised; the cause is attached, and the frame is named by length and
+            first bytes.
+    """
+    ether = _layers()["Ether"]
+    try:
+        return ether(data)
+    except Exception as error:  # a dissector may raise anything
+        start = data[:32].hex(" ")
+        raise DissectionError(
+            f"cannot dissect a frame of {len(data)} bytes, {start}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def check_field_name(name: str) -> None:
+    """Raise `ValueError`, with a suggestion, unless `name` is `Layer.field` as scapy spells it."""
+    _find(name)
+
+
+def field(packet: Packet, name: str) -> Any:
+    """Return a field's value as a plain `int`, `str`, `bytes` or list.
+
+    It is `None` if the packet has no such layer. Flags are text, in scapy's order:
+    `field(packet, "TCP.flags") == "SA"`.
+    """
+    value = _value(packet, name)
+    return str(value) if _is_flags(value) else value
+
+
+def equals(packet: Packet, name: str, raw_text: str) -> bool:
+    """Say whether a field has the value that the author of a spec wrote.
+
+    Integers are decimal or `0x` hexadecimal, or the name that scapy shows for them (`tcp` for
+    `IP.proto`); flags may be in any order; addresses are compared as addresses; bytes with the text
+    in UTF-8. A packet without the layer is not equal to anything.
+    """
+    value = _value(packet, name)
+    if value is None:
+        return False
+    if _is_flags(value):
+        return _flags_equal(value, raw_text)
+    if isinstance(value, int):
+        return _integer(raw_text) == value or _shown(packet, name) == raw_text
+    if isinstance(value, bytes):
+        return value == raw_text.encode("utf-8", "surrogateescape")
+    return _texts_equal(str(value), raw_text)
+
+
+def _value(packet: Packet, name: str) -> Any:
+    layer, field_name = _find(name)
+    found = packet.getlayer(layer)
+    return None if found is None else getattr(found, field_name)
+
+
+def _shown(packet: Packet, name: str) -> str:
+    layer, field_name = _find(name)
+    found = packet.getlayer(layer)
+    return str(found.get_field(field_name).i2repr(found, getattr(found, field_name)))
+
+
+@cache
+def _find(name: str) -> tuple[Any, str]:
+    """Return the class of the layer and the name of the field."""
+    layer_name, _, field_name = name.partition(".")
+    layers = _layers()
+    layer = layers.get(layer_name)
+    if layer is None:
+        hint = _hint(layer_name, list(layers))
+        raise ValueError(f"scapy has no layer {layer_name!r}{hint}")
+    fields = [each.name for each in layer.fields_desc]
+    if field_name not in fields:
+        hint = _hint(field_name, fields) or f"; it has {', '.join(fields)}"
+        raise ValueError(f"scapy's {layer_name} has no field {field_name!r}{hint}")
+    return layer, field_name
+
+
+def _hint(wrong: str, names: list[str]) -> str:
+    by_lower = {name.lower(): name for name in names}
+    close = get_close_matches(wrong.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def _is_flags(value: object) -> bool:
+    return hasattr(value, "multi")  # scapy.fields.FlagValue; it imitates int without being one
+
+
+def _flags_equal(value: Any, text: str) -> bool:
+    """Compare with letters (`SA`), with names joined by `+` (`MF+DF`), or with a number."""
+    number = _integer(text)
+    if number is not None:
+        return int(value) == number
+    parts: Callable[[str], list[str]] = list
+    if not isinstance(value.names, str):
+        parts = _names
+    return sorted(parts(str(value))) == sorted(parts(text))
+
+
+def _names(text: str) -> list[str]:
+    return text.split("+") if text else []
+
+
+def _integer(text: str) -> int | None:
+    digits, base = (text[2:], 16) if text.lower().startswith("0x") else (text, 10)
+    if not digits.isascii() or not digits.isalnum():
+        return None
+    try:
+        return int(digits, base)
+    except ValueError:
+        return None
+
+
+def _texts_equal(value: str, text: str) -> bool:
+    try:
+        return ip_address(value) == ip_address(text)
+    except ValueError:
+        return value.lower() == text.lower()  # hardware addresses
+
+
+@cache
+def _layers() -> dict[str, Any]:
+    """Return the layers by name, importing scapy."""
+    layers: dict[str, Any] = {}
+    for module in _modules():
+        base = module.Packet
+        found = {name: value for name, value in vars(module).items() if isinstance(value, type)}
+        layers |= {name: value for name, value in found.items() if issubclass(value, base)}
+    return layers
+
+
+def _modules() -> tuple[ModuleType, ...]:
+    with _importing, _away_from_home(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from scapy.layers import inet, inet6, l2
+
+        return l2, inet, inet6
+
+
+@contextmanager
+def _away_from_home() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in _XDG}
+    os.environ.update(dict.fromkeys(_XDG, _NOWHERE))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

@@ -1,0 +1,170 @@
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sockharness.wire import dissect
+
+Build = Callable[..., bytes]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _import_scapy() -> None:
+    dissect.check_field_name("TCP.flags")
+
+
+@pytest.fixture
+def segment(ipv4: Build, tcp: Build) -> dissect.Packet:
+    return dissect.packet(ipv4(6, tcp(1000, 2000, 0x18, b"hello"), fragment=0x4000))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TCP.flags", "PA"),
+        ("TCP.sport", 1000),
+        ("TCP.options", []),
+        ("IP.src", "127.0.0.1"),
+        ("IP.flags", "DF"),
+        ("Ether.dst", "00:00:00:00:00:00"),
+        ("Raw.load", b"hello"),
+        ("UDP.sport", None),
+    ],
+)
+def test_a_field_is_a_plain_value(segment: dissect.Packet, name: str, value: Any) -> None:
+    assert dissect.field(segment, name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("TCP.flags", "PA"),
+        ("TCP.flags", "AP"),
+        ("TCP.flags", "0x18"),
+        ("TCP.flags", "24"),
+        ("IP.flags", "DF"),
+        ("TCP.sport", "1000"),
+        ("TCP.dport", "0x7d0"),
+        ("TCP.dport", "0X7D0"),
+        ("IP.proto", "tcp"),
+        ("IP.src", "127.0.0.1"),
+        ("Ether.dst", "00:00:00:00:00:00"),
+        ("Raw.load", "hello"),
+        ("TCP.options", "[]"),
+    ],
+)
+def test_a_field_equals_what_the_author_wrote(
+    segment: dissect.Packet, name: str, text: str
+) -> None:
+    assert dissect.equals(segment, name, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("TCP.flags", "P"),
+        ("TCP.flags", "PAA"),
+        ("TCP.flags", ""),
+        ("TCP.flags", "0x2"),
+        ("IP.flags", "MF+DF"),
+        ("TCP.sport", "1001"),
+        ("TCP.sport", ""),
+        ("TCP.sport", "1_000"),
+        ("TCP.sport", "0x"),
+        ("TCP.sport", "²"),
+        ("IP.proto", "udp"),
+        ("IP.src", "127.0.0.2"),
+        ("IP.src", "localhost"),
+        ("Raw.load", "hell"),
+        ("UDP.sport", "1000"),
+    ],
+)
+def test_a_field_differs_from_something_else(segment: dissect.Packet, name: str, text: str) -> None:
+    assert not dissect.equals(segment, name, text)
+
+
+def test_addresses_are_compared_as_addresses(ipv6: Build, udp: Build) -> None:
+    packet = dissect.packet(ipv6(17, udp(1, 2)))
+
+    assert dissect.equals(packet, "IPv6.src", "0:0:0:0:0:0:0:1")
+    assert dissect.equals(packet, "IPv6.dst", "::2")
+    assert not dissect.equals(packet, "IPv6.dst", "::1")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("TCP.flgas", "scapy's TCP has no field 'flgas'; did you mean 'flags'?"),
+        ("TPC.flags", "scapy has no layer 'TPC'; did you mean 'TCP'?"),
+        ("ip.ttl", "scapy has no layer 'ip'; did you mean 'IP'?"),
+        ("Raw", "scapy's Raw has no field ''; it has load"),
+        ("", "scapy has no layer ''"),
+    ],
+)
+def test_a_wrong_name_is_told_with_a_suggestion(name: str, message: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
+        dissect.check_field_name(name)
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("layer", ["Ether.type", "ICMP.type", "IPv6.hlim", "UDP.len", "Raw.load"])
+def test_the_usual_layers_are_known(layer: str) -> None:
+    dissect.check_field_name(layer)
+
+
+def test_a_frame_that_scapy_cannot_read_is_named() -> None:
+    with pytest.raises(
+        dissect.DissectionError, match="a frame of 2 bytes, 1b 5b: error:"
+    ) as caught:
+        dissect.packet(b"\x1b[")
+
+    assert caught.value.__cause__ is not None
+
+
+def test_flags_are_compared_without_regard_to_order_or_case_of_hexadecimal(
+    ipv4: Build, tcp: Build
+) -> None:
+    packet = dissect.packet(ipv4(6, tcp(1, 2, 0x12)))
+
+    assert dissect.equals(packet, "TCP.flags", "AS")
+    assert not dissect.equals(packet, "TCP.flags", "as")
+
+
+IMPORT = """
+import logging, os, sys, warnings
+filters = list(warnings.filters)
+environment = dict(os.environ)
+from sockharness.wire import dissect
+dissect.check_field_name("TCP.flags")
+assert warnings.filters == filters
+assert dict(os.environ) == environment
+assert "scapy.all" not in sys.modules
+"""
+
+
+@pytest.mark.slow  # starts an interpreter and imports scapy
+def test_importing_scapy_warns_nobody_and_leaves_no_traces(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IMPORT],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+        env={"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")},
+    )
+
+    assert (run.stdout, run.stderr) == ("", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dissecting_changes_no_warning_filter(ipv4: Build, tcp: Build) -> None:
+    before = list(warnings.filters)
+
+    dissect.packet(ipv4(6, tcp(1, 2)))
+
+    assert list(warnings.filters) == before

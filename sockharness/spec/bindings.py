@@ -1,0 +1,60 @@
+"""Names to live values.
+
+A spec is readable because it does not name ports and session ids; the run binds those names to what
+they turned out to be: `$blob` (from `let`), `$first` (captured), `$server.port` (a peer's fact).
+"""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+
+from sockharness.errors import UsageError
+
+Value = bytes | int | str
+
+
+class Bindings:
+    """The values that names stand for while a case runs.
+
+    Args:
+        facts: asked for a dotted name such as `server.port`; returns `None` if it knows none.
+    """
+
+    __slots__ = ("_captured", "_facts")
+
+    def __init__(self, facts: Callable[[str, str], Value | None] | None = None) -> None:
+        self._captured: dict[str, Value] = {}
+        self._facts = facts
+
+    def capture(self, values: Mapping[str, Value]) -> None:
+        """Bind names to what was captured; a later capture of the same name wins."""
+        self._captured.update(values)
+
+    def value(self, name: str) -> Value:
+        """Return the value of a name.
+
+        Raises:
+            UsageError: if nothing is bound to it (yet).
+        """
+        if name in self._captured:
+            return self._captured[name]
+        peer, dot, fact = name.partition(".")
+        found = self._facts(peer, fact) if dot and self._facts is not None else None
+        if found is None:
+            raise UsageError(f"${name} has no value yet{suggestion(name, self._captured)}")
+        return found
+
+    def data(self, name: str) -> bytes:
+        """Return the value of a name as bytes to write: text in UTF-8, a number in decimal."""
+        value = self.value(name)
+        return value if isinstance(value, bytes) else str(value).encode()
+
+    def number(self, name: str) -> int:
+        """Return the value of a name as a number: of bytes, their count."""
+        value = self.value(name)
+        return value if isinstance(value, int) else len(value)
+
+
+def suggestion(word: str, known: Mapping[str, object] | tuple[str, ...] | list[str]) -> str:
+    """Return `; did you mean 'x'?` for the known word nearest to a misspelt one, or nothing."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,525 @@
+"""Decodes one case: its peers with their handlers, the exchange step by step, the wire checks.
+
+The tables at the end are the schema of peers and steps: which keys a mapping may have, and what
+each one's text means. Adding an action or an expectation is a line there and a branch in
+`_action` or `_told`.
+"""
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from sockharness.address import LOOPBACK, LOOPBACK6
+from sockharness.location import Location
+from sockharness.printable import show
+from sockharness.spec import model, payloads
+from sockharness.spec.bindings import suggestion
+from sockharness.spec.model import Payload
+from sockharness.spec.nodes import Mapping as MappingNode
+from sockharness.spec.nodes import Node, Scalar
+from sockharness.spec.problems import Decoder, Problems, known_key
+from sockharness.spec.typed import (
+    Refusal,
+    as_bool,
+    as_int,
+    as_mapping,
+    as_seconds,
+    as_sequence,
+    as_size,
+    as_text,
+    as_word,
+    kind_of,
+    unexpected,
+)
+
+EVENTS = ("open", "drain", "end", "close", "error", "connect_error", "timeout")
+"""What a handler can be for, beside `data`; what `sees` can name, beside `uncaught_exception`."""
+HANDLERS = ("open", "data", *EVENTS[1:])
+PLAIN_ACTIONS = ("close", "terminate", "shutdown", "pause", "resume", "flush", "end", "stop")
+"""The actions that a bare word names."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_REF = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?:@([1-9][0-9]{0,3}))?")
+
+
+class CaseDecoder:
+    """Decodes one case: what is wrong goes to `problems`, what is right to the attributes."""
+
+    def __init__(self, problems: Problems, let: Mapping[str, Payload], folder: Path) -> None:
+        self.peers: dict[str, model.Peer] = {}
+        self.steps: list[model.Step] = []
+        self.wire: list[model.WireCheck] = []
+        self._problems = problems
+        self._let = let
+        self._folder = folder
+        self._captured: set[str] = set()
+        self.handlers: dict[str, model.HandlerSet] = {}
+        self._handler_names: tuple[str, ...] = ()
+        self._names: tuple[str, ...] = ()
+        self._mentioned: set[str] = set()
+
+    def _payload(self, node: Node) -> Payload:
+        return payloads.decode(node, self._scope())
+
+    def _scope(self) -> payloads.Scope:
+        return payloads.Scope(self._let, self._captured, self._names, self._folder)
+
+    # ---- peers and handlers
+
+    def decode_peers(self, node: Node, handlers: Node | None) -> None:
+        """Decode the peers, with the named handler sets that they use."""
+        entries = as_mapping(node, "peers by name").entries
+        if not entries:
+            raise unexpected(node, "at least one peer")
+        self._names = tuple(key.text for key, _ in entries)
+        if handlers is not None:
+            self._handler_sets(handlers)
+        for key, value in entries:
+            with self._problems.collect():
+                name_of(key, "a peer's name")
+                self.peers[key.text] = self._peer(key, value)
+        for peer in self.peers.values():
+            with self._problems.collect():
+                self._check_target(peer)
+
+    def _handler_sets(self, node: Node) -> None:
+        with self._problems.collect():
+            entries = as_mapping(node, "handlers by name").entries
+            self._handler_names = tuple(key.text for key, _ in entries)
+            for key, value in entries:
+                with self._problems.collect():
+                    name_of(key, "a name")
+                    self.handlers[key.text] = self._handlers(value)
+
+    def _peer(self, key: Scalar, node: Node) -> model.Peer:
+        what = "a peer such as {tcp: {listen: loopback}}"
+        known = self._problems.entries(as_mapping(node, what), ("tcp", "on"))
+        if "tcp" not in known:
+            raise Refusal(key.location, f"peer '{key.text}' has no transport", "give it 'tcp:'")
+        handlers = self._peer_handlers(known["on"]) if "on" in known else None
+        transport = self._tcp(as_mapping(known["tcp"], "{listen: …} or {connect: …}"))
+        return model.Peer(
+            name=key.text, transport=transport, handlers=handlers, location=key.location
+        )
+
+    def _peer_handlers(self, node: Node) -> model.HandlerSet:
+        handlers = self._handlers_or_name(node)
+        if isinstance(handlers, str):
+            return self.handlers.get(handlers) or model.HandlerSet({})
+        return handlers
+
+    def _tcp(self, node: MappingNode) -> model.Listen | model.Connect:
+        known = self._problems.decode(node, _TCP)
+        options = model.StreamOptions(**{name: known.pop(name) for name in _OPTIONS.keys() & known})
+        if ("listen" in known) == ("connect" in known):
+            hint = "{listen: loopback} waits for connections, {connect: server} makes one"
+            raise Refusal(node.location, "expected either 'listen' or 'connect'", hint)
+        if "connect" in known:
+            return self._connect(node, known, options)
+        return model.Listen(
+            host=known.pop("listen"), options=options, location=node.location, **known
+        )
+
+    def _connect(
+        self, node: MappingNode, known: dict[str, Any], options: model.StreamOptions
+    ) -> model.Connect:
+        value, target = node.get("connect"), known["connect"]
+        assert value is not None, "its text was decoded"
+        if "backlog" in known:
+            raise Refusal(node.location, "'backlog' goes with 'listen'")
+        if target in self._names:
+            if "port" in known:
+                raise Refusal(node.location, "'port' goes with an address, not with a peer")
+            return model.Connect(peer=target, options=options, location=value.location)
+        host = _host(value, hint=suggestion(target, self._names).removeprefix("; "))
+        if not known.get("port"):
+            raise Refusal(value.location, "an address needs 'port', from 1 to 65535")
+        return model.Connect(
+            host=host, port=known["port"], options=options, location=value.location
+        )
+
+    def _check_target(self, peer: model.Peer) -> None:
+        if not isinstance(peer.transport, model.Connect) or not peer.transport.peer:
+            return
+        self._mentioned.add(peer.transport.peer)
+        target = self.peers.get(peer.transport.peer)
+        if target is not None and not target.listens:
+            raise Refusal(peer.transport.location, f"peer '{target.name}' does not listen")
+
+    def _handlers_or_name(self, node: Node) -> model.HandlerSet | str:
+        if isinstance(node, Scalar):
+            return as_word(node, self._handler_names, "the name of handlers")
+        return self._handlers(node)
+
+    def _handlers(self, node: Node) -> model.HandlerSet:
+        actions: dict[str, tuple[model.Action, ...]] = {}
+        for key, value in as_mapping(node, "handlers by event").entries:
+            with self._problems.collect():
+                if key.text not in HANDLERS:
+                    near = suggestion(key.text.removeprefix("on_"), HANDLERS)
+                    hint = near.removeprefix("; ") or f"known: {', '.join(HANDLERS)}"
+                    raise Refusal(key.location, f"unknown handler '{show(key.text)}'", hint)
+                items = as_sequence(value, "a list of actions").items
+                actions[key.text] = tuple(self._handler_action(item, key.text) for item in items)
+        return model.HandlerSet(actions)
+
+    def _handler_action(self, node: Node, event: str) -> model.Action:
+        if isinstance(node, Scalar):
+            word = as_word(node, ("echo", *PLAIN_ACTIONS), "an action")
+            if word == "echo" and event != "data":
+                raise Refusal(node.location, "'echo' needs data", "it goes into 'data:'")
+            return model.Echo(node.location) if word == "echo" else _plain(word, node.location)
+        verb, value, rest = self._verb(node, (*_ACTION_VERBS, "raise"))
+        if rest:
+            raise Refusal(rest[0].location, f"unknown key '{show(rest[0].text, limit=40)}'")
+        if verb.text == "raise":
+            return model.Raise(as_text(value, "a message"), verb.location)
+        return self._action(verb, value)
+
+    # ---- steps
+
+    def decode_steps(self, node: Node) -> None:
+        """Decode the exchange."""
+        items = as_sequence(node, "a list of steps").items
+        if not items:
+            raise unexpected(node, "at least one step")
+        for item in items:
+            with self._problems.collect():
+                self.steps.append(self._step(item))
+
+    def check_peers_are_used(self) -> None:
+        """Complain of peers that no step and no other peer mentions."""
+        for peer in self.peers.values():
+            if peer.name not in self._mentioned:
+                with self._problems.collect():
+                    raise Refusal(peer.location, f"peer '{peer.name}' is in no step")
+
+    def _step(self, node: Node) -> model.Step:
+        step = as_mapping(node, "a step such as 'client -> server: \"hello\"'")
+        key, value = _subject(step)
+        within = step.get("within")
+        limit = as_seconds(within) if within is not None else None
+        if "->" in key.text:
+            return self._arrow(key, value, limit)
+        peer = self._ref(key, key.text)
+        if isinstance(value, Scalar):
+            word = as_word(value, (*PLAIN_ACTIONS, "connect"), "an action")
+            return self._act(peer, _plain(word, value.location), within=limit)
+        return self._told(peer, as_mapping(value, "an action or an expectation"), limit)
+
+    def _arrow(self, key: Scalar, value: Node, within: float | None) -> model.Step:
+        left, _, right = key.text.partition("->")
+        sender, receiver = self._ref(key, left), self._ref(key, right)
+        self._check_connected(key, sender, receiver)
+        if isinstance(value, MappingNode) and any(key.text in _VERBS for key, _ in value.entries):
+            name, number = sender.name, sender.connection
+            linked = model.PeerRef(
+                name=name, connection=number, other=receiver, location=sender.location
+            )
+            return self._told(linked, value, within)
+        payload = self._payload(value)
+        peer = self.peers.get(sender.name)
+        if peer is None or peer.scripted:
+            _needs_example(payload, value.location)
+        if payload == model.Literal(b""):
+            raise unexpected(value, "at least one byte")
+        return model.Arrow(
+            sender=sender, receiver=receiver, payload=payload, location=key.location, within=within
+        )
+
+    def _check_connected(self, key: Scalar, one: model.PeerRef, other: model.PeerRef) -> None:
+        """Refuse an arrow between peers of which neither connects to the other."""
+        ends = [self.peers.get(one.name), self.peers.get(other.name)]
+        if None in ends:
+            return  # a problem of that peer is known already
+        targets = [
+            end.transport.peer if end and isinstance(end.transport, model.Connect) else ""
+            for end in ends
+        ]
+        if targets != [other.name, ""] and targets != ["", one.name]:
+            raise Refusal(
+                key.location,
+                f"'{one.name}' and '{other.name}' are not connected",
+                "an arrow goes between a peer and the one that it connects to",
+            )
+
+    def _ref(self, key: Scalar, text: str) -> model.PeerRef:
+        found = _REF.fullmatch(text.strip())
+        name = found[1] if found else text.strip()
+        if found is None or name not in self._names:
+            near = suggestion(name, self._names).removeprefix("; ")
+            hint = near or f"peers: {', '.join(self._names)}"
+            raise Refusal(key.location, f"unknown peer '{show(name, limit=40)}'", hint)
+        self._mentioned.add(name)
+        connection = int(found[2]) if found[2] else None
+        return model.PeerRef(name=name, connection=connection, location=key.location)
+
+    def _told(self, peer: model.PeerRef, node: MappingNode, within: float | None) -> model.Step:
+        verb, value, rest = self._verb(node, tuple(_VERBS))
+        for key in rest:
+            known_key(key, (verb.text, *_VERBS[verb.text]))
+        if (limit := node.get("within")) is not None:
+            within = as_seconds(limit)
+        if verb.text not in ("stop", "reload"):
+            self._check_which(peer)
+        place = verb.location
+        match verb.text:
+            case "sees":
+                return self._sees(peer, value, node, within)
+            case "received":
+                payload = self._payload(value)
+                return model.Received(peer=peer, payload=payload, location=place, within=within)
+            case "never":
+                return self._never(peer, verb, value, node)
+            case _:
+                returns = node.get("returns")
+                bounds = self._bounds(returns) if returns is not None else None
+                action = self._action(verb, value)
+                return self._act(peer, action, returns=bounds, within=within)
+
+    def _check_which(self, peer: model.PeerRef) -> None:
+        """Refuse a bare listener in a step, where several peers connect to it."""
+        if peer.connection is not None or peer.other is not None:
+            return
+        clients = [
+            client.name
+            for client in self.peers.values()
+            if isinstance(client.transport, model.Connect) and client.transport.peer == peer.name
+        ]
+        if len(clients) > 1:
+            raise Refusal(
+                peer.location,
+                f"'{peer.name}' has {len(clients)} connections",
+                f"write '{peer.name}@1' for the first, or '{peer.name} -> {clients[0]}'",
+            )
+
+    def _act(
+        self,
+        peer: model.PeerRef,
+        action: model.Action,
+        *,
+        returns: model.Bounds | None = None,
+        within: float | None = None,
+    ) -> model.Act:
+        """Return the step, if that kind of peer can do it."""
+        known = self.peers.get(peer.name)
+        if known is not None and action.name == "stop" and not known.listens:
+            raise Refusal(action.location, f"'stop' is for a listener; '{peer.name}' connects")
+        if known is not None and action.name == "connect" and known.listens:
+            raise Refusal(action.location, f"'{peer.name}' listens, it cannot connect")
+        if action.name not in ("stop", "reload", "connect"):
+            self._check_which(peer)
+        return model.Act(
+            peer=peer, action=action, returns=returns, within=within, location=action.location
+        )
+
+    def _sees(
+        self, peer: model.PeerRef, value: Node, node: MappingNode, within: float | None
+    ) -> model.Sees:
+        if isinstance(value, Scalar) and value.text == "data":
+            raise Refusal(value.location, "'sees' is not for data", "use 'received: \"…\"'")
+        event = as_word(value, (*EVENTS, "uncaught_exception"), "an event")
+        error, message = node.get("error"), node.get("message")
+        default = "none" if event == "close" else "any"
+        return model.Sees(
+            peer=peer,
+            event=event,
+            error=as_text(error, "an error's code or none") if error is not None else default,
+            message=as_text(message, "a text") if message is not None else "",
+            location=value.location,
+            within=within,
+        )
+
+    def _never(
+        self, peer: model.PeerRef, verb: Scalar, value: Node, node: MappingNode
+    ) -> model.Never:
+        lasting = node.get("for")
+        if lasting is None:
+            raise Refusal(verb.location, "'never' needs 'for'", "how long, e.g. for: 200ms")
+        event = as_word(value, ("data", *EVENTS), "an event")
+        return model.Never(
+            peer=peer, event=event, lasting=as_seconds(lasting), location=verb.location
+        )
+
+    def _verb(self, node: Node, verbs: tuple[str, ...]) -> tuple[Scalar, Node, list[Scalar]]:
+        """Return the key that says what a mapping is about, its value, and the other keys."""
+        entries = as_mapping(node, "an action").entries
+        found = [(key, value) for key, value in entries if key.text in verbs]
+        if not found:
+            key = entries[0][0] if entries else None
+            near = suggestion(key.text, verbs).removeprefix("; ") if key else ""
+            hint = near or f"known: {', '.join(verbs)}"
+            got = f"'{show(key.text, limit=40)}'" if key else kind_of(node)
+            place = key.location if key else node.location
+            raise Refusal(place, f"expected an action or an expectation, got {got}", hint)
+        if len(found) > 1:
+            first, second = found[0][0], found[1][0]
+            message = f"expected one action or expectation, got '{first.text}' and '{second.text}'"
+            raise Refusal(second.location, message, "make it a step of its own")
+        verb, value = found[0]
+        return verb, value, [key for key, _ in entries if key is not verb]
+
+    def _action(self, verb: Scalar, value: Node) -> model.Action:
+        place = verb.location
+        match verb.text:
+            case "write":
+                return model.Write(self._writable(value), place)
+            case "write_all":
+                return model.WriteAll(self._writable(value), place)
+            case "end":
+                return model.End(self._writable(value), place)
+            case "timeout":
+                return model.SetTimeout(as_seconds(value), place)
+            case "reload":
+                return model.Reload(self._handlers_or_name(value), place)
+            case "shutdown":
+                as_word(value, ("read",), "'read' (or the bare word 'shutdown')")
+                return model.Call("shutdown", place, flag=True)
+            case _:  # stop
+                return model.Call("stop", place, flag=as_bool(value))
+
+    def _writable(self, node: Node) -> Payload:
+        payload = self._payload(node)
+        _needs_example(payload, node.location)
+        return payload
+
+    def _bounds(self, node: Node) -> model.Bounds:
+        if isinstance(node, Scalar):
+            return model.Bounds(exactly=-1 if node.text == "-1" else as_size(node))
+        values = self._problems.decode(as_mapping(node, "bounds or a number"), _BOUNDS)
+        if "capture" in values:
+            self._captured.add(values["capture"])
+        return model.Bounds(**values)
+
+    # ---- the wire
+
+    def decode_wire(self, node: Node) -> None:
+        """Decode the checks of frames."""
+        for item in as_sequence(node, "a list of checks").items:
+            with self._problems.collect():
+                self.wire.append(self._wire_check(as_mapping(item, "a check with 'where'")))
+
+    def _wire_check(self, node: MappingNode) -> model.WireCheck:
+        known = self._problems.decode(
+            node,
+            {
+                "where": self._field_tests,
+                "each": self._field_tests,
+                "count": self._bounds,
+                "within": as_seconds,
+            },
+        )
+        if "where" not in known:
+            raise Refusal(node.location, "a check needs 'where'", "e.g. where: {TCP.flags: S}")
+        if "count" not in known and "each" not in known:
+            raise Refusal(node.location, "a check needs 'count' or 'each'")
+        return model.WireCheck(
+            where=known["where"],
+            each=known.get("each", ()),
+            count=known.get("count"),
+            within=known.get("within"),
+            location=node.location,
+        )
+
+    def _field_tests(self, node: Node) -> tuple[model.FieldTest, ...]:
+        return tuple(
+            model.FieldTest(field=key.text, value=self._field_value(value), location=key.location)
+            for key, value in as_mapping(node, "fields such as {TCP.flags: S}").entries
+        )
+
+    def _field_value(self, node: Node) -> str | model.Reference:
+        text = as_text(node, "a field's value")
+        found = payloads.reference(node, self._scope()) if isinstance(node, Scalar) else None
+        if found is not None and not isinstance(found, model.Reference):
+            raise unexpected(node, "a text or a live value such as $server.port")
+        return found or text
+
+
+# ---- the tables
+
+_ACTION_VERBS: dict[str, tuple[str, ...]] = {
+    "write": ("returns",),
+    "write_all": (),
+    "end": ("returns",),
+    "timeout": (),
+    "reload": (),
+    "shutdown": (),
+    "stop": (),
+}
+_VERBS: dict[str, tuple[str, ...]] = {
+    **_ACTION_VERBS,
+    "sees": ("error", "message", "within"),
+    "received": ("within",),
+    "never": ("for",),
+}
+_OPTIONS: dict[str, Decoder] = {
+    "allow_half_open": as_bool,
+    "pause_on_connect": as_bool,
+    "send_buffer": lambda node: as_size(node, least=1),
+    "recv_buffer": lambda node: as_size(node, least=1),
+}
+
+
+def name_of(key: Scalar, what: str) -> str:
+    """Return a name of letters, digits, `_` and `-`."""
+    if not _NAME.fullmatch(key.text):
+        raise unexpected(key, f"{what} of letters, digits, _ and -, beginning with a letter")
+    return key.text
+
+
+def _host(node: Node, *, hint: str = "") -> str:
+    what = "loopback, loopback6 or an IP address"
+    text = as_text(node, what)
+    words = {"loopback": LOOPBACK, "loopback6": LOOPBACK6}
+    if text in words:
+        return words[text]
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise unexpected(node, what, hint or suggestion(text, words).removeprefix("; ")) from None
+
+
+def _capture_name(node: Node) -> str:
+    as_text(node, "a name")
+    assert isinstance(node, Scalar)
+    return name_of(node, "a name")
+
+
+_TCP: dict[str, Decoder] = {
+    "listen": _host,
+    "connect": lambda node: as_text(node, "a peer's name or an IP address"),
+    "port": lambda node: as_int(node, least=0, most=65535, what="a port"),
+    "backlog": lambda node: as_int(node, least=0, most=65535, what="a backlog"),
+    **_OPTIONS,
+}
+_BOUNDS: dict[str, Decoder] = {
+    "at_least": as_size,
+    "at_most": as_size,
+    "less_than": as_size,
+    "capture": _capture_name,
+}
+
+
+def _subject(step: MappingNode) -> tuple[Scalar, Node]:
+    """Return the one entry of a step that is no option."""
+    subjects = [(key, value) for key, value in step.entries if key.text != "within"]
+    if len(subjects) == 1:
+        return subjects[0]
+    extra = subjects[1][0] if subjects else None
+    got = f"'{show(extra.text, limit=40)}' too" if extra else "none"
+    place = extra.location if extra else step.location
+    raise Refusal(place, f"expected one peer or arrow in a step, got {got}")
+
+
+def _plain(word: str, place: Location) -> model.Action:
+    return model.End(None, place) if word == "end" else model.Call(word, place)
+
+
+def _needs_example(payload: Payload, place: Location) -> None:
+    """Refuse to write what is only described: the sender needs bytes."""
+    parts = payload.parts if isinstance(payload, model.Joined) else (payload,)
+    if any(isinstance(part, model.Wanted) and part.example is None for part in parts):
+        hint = "add 'example:', or give the sender handlers of its own"
+        raise Refusal(place, "a scripted sender needs bytes to write", hint)

@@ -1,0 +1,241 @@
+r"""Matchers: what bytes satisfy an expectation.
+
+A stream has no messages, so a matcher is asked again and again about the bytes that are there, and
+answers one of three: they match (and how many it takes), they may yet match (more is needed), they
+cannot match (and where they differ). The answer depends on the bytes alone, never on how they were
+cut, so segmentation does not change a verdict:
+
+- `Exact` takes just as many bytes as it names;
+- `Regex` takes the shortest run of bytes that the pattern matches as a whole, so it should end in
+  what ends the message (`\r\n`), not in something that could go on;
+- `Length` and `Sha256` take a stated number of bytes.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Protocol
+
+from sockharness.printable import count, show
+
+REGEX_WINDOW = 64 * 1024
+"""The most bytes that a regular expression looks at (its cost grows with their square)."""
+
+
+class Verdict(Enum):
+    """What a matcher says about the bytes so far."""
+
+    MATCH = auto()
+    MORE = auto()
+    MISMATCH = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A matcher's answer.
+
+    Attributes:
+        verdict: see `Verdict`.
+        size: for a match the bytes taken; else how many bytes from the start are as they should be.
+        wanted: how many bytes are needed in all, where that is known.
+        captures: what was captured by name.
+    """
+
+    verdict: Verdict
+    size: int
+    wanted: int | None = None
+    captures: dict[str, bytes] = field(default_factory=dict)
+
+
+class Matcher(Protocol):
+    """Says whether bytes are what was expected."""
+
+    def match(self, data: bytes | bytearray) -> Result:
+        """Judge the bytes from the start of `data`; there may be more than it takes."""
+        ...
+
+    def expected(self) -> bytes | None:
+        """Return the very bytes wanted, where they are known."""
+        ...
+
+    def describe(self) -> str:
+        """Say in a few words what is wanted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """These bytes and no others."""
+
+    data: bytes
+
+    def match(self, data: bytes | bytearray) -> Result:
+        """Compare byte by byte."""
+        size = len(self.data)
+        if data.startswith(self.data):
+            return Result(Verdict.MATCH, size, size)
+        same = common_prefix(self.data, data)
+        verdict = Verdict.MORE if same == len(data) else Verdict.MISMATCH
+        return Result(verdict, same, size)
+
+    def expected(self) -> bytes:
+        """Return the bytes."""
+        return self.data
+
+    def describe(self) -> str:
+        """Return the bytes, printable."""
+        return f'"{show(self.data, limit=40)}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """Any bytes, so many of them."""
+
+    size: int
+
+    def match(self, data: bytes | bytearray) -> Result:
+        """Count."""
+        if len(data) >= self.size:
+            return Result(Verdict.MATCH, self.size, self.size)
+        return Result(Verdict.MORE, len(data), self.size)
+
+    def expected(self) -> None:
+        """Return nothing: any bytes will do."""
+
+    def describe(self) -> str:
+        """Return the count."""
+        return count(self.size, "byte")
+
+
+@dataclass(frozen=True, slots=True)
+class Sha256:
+    """So many bytes with this SHA-256 (FIPS 180-4)."""
+
+    digest: str
+    size: int
+
+    def match(self, data: bytes | bytearray) -> Result:
+        """Hash when enough bytes are there."""
+        if len(data) < self.size:
+            return Result(Verdict.MORE, len(data), self.size)
+        found = hashlib.sha256(memoryview(data)[: self.size]).hexdigest()
+        verdict = Verdict.MATCH if found == self.digest else Verdict.MISMATCH
+        return Result(verdict, self.size if verdict is Verdict.MATCH else 0, self.size)
+
+    def expected(self) -> None:
+        """Return nothing: a hash does not tell the bytes."""
+
+    def describe(self) -> str:
+        """Return count and digest."""
+        return f"{count(self.size, 'byte')} with SHA-256 {self.digest[:12]}…"
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """The shortest run of bytes that a regular expression matches as a whole."""
+
+    pattern: re.Pattern[bytes]
+
+    def match(self, data: bytes | bytearray) -> Result:
+        """Try ever longer runs from the start."""
+        longest = min(len(data), REGEX_WINDOW)
+        if self.pattern.match(data, 0, longest) is None and longest == REGEX_WINDOW:
+            return Result(Verdict.MISMATCH, 0)
+        for end in range(1, longest + 1):
+            found = self.pattern.fullmatch(data, 0, end)
+            if found is not None:
+                named = {name: text for name, text in found.groupdict().items() if text is not None}
+                return Result(Verdict.MATCH, end, captures=named)
+        return Result(Verdict.MORE, 0)
+
+    def expected(self) -> None:
+        """Return nothing: a pattern has many readings."""
+
+    def describe(self) -> str:
+        """Return the pattern."""
+        return f"/{show(self.pattern.pattern, limit=40)}/"
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What another matcher takes, remembered under a name."""
+
+    name: str
+    inner: Matcher
+
+    def match(self, data: bytes | bytearray) -> Result:
+        """Judge as the inner matcher does, and keep what it took."""
+        result = self.inner.match(data)
+        if result.verdict is not Verdict.MATCH:
+            return result
+        captures = result.captures | {self.name: bytes(data[: result.size])}
+        return Result(result.verdict, result.size, result.wanted, captures)
+
+    def expected(self) -> bytes | None:
+        """Return what the inner matcher wants."""
+        return self.inner.expected()
+
+    def describe(self) -> str:
+        """Describe the inner matcher and the name."""
+        return f"{self.inner.describe()} as {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """One matcher's bytes after another's."""
+
+    parts: Sequence[Matcher]
+
+    def match(self, data: bytes | bytearray) -> Result:
+        """Judge part after part, each from where the one before ended."""
+        position = 0
+        captures: dict[str, bytes] = {}
+        for part in self.parts:
+            result = part.match(data[position:])
+            position += result.size
+            captures |= result.captures
+            if result.verdict is not Verdict.MATCH:
+                return Result(result.verdict, position, None, captures)
+        return Result(Verdict.MATCH, position, position, captures)
+
+    def expected(self) -> bytes | None:
+        """Return the bytes of all parts, if each part knows its own."""
+        parts = [part.expected() for part in self.parts]
+        return None if None in parts else b"".join(part for part in parts if part is not None)
+
+    def describe(self) -> str:
+        """Describe each part."""
+        return " then ".join(part.describe() for part in self.parts)
+
+
+def as_matcher(want: object) -> Matcher:
+    """Return a matcher for what a user may write as an expectation: bytes, text (UTF-8) or a
+    matcher.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    if isinstance(want, str):
+        return Exact(want.encode())
+    if isinstance(want, bytes | bytearray | memoryview):
+        return Exact(bytes(want))
+    if all(callable(getattr(want, name, None)) for name in ("match", "expected", "describe")):
+        return want  # type: ignore[return-value]  # the line above is what Matcher asks for
+    raise TypeError(f"want: expected bytes, str or a matcher, got {want!r}")
+
+
+def common_prefix(left: bytes, right: bytes | bytearray) -> int:
+    """Return how many bytes two byte strings have in common from their start."""
+    size = min(len(left), len(right))
+    if left[:size] == right[:size]:
+        return size
+    low, high = 0, size  # left[:low] is common, left[:high] is not
+    while high - low > 1:
+        middle = (low + high) // 2
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low

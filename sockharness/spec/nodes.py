@@ -1,0 +1,224 @@
+"""Text to nodes: the only door to YAML.
+
+YAML's implicit types are never resolved (`on`, `22:22` and `12e4` mean what they look like), so
+a node holds raw text, and the schema in `loader` types it. We build the nodes from the parser's
+events ourselves, because a limit that is checked after the parse comes too late: aliases and
+merge keys can grow a 300-byte file to a gibibyte, and PyYAML's own composer recurses. Refused
+while reading: more than `MAX_BYTES` bytes, `MAX_EVENTS` events or `MAX_DEPTH` levels, a second
+document, anchors, aliases, tags, merge keys, duplicate keys.
+
+libyaml's parser is used where PyYAML has it; PyYAML's own parser is some twenty times slower, so
+without libyaml a file may have only `MAX_BYTES_SLOW` bytes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sockharness.errors import Problem, SpecError
+from sockharness.location import Location
+
+MAX_BYTES = 1024 * 1024
+MAX_BYTES_SLOW = 32 * 1024
+MAX_EVENTS = 20_000
+MAX_DEPTH = 32
+
+_PARSER: Any = getattr(yaml, "CSafeLoader", None) or yaml.SafeLoader
+_FAST = hasattr(yaml, "CSafeLoader")
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A text. `style` is the quote around it, empty for a plain one; `raw` is as written."""
+
+    text: str
+    location: Location
+    style: str = ""
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list of nodes."""
+
+    items: "tuple[Node, ...]"
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Keys, which are scalars, with nodes, in the file's order."""
+
+    entries: "tuple[tuple[Scalar, Node], ...]"
+    location: Location
+
+    def get(self, key: str) -> "Node | None":
+        """Return the node under a key, or `None`."""
+        return next((node for name, node in self.entries if name.text == key), None)
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def read(path: Path, *, shown: str = "") -> Node:
+    """Read a file into nodes.
+
+    Args:
+        path: the file.
+        shown: the path as messages should show it.
+
+    Raises:
+        SpecError: with the place, for whatever is wrong with the file.
+    """
+    shown = shown or str(path)
+    start = Location(shown, 1, 1)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise SpecError([Problem(start, f"cannot be read: {error.strerror}")]) from error
+    limit = MAX_BYTES if _FAST else MAX_BYTES_SLOW
+    if len(data) > limit:
+        message = f"expected at most {limit // 1024} KiB, got more"
+        raise SpecError([Problem(start, message, "split it into several files")])
+    return parse(_decode(data, start), shown)
+
+
+def parse(text: str, shown: str) -> Node:
+    """Parse the text of a spec into nodes; `shown` is the path for messages.
+
+    Raises:
+        SpecError: with the place, for whatever is wrong with the text.
+    """
+    try:
+        return _Builder(text, shown).document()
+    except yaml.YAMLError as error:
+        raise SpecError([_yaml_problem(error, text, shown)]) from None
+    except ValueError as error:  # the C parser refuses text that is not encodable
+        raise SpecError([Problem(Location(shown, 1, 1), f"cannot be parsed: {error}")]) from None
+
+
+def _decode(data: bytes, start: Location) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        place = Location(start.path, line, column)
+        byte = f"{data[error.start]:02x}"
+        message = f"expected UTF-8, got the byte {byte}"
+        hint = f"write bytes that are not text as {{hex: {byte}}}"
+        raise SpecError([Problem(place, message, hint)]) from None
+
+
+class _Builder:
+    """Builds nodes from events; recursion goes no deeper than `MAX_DEPTH`."""
+
+    def __init__(self, text: str, shown: str) -> None:
+        self._text = text
+        self._shown = shown
+        self._count = 0
+        self._depth = 0
+        self._events: Iterator[Any] = iter(yaml.parse(text, Loader=_PARSER))
+
+    def document(self) -> Node:
+        """Return the one document of the file."""
+        self._next()  # stream start
+        event = self._next()
+        if isinstance(event, yaml.StreamEndEvent):
+            raise self._refusal(event, "is empty", "begin with 'sockspec: 1'")
+        root = self._node(self._next())
+        self._next()  # document end
+        event = self._next()
+        if not isinstance(event, yaml.StreamEndEvent):
+            raise self._refusal(event, "expected one document, got a second", "use one file each")
+        return root
+
+    def _next(self) -> Any:
+        event = next(self._events)
+        self._count += 1
+        if self._count > MAX_EVENTS:
+            raise self._refusal(event, f"expected at most {MAX_EVENTS} nodes, got more")
+        return event
+
+    def _node(self, event: Any) -> Node:
+        if isinstance(event, yaml.AliasEvent):
+            raise self._refusal(event, "aliases are refused", "write the value out, or use 'let'")
+        if event.anchor is not None:
+            raise self._refusal(event, "anchors are refused", "use 'let' for what repeats")
+        if event.tag is not None:
+            raise self._refusal(event, f"tags are refused, got {event.tag}")
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event)
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise self._refusal(event, f"expected at most {MAX_DEPTH} levels, got more")
+        is_list = isinstance(event, yaml.SequenceStartEvent)
+        node = self._sequence(event) if is_list else self._mapping(event)
+        self._depth -= 1
+        return node
+
+    def _scalar(self, event: Any) -> Scalar:
+        raw = self._text[event.start_mark.index : event.end_mark.index]
+        return Scalar(event.value, self._place(event), event.style or "", raw)
+
+    def _sequence(self, start: Any) -> Sequence:
+        items = []
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            items.append(self._node(event))
+        return Sequence(tuple(items), self._place(start))
+
+    def _mapping(self, start: Any) -> Mapping:
+        entries: list[tuple[Scalar, Node]] = []
+        seen: dict[str, Scalar] = {}
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            key = self._node(event)
+            if not isinstance(key, Scalar):
+                raise self._refusal(event, "expected a word as key, got a list or mapping")
+            if key.text == "<<" and not key.style:
+                raise self._refusal(event, "merge keys are refused", "use 'let' for what repeats")
+            if key.text in seen:
+                first = seen[key.text].location.line
+                raise self._refusal(event, f"duplicate key '{key.text}', first on line {first}")
+            seen[key.text] = key
+            entries.append((key, self._node(self._next())))
+        return Mapping(tuple(entries), self._place(start))
+
+    def _place(self, event: Any) -> Location:
+        start, end = event.start_mark, event.end_mark
+        width = end.column - start.column if start.line == end.line else 1
+        return Location(self._shown, start.line + 1, start.column + 1, max(1, width))
+
+    def _refusal(self, event: Any, message: str, hint: str = "") -> SpecError:
+        return SpecError([Problem(self._place(event), message, hint)])
+
+
+def _yaml_problem(error: yaml.YAMLError, text: str, shown: str) -> Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is None:
+        position = getattr(error, "position", 0)
+        line = text.count("\n", 0, position) + 1
+        return Problem(Location(shown, line, 1), f"not YAML: {getattr(error, 'reason', error)}")
+    message = f"not YAML: {getattr(error, 'problem', error)}"
+    lines = text.splitlines()
+    source = lines[mark.line] if mark.line < len(lines) else ""
+    place = Location(shown, mark.line + 1, mark.column + 1)
+    return Problem(place, message, _yaml_hint(source, message))
+
+
+def _yaml_hint(source: str, message: str) -> str:
+    """Guess the mend for the traps that specs run into most."""
+    if "escape" in message:
+        return "in double quotes a backslash begins an escape; put a pattern in single quotes"
+    if "\t" in source[: len(source) - len(source.lstrip())]:
+        return "indent with spaces, not tabs"
+    if "::" in source:
+        return "put an IPv6 address in quotes, or write 'loopback6'"
+    if "[" in source:
+        return "put text that begins with a bracket in quotes"
+    if ": " in source:
+        return "put text that holds ': ' in quotes"
+    return ""

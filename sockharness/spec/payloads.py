@@ -1,0 +1,304 @@
+r"""Decodes bytes: `"text\r\n"`, `{hex: ff}`, `{bytes: 4MiB}`, `{regex: …}`, `$name`.
+
+A scalar is text in UTF-8. Escapes work in double quotes, where YAML has them, and only up to
+`\x7f`: beyond, a reader cannot tell whether a byte or a character is meant. A backslash anywhere
+else is an escape that somebody hoped for, and refused with the mend. A reference is a whole
+scalar; nothing inside longer text is replaced.
+
+The mapping forms are a table, `FORMS`: the key that names the form, the keys it may have beside
+it, and the function that decodes it. Adding a form is a line there.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sockharness.location import Location
+from sockharness.printable import show
+from sockharness.spec import model
+from sockharness.spec.bindings import suggestion
+from sockharness.spec.matchers import Capture, Length, Matcher, Regex, Sha256
+from sockharness.spec.model import Payload
+from sockharness.spec.nodes import Mapping as MappingNode
+from sockharness.spec.nodes import Node, Scalar, Sequence
+from sockharness.spec.typed import (
+    MAX_SIZE,
+    Refusal,
+    as_int,
+    as_sequence,
+    as_size,
+    as_text,
+    as_word,
+    unexpected,
+)
+
+MAX_FILE = 16 * 1024 * 1024
+REFERENCE = re.compile(r"\$([A-Za-z]\w*(?:\.\w+)*)", re.ASCII)
+_HIGH_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\(x[89a-fA-F]|u(?!00[0-7])|U(?!000000[0-7])|[NLP_])")
+
+PEER_FACTS = ("host", "port")
+"""What `$peer.fact` can ask of a listening peer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What names mean at a place in the file.
+
+    Attributes:
+        let: the names that `let` and the case define.
+        captured: the names that an earlier step captures.
+        peers: the peers, for `$server.port`.
+        folder: where `file:` looks, and no further.
+    """
+
+    let: Mapping[str, Payload]
+    captured: set[str]
+    peers: tuple[str, ...]
+    folder: Path
+
+
+def decode(node: Node, scope: Scope) -> Payload:
+    """Return the payload that a node describes.
+
+    Raises:
+        Refusal: with the place, if it describes none.
+    """
+    if isinstance(node, Scalar):
+        return reference(node, scope) or model.Literal(text_bytes(node))
+    if isinstance(node, Sequence):
+        hint = "on a stream there are no messages; use {concat: [...]}"
+        raise unexpected(node, "bytes", hint)
+    return _form(node, scope)
+
+
+def reference(node: Scalar, scope: Scope) -> Payload | None:
+    """Return what a scalar `$name` refers to; `None` if it is no reference."""
+    found = REFERENCE.fullmatch(node.text)
+    if found is None:
+        return None
+    name = found[1]
+    if name in scope.let:
+        return scope.let[name]
+    if name not in scope.captured and not _is_fact(name, scope):
+        known = [*scope.let, *scope.captured, *(f"{peer}.port" for peer in scope.peers)]
+        hint = suggestion(name, known).removeprefix("; ") or "define it under 'let', or capture it"
+        raise Refusal(node.location, f"${name} is not defined here", hint)
+    return model.Reference(name)
+
+
+def text_bytes(node: Scalar) -> bytes:
+    """Return the bytes of a text."""
+    if node.style == '"':
+        if _HIGH_ESCAPE.search(node.raw):
+            hint = "write {hex: ff} for a byte, or the character itself for text"
+            raise Refusal(node.location, "an escape above \\x7f may be a byte or a character", hint)
+    elif "\\" in node.text:
+        hint = "use double quotes for escapes, or {hex: 5c} for a backslash"
+        raise Refusal(node.location, "a backslash outside double quotes is no escape", hint)
+    if not node.text and not node.style:
+        raise unexpected(node, "bytes")
+    return node.text.encode()
+
+
+def _is_fact(name: str, scope: Scope) -> bool:
+    peer, dot, fact = name.partition(".")
+    return bool(dot) and peer in scope.peers and fact in PEER_FACTS
+
+
+# ---- the mapping forms
+
+
+def _form(node: MappingNode, scope: Scope) -> Payload:
+    keys = [key.text for key, _ in node.entries]
+    names = [name for name in FORMS if name in keys]
+    if not names:
+        hint = next((suggestion(key, list(FORMS)) for key in keys), "").removeprefix("; ")
+        hint = hint or f"known: {', '.join(FORMS)}"
+        got = show(" ".join(keys), limit=40)
+        raise Refusal(_first_key(node), f"expected bytes, got '{got}'", hint)
+    form = FORMS[names[0]]
+    for key, _ in node.entries:
+        if key.text != names[0] and key.text not in form.beside:
+            known = (names[0], *form.beside)
+            hint = suggestion(key.text, known).removeprefix("; ") or f"known: {', '.join(known)}"
+            raise Refusal(key.location, f"unknown key '{show(key.text, limit=40)}'", hint)
+    return form.decode(_Form(node, names[0], scope))
+
+
+def _first_key(node: MappingNode) -> Location:
+    return node.entries[0][0].location if node.entries else node.location
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A mapping that describes bytes, its form being `name`."""
+
+    node: MappingNode
+    name: str
+    scope: Scope
+
+    @property
+    def value(self) -> Node:
+        found = self.node.get(self.name)
+        assert found is not None, "a form is chosen by the key that is there"
+        return found
+
+    def need(self, key: str, because: str) -> Node:
+        found = self.node.get(key)
+        if found is None:
+            raise Refusal(self.node.location, f"'{self.name}' needs '{key}'", because)
+        return found
+
+    def example(self) -> Payload | None:
+        node = self.node.get("example")
+        return decode(node, self.scope) if node is not None else None
+
+
+def _hex(form: _Form) -> Payload:
+    text = as_text(form.value, "hexadecimal digits such as ff 00")
+    try:
+        return model.Literal(bytes.fromhex(text))
+    except ValueError:
+        raise unexpected(form.value, "pairs of hexadecimal digits such as ff 00") from None
+
+
+def _base64(form: _Form) -> Payload:
+    text = "".join(as_text(form.value, "base64 text").split())
+    try:
+        return model.Literal(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise unexpected(form.value, "base64 text", str(error)) from None
+
+
+def _text(form: _Form) -> Payload:
+    if not isinstance(form.value, Scalar):
+        raise unexpected(form.value, "a text")
+    return model.Literal(text_bytes(form.value))
+
+
+def _file(form: _Form) -> Payload:
+    name = as_text(form.value, "a file's name")
+    folder = form.scope.folder.resolve()
+    place = form.value.location
+    try:
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder):
+            raise Refusal(place, f"'{show(name, limit=40)}' is outside the spec's folder")
+        if not path.is_file():
+            raise Refusal(place, f"'{show(name, limit=40)}' is not a regular file here")
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE + 1)
+    except (OSError, ValueError) as error:
+        raise Refusal(place, f"'{show(name, limit=40)}' cannot be read: {error}") from None
+    if len(content) > MAX_FILE:
+        raise Refusal(place, f"expected a file of at most {MAX_FILE} bytes")
+    return model.Literal(content)
+
+
+def _bytes(form: _Form) -> Payload:
+    size = as_size(form.value, least=1)
+    pattern = form.node.get("pattern")
+    kind = as_word(pattern, ("counter", "zero"), "a pattern") if pattern else "counter"
+    return model.Pattern(size, kind)
+
+
+def _repeat(form: _Form) -> Payload:
+    once = decode(form.value, form.scope)
+    times = as_int(form.need("times", "how often"), least=1, most=MAX_SIZE, what="a count")
+    if not isinstance(once, model.Literal):
+        raise unexpected(form.value, "bytes that stand here")
+    if len(once.content) * times > MAX_SIZE:
+        raise Refusal(form.value.location, f"expected at most {MAX_SIZE} bytes in all")
+    return model.Literal(once.content * times)
+
+
+def _concat(form: _Form) -> Payload:
+    parts = as_sequence(form.value, "a list of bytes").items
+    if not parts:
+        raise unexpected(form.value, "a list of bytes with at least one part")
+    return model.Joined(tuple(decode(part, form.scope) for part in parts))
+
+
+def _regex(form: _Form) -> Payload:
+    return model.Wanted(_pattern(form.value, form.scope), form.example())
+
+
+def _pattern(node: Node, scope: Scope) -> Regex:
+    text = as_text(node, "a regular expression")
+    try:
+        pattern = re.compile(text.encode(), re.DOTALL)
+    except re.error as error:
+        raise Refusal(node.location, f"not a regular expression: {error}") from None
+    scope.captured.update(pattern.groupindex)
+    return Regex(pattern)
+
+
+def _length(form: _Form) -> Payload:
+    return model.Wanted(Length(as_size(form.value, least=1)), form.example())
+
+
+def _sha256(form: _Form) -> Payload:
+    digest = as_text(form.value, "64 hexadecimal digits").lower()
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise unexpected(form.value, "64 hexadecimal digits")
+    size = as_size(form.need("length", "a stream does not say where the bytes end"), least=1)
+    return model.Wanted(Sha256(digest, size), form.example())
+
+
+def _capture(form: _Form) -> Payload:
+    name = as_text(form.value, "a name")
+    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
+        raise unexpected(form.value, "a name of letters, digits and _")
+    regex = form.node.get("regex")
+    because = "or 'regex': a stream does not say where the bytes end"
+    inner: Matcher
+    if regex is not None:
+        inner = _pattern(regex, form.scope)
+    else:
+        inner = Length(as_size(form.need("length", because), least=1))
+    form.scope.captured.add(name)
+    return model.Wanted(Capture(name, inner), form.example())
+
+
+def _rest_of(form: _Form) -> Payload:
+    whole = decode(form.value, form.scope)
+    node = form.need("after", "the captured count")
+    found = REFERENCE.fullmatch(node.text) if isinstance(node, Scalar) else None
+    if found is None or found[1] not in form.scope.captured:
+        raise unexpected(node, "a captured count such as $first")
+    return model.RestOf(whole, found[1])
+
+
+def _needs_messages(form: _Form) -> Payload:
+    hint = "a stream has no messages: give the bytes, a 'length' or a 'regex'"
+    raise Refusal(form.node.location, f"'{form.name}' needs a peer that gets messages", hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A way to describe bytes: how it is decoded, and which keys may stand beside its own."""
+
+    decode: Callable[[_Form], Payload]
+    beside: tuple[str, ...] = ()
+
+
+FORMS: dict[str, Form] = {
+    "hex": Form(_hex),
+    "base64": Form(_base64),
+    "text": Form(_text),
+    "file": Form(_file),
+    "bytes": Form(_bytes, ("pattern",)),
+    "repeat": Form(_repeat, ("times",)),
+    "concat": Form(_concat),
+    "rest_of": Form(_rest_of, ("after",)),
+    "capture": Form(_capture, ("length", "regex", "example")),
+    "sha256": Form(_sha256, ("length", "example")),
+    "regex": Form(_regex, ("example",)),
+    "length": Form(_length, ("example",)),
+    "starts_with": Form(_needs_messages),
+    "any": Form(_needs_messages),
+    "unordered": Form(_needs_messages),
+}

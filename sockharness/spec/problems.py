@@ -1,0 +1,62 @@
+"""Collects what is wrong with a file, so that all of it is reported at once."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sockharness.errors import Problem
+from sockharness.printable import show
+from sockharness.spec.bindings import suggestion
+from sockharness.spec.nodes import Mapping as MappingNode
+from sockharness.spec.nodes import Node, Scalar
+from sockharness.spec.typed import Refusal
+
+Decoder = Callable[[Node], Any]
+"""Types a node, or raises a `Refusal`."""
+
+
+class Problems:
+    """The problems of a file so far."""
+
+    def __init__(self) -> None:
+        self._found: list[Problem] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def in_order(self) -> list[Problem]:
+        """Return each problem once, in the order of the file."""
+        return sorted(set(self._found), key=lambda problem: problem.location)
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Keep the refusal that the body raises, and go on behind it."""
+        try:
+            yield
+        except Refusal as refusal:
+            self._found.append(refusal.problem)
+
+    def entries(self, node: MappingNode, keys: tuple[str, ...]) -> dict[str, Node]:
+        """Return the entries of a mapping, with a problem for each unknown key."""
+        entries: dict[str, Node] = {}
+        for key, value in node.entries:
+            with self.collect():
+                known_key(key, keys)
+                entries[key.text] = value
+        return entries
+
+    def decode(self, node: MappingNode, table: Mapping[str, Decoder]) -> dict[str, Any]:
+        """Decode a mapping by a table of its keys; what is wrong is collected and left out."""
+        values = {}
+        for key, value in self.entries(node, tuple(table)).items():
+            with self.collect():
+                values[key] = table[key](value)
+        return values
+
+
+def known_key(key: Scalar, keys: tuple[str, ...]) -> None:
+    """Refuse a key that is not among the known ones."""
+    if key.text not in keys:
+        near = suggestion(key.text, keys).removeprefix("; ")
+        hint = near or f"known: {', '.join(keys)}"
+        raise Refusal(key.location, f"unknown key '{show(key.text, limit=40)}'", hint)

@@ -95,9 +95,10 @@ class CaseDecoder:
 
     def _peer(self, key: Scalar, node: Node) -> model.Peer:
         what = "a peer such as {tcp: {listen: loopback}}"
-        known = self._problems.entries(as_mapping(node, what), ("tcp", "on"))
+        known = self._problems.entries(as_mapping(node, what), _PEER)
         if "tcp" not in known:
-            raise Refusal(key.location, f"peer '{key.text}' has no transport", "give it 'tcp:'")
+            message = f"peer '{key.text}' has no transport"
+            raise self._problems.missing(as_mapping(node), _PEER, message, "give it 'tcp:'")
         handlers = self._peer_handlers(known["on"]) if "on" in known else None
         transport = self._tcp(as_mapping(known["tcp"], "{listen: …} or {connect: …}"))
         return model.Peer(
@@ -115,7 +116,8 @@ class CaseDecoder:
         options = model.StreamOptions(**{name: known.pop(name) for name in _OPTIONS.keys() & known})
         if ("listen" in known) == ("connect" in known):
             hint = "{listen: loopback} waits for connections, {connect: server} makes one"
-            raise Refusal(node.location, "expected either 'listen' or 'connect'", hint)
+            message = "expected either 'listen' or 'connect'"
+            raise self._problems.missing(node, tuple(_TCP), message, hint)
         if "connect" in known:
             return self._connect(node, known, options)
         return model.Listen(
@@ -412,9 +414,11 @@ class CaseDecoder:
             },
         )
         if "where" not in known:
-            raise Refusal(node.location, "a check needs 'where'", "e.g. where: {TCP.flags: S}")
+            hint = "e.g. where: {TCP.flags: S}"
+            raise self._problems.missing(node, _WIRE, "a check needs 'where'", hint)
         if "count" not in known and "each" not in known:
-            raise Refusal(node.location, "a check needs 'count' or 'each'")
+            message = "a check needs 'count' or 'each'"
+            raise self._problems.missing(node, _WIRE, message, "e.g. count: 1")
         return model.WireCheck(
             where=known["where"],
             each=known.get("each", ()),
@@ -439,6 +443,8 @@ class CaseDecoder:
 
 # ---- the tables
 
+_PEER = ("tcp", "on")
+_WIRE = ("where", "count", "each", "within")
 _ACTION_VERBS: dict[str, tuple[str, ...]] = {
     "write": ("returns",),
     "write_all": (),

@@ -134,5 +134,6 @@ class _File:
 
     def _required(self, known: Mapping[str, Node], key: str) -> Node:
         if key not in known:
-            raise Refusal(self._root.location, f"no '{key}' key", f"a spec needs '{key}:'")
+            root = as_mapping(self._root)
+            raise self._problems.missing(root, _TOP, f"no '{key}' key", f"a spec needs '{key}:'")
         return known[key]

@@ -259,7 +259,7 @@ class Listen:
 
     host: str
     port: int = 0
-    backlog: int | None = None
+    backlog: int = 512
     options: StreamOptions
     location: Location
 

@@ -9,7 +9,7 @@ from sockharness.printable import show
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.typed import Refusal
+from sockharness.spec.typed import Known, Refusal
 
 Decoder = Callable[[Node], Any]
 """Types a node, or raises a `Refusal`."""
@@ -33,6 +33,8 @@ class Problems:
         """Keep the refusal that the body raises, and go on behind it."""
         try:
             yield
+        except Known:
+            return
         except Refusal as refusal:
             self._found.append(refusal.problem)
 
@@ -52,6 +54,11 @@ class Problems:
             with self.collect():
                 values[key] = table[key](value)
         return values
+
+    def missing(self, node: MappingNode, keys: tuple[str, ...], message: str, hint: str) -> Refusal:
+        """Return the refusal of a mapping that lacks a key; a misspelt one is known already."""
+        misspelt = any(key.text not in keys for key, _ in node.entries)
+        return Known() if misspelt else Refusal(node.location, message, hint)
 
 
 def known_key(key: Scalar, keys: tuple[str, ...]) -> None:

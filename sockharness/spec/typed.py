@@ -30,6 +30,13 @@ class Refusal(Exception):
         self.problem = Problem(location, message, hint)
 
 
+class Known(Refusal):
+    """A node cannot be decoded, for a reason that is among the problems already."""
+
+    def __init__(self) -> None:
+        Exception.__init__(self)
+
+
 def kind_of(node: Node) -> str:
     """Name a node for a message."""
     if isinstance(node, Scalar):

@@ -1,0 +1,49 @@
+"""What the `tcp_server` fixture adds to a test, and the plugin to pytest's start."""
+
+from pathlib import Path
+
+from benchmarks.measure import interleaved, pytest_command
+
+EMPTY = "def test_{number}(): pass\n"
+FIXTURE = "def test_{number}(tcp_server): pass\n"
+EXPECTS = "def test_{number}(tcp_server): tcp_server.when(b'x').reply(b'y')\n"
+
+
+def measure(folder: Path, *, count: int, rounds: int) -> list[str]:
+    """Return the lines of the result."""
+    empty = _file(folder, "test_empty.py", EMPTY, count)
+    fixture = _file(folder, "test_fixture.py", FIXTURE, count)
+    expects = _file(folder, "test_expects.py", EXPECTS, count)
+    times = interleaved(
+        {
+            "empty": pytest_command(empty),
+            "fixture": pytest_command(fixture),
+            "with a rule": pytest_command(expects),
+        },
+        rounds=rounds,
+    )
+    base = times["empty"].median
+    lines = [f"tcp_server: {count} tests, {rounds} rounds"]
+    for name in ("fixture", "with a rule"):
+        lines.append(f"  {name:22} {(times[name].median - base) / count * 1000:5.2f} ms a test")
+    return lines
+
+
+def measure_start(folder: Path, *, rounds: int) -> list[str]:
+    """Return what the plugin adds to the start of a pytest that does not use it."""
+    plain = _file(folder, "test_plain.py", EMPTY, 1)
+    times = interleaved(
+        {
+            "bare": pytest_command(plain, plugin=False),
+            "with the plugin": pytest_command(plain),
+        },
+        rounds=rounds,
+    )
+    added = (times["with the plugin"].median - times["bare"].median) * 1000
+    return [f"start of pytest, {rounds} rounds", f"  the plugin, unused     {added:5.1f} ms"]
+
+
+def _file(folder: Path, name: str, text: str, count: int) -> str:
+    path = folder / name
+    path.write_text("".join(text.format(number=number) for number in range(count)))
+    return str(path)

@@ -1,0 +1,58 @@
+"""Times whole commands in turn, so that a drift of the machine's speed hits all of them alike."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The wall-clock seconds of one command's runs."""
+
+    name: str
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The median of the runs."""
+        return statistics.median(self.seconds)
+
+
+def interleaved(commands: Mapping[str, Sequence[str]], *, rounds: int) -> dict[str, Times]:
+    """Run each command once a round, after one round that does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for round_number in range(rounds + 1):
+        progress(f"round {round_number} of {rounds}")
+        for name, command in commands.items():
+            lasted = _run(command)
+            if round_number:
+                seconds[name].append(lasted)
+    progress("")
+    return {name: Times(name, tuple(runs)) for name, runs in seconds.items()}
+
+
+def pytest_command(*args: str, plugin: bool = True) -> list[str]:
+    """Return the command of a pytest that loads no plugin but ours, and that only if asked to."""
+    ours = ["-p", "sockharness.plugin"] if plugin else []
+    return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *ours, *args]
+
+
+def progress(text: str) -> None:
+    """Show what is being done, on a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+
+
+def _run(command: Sequence[str]) -> float:
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    began = time.perf_counter()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    lasted = time.perf_counter() - began
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return lasted

@@ -1,0 +1,65 @@
+"""1,000 echo specs beside 1,000 hand-written asyncio tests of the same exchange."""
+
+from pathlib import Path
+
+from benchmarks.measure import interleaved, pytest_command
+
+SPEC = """\
+sockspec: 1
+name: an echo
+peers:
+  server: {tcp: {listen: loopback}, on: {data: [echo]}}
+  client: {tcp: {connect: server}}
+exchange:
+  - client -> server: "PING\\r\\n"
+  - server -> client: "PING\\r\\n"
+"""
+HEAD = """\
+import asyncio
+
+async def echo(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+async def converse():
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(b"PING\\r\\n")
+        assert await asyncio.wait_for(reader.readexactly(6), 5) == b"PING\\r\\n"
+        writer.close()
+        await writer.wait_closed()
+"""
+TEST = """
+def test_echo_{number}():
+    asyncio.run(converse())
+"""
+
+
+def measure(folder: Path, *, count: int, rounds: int) -> list[str]:
+    """Return the lines of the result."""
+    specs, files, one = folder / "specs", folder / "files", folder / "test_one.py"
+    specs.mkdir()
+    files.mkdir()
+    for number in range(count):
+        (specs / f"echo-{number}.yaml").write_text(SPEC)
+        (files / f"test_echo_{number}.py").write_text(HEAD + TEST.format(number=number))
+    one.write_text(HEAD + "".join(TEST.format(number=number) for number in range(count)))
+    times = interleaved(
+        {
+            "specs": pytest_command("--sockspec", str(specs)),
+            "asyncio, a file each": pytest_command(str(files), plugin=False),
+            "asyncio, one file": pytest_command(str(one), plugin=False),
+        },
+        rounds=rounds,
+    )
+    ours = times["specs"].median
+    lines = [f"{count} echo specs and {count} asyncio tests, whole pytest runs, {rounds} rounds"]
+    for name, runs in times.items():
+        each = runs.median / count * 1000
+        lines.append(
+            f"  {name:22} {runs.median:6.2f} s  {each:5.2f} ms each  ratio {ours / runs.median:.2f}"
+        )
+    return lines

@@ -1,0 +1,33 @@
+"""Our text as pytest's representation of a failure.
+
+pytest prints a failure's representation, takes the line for its summary from
+`reprcrash.message`, sends both through a parallel run, and writes both into JUnit. An
+exception's own representation, which is public, has that shape already; we put our text in place
+of the traceback, which would lead into our own code.
+"""
+
+from typing import Any
+
+import pytest
+
+from sockharness.errors import SpecError
+
+
+def tell(report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Let a report tell an exception of ours by its own text, and what the test raised below it."""
+    error = excinfo.value
+    text = str(error)
+    if error.__cause__ is not None:
+        text += "\n\nbelow that, the test itself raised\n\n" + _symptom(error.__cause__)
+    shown: Any = excinfo.getrepr(style="value")
+    entry = shown.reprtraceback.reprentries[0]
+    entry.lines = text.splitlines()
+    shown.reprcrash.message = text.partition("\n")[0]
+    if isinstance(error, SpecError):
+        place = error.problems[0].location
+        shown.reprcrash.path, shown.reprcrash.lineno = place.path, place.line
+    report.longrepr = shown
+
+
+def _symptom(cause: BaseException) -> str:
+    return str(pytest.ExceptionInfo.from_exception(cause).getrepr(style="short"))

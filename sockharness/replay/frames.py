@@ -1,0 +1,104 @@
+"""Checks of what crossed the wire: how many frames fit, and what they have in common.
+
+A frame is in the capture's queue before its receiver can act on it, so when the steps are done
+the frames that they caused are there. What the kernel sends later by itself (a delayed ACK) is
+waited for only if a count is still too low.
+"""
+
+from sockharness.errors import Problem, SpecError
+from sockharness.expectations import Mismatch
+from sockharness.outcome import Failure
+from sockharness.printable import count
+from sockharness.replay.stage import Stage
+from sockharness.spec.model import Case, FieldTest, Reference, WireCheck
+from sockharness.wire.capture import Capture
+from sockharness.wire.dissect import check_field_name, equals
+from sockharness.wire.frame import Frame
+
+WITHIN = 1.0
+"""Seconds to wait for frames that are still missing."""
+LISTED = 8
+"""The most frames that a failure lists."""
+
+
+def check_names(case: Case) -> None:
+    """Refuse fields that scapy does not know.
+
+    Raises:
+        SpecError: with every unknown field.
+    """
+    problems = []
+    for check in case.wire:
+        for test in (*check.where, *check.each):
+            try:
+                check_field_name(test.field)
+            except ValueError as error:
+                problems.append(Problem(test.location, str(error)))
+    if problems:
+        raise SpecError(problems)
+
+
+def check_frames(stage: Stage, *, scale: float) -> list[Failure]:
+    """Hold the captured frames against the case's checks; return what is not as it should be."""
+    capture = stage.capture
+    assert capture is not None, "a case with wire checks is staged with a capture"
+    return [
+        failure
+        for check in stage.case.wire
+        if (failure := _check(stage, capture, check, scale)) is not None
+    ]
+
+
+def _check(stage: Stage, capture: Capture, check: WireCheck, scale: float) -> Failure | None:
+    within = (check.within or WITHIN) * scale
+    fitting: list[Frame] = []
+
+    def enough() -> bool:
+        capture.poll()
+        fitting[:] = [frame for frame in capture.frames if _fits(frame, check.where, stage)]
+        return check.count is None or check.count.hold(len(fitting))
+
+    if not stage.run_until(enough, within):
+        mismatch = _wrong_count(check, fitting, capture)
+        return Failure(mismatch=mismatch, location=check.location)
+    for frame in fitting:
+        for test in check.each:
+            if not _fits(frame, (test,), stage):
+                return Failure(mismatch=_unlike(frame, test, stage), location=test.location)
+    return None
+
+
+def _fits(frame: Frame, tests: tuple[FieldTest, ...], stage: Stage) -> bool:
+    return all(equals(frame.packet, test.field, _value(test, stage)) for test in tests)
+
+
+def _value(test: FieldTest, stage: Stage) -> str:
+    if isinstance(test.value, Reference):
+        return str(stage.names.value(test.value.name))
+    return test.value
+
+
+def _wrong_count(check: WireCheck, fitting: list[Frame], capture: Capture) -> Mismatch:
+    headline = f"{count(len(fitting), 'frame')} on the wire, expected {check.count}"
+    listed = fitting or capture.frames
+    title = "the frames that fit:" if fitting else "the frames that crossed the wire:"
+    lines = [_summary(frame) for frame in listed[:LISTED]]
+    hidden = len(listed) - len(lines)
+    more = (f"… and {hidden} more",) if hidden else ()
+    return Mismatch(headline=headline, note=headline, details=(title, *lines, *more))
+
+
+def _unlike(frame: Frame, test: FieldTest, stage: Stage) -> Mismatch:
+    from sockharness.wire.dissect import field
+
+    got = field(frame.packet, test.field)
+    headline = f"{test.field} is {got}, expected {_value(test, stage)}"
+    return Mismatch(headline=headline, note=headline, details=(_summary(frame),))
+
+
+def _summary(frame: Frame) -> str:
+    headers = frame.headers
+    if headers is None:
+        return f"  {count(len(frame.data), 'byte')} of another protocol"
+    ends = f"{headers.source} > {headers.destination}"
+    return f"  {ends}  {headers.flags or headers.protocol:<4} {len(headers.payload)} B"

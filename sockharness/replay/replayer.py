@@ -1,0 +1,298 @@
+"""The loop over the steps of a case.
+
+An action goes to the driver and returns at once. An expectation is held against the unclaimed
+events of the timeline, and the reactor runs until one satisfies it, one makes it impossible, or
+the time is over. When the steps are done, whatever nobody claimed is a finding: nothing is
+ignored silently.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sockharness.events import Event
+from sockharness.expectations import (
+    BytesExpected,
+    EventExpected,
+    Expectation,
+    Mismatch,
+    NothingExpected,
+    Progress,
+    State,
+    ending,
+)
+from sockharness.location import Location
+from sockharness.outcome import Failure, Outcome, Verdict, Wait
+from sockharness.printable import count, show
+from sockharness.replay.stage import Stage
+from sockharness.spec import model
+from sockharness.timeline import LISTENER, Channel
+
+STEP = 5.0
+"""Seconds that a step may take, unless it says otherwise."""
+SPEC = 30.0
+"""Seconds that a case may take in all."""
+UNCLAIMED = ("error", "connect_error", "timeout", "uncaught_exception")
+"""Events that are findings when no step expects them; so is a `close` with an error."""
+
+
+class StepFailed(Exception):
+    """A step is not as it should be."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.headline)
+        self.failure = failure
+
+
+@dataclass(slots=True)
+class Replayer:
+    """Replays a case on a stage that is set up.
+
+    Args:
+        stage: the bundle of the case.
+        scale: multiplies every time limit.
+    """
+
+    stage: Stage
+    scale: float = 1.0
+    _told: list[Event] = field(default_factory=list)
+
+    def run(self) -> Outcome:
+        """Replay; the outcome says what came of it."""
+        try:
+            for step in self.stage.case.steps:
+                self._step(step)
+            failures = self._wire()
+            self.stage.settle()
+            failures += self._findings()
+        except StepFailed as failed:
+            failures = [failed.failure, *self._grave_findings()]
+        return Outcome(
+            verdict=self._verdict(failures), timeline=self.stage.timeline, failures=failures
+        )
+
+    def _verdict(self, failures: list[Failure]) -> Verdict:
+        capture = self.stage.capture
+        if capture is not None and not capture.whole:
+            lost = f"{count(capture.drops + capture.unkept, 'frame')} lost by the capture"
+            failures.insert(0, Failure(mismatch=Mismatch(headline=lost, note=lost)))
+            return Verdict.INCONCLUSIVE
+        return Verdict.FAILED if failures else Verdict.PASSED
+
+    # ---- steps
+
+    def _step(self, step: model.Step) -> None:
+        match step:
+            case model.Arrow():
+                self._arrow(step)
+            case model.Act():
+                self._act(step)
+            case model.Sees():
+                channel = self._channel(step.peer, step.within, opened=step.event != "open")
+                expectation = EventExpected(
+                    channel, step.event, error=step.error, message=step.message
+                )
+                self._await(expectation, step.location, step.within)
+            case model.Received():
+                channel = self._channel(step.peer, step.within)
+                matcher = step.payload.matcher(self.stage.names)
+                self._await(BytesExpected(channel, matcher), step.location, step.within)
+            case model.Never():
+                channel = self._channel(step.peer, None)
+                self._never(NothingExpected(channel, step.event), step)
+
+    def _arrow(self, step: model.Arrow) -> None:
+        sender, receiver = self._both_ends(step)
+        if self.stage.case.peers[step.sender.name].scripted:
+            self._tell(sender, model.WriteAll(step.payload, step.location))
+        matcher = step.payload.matcher(self.stage.names)
+        self._await(BytesExpected(receiver, matcher), step.location, step.within)
+
+    def _act(self, step: model.Act) -> None:
+        action = step.action
+        if action.name == "connect":
+            self.stage.driver.connect(self.stage.case.peers[step.peer.name])
+            return
+        if action.name in ("stop", "reload") and self.stage.case.peers[step.peer.name].listens:
+            channel = self.stage.timeline.channel(step.peer.name)
+        else:
+            channel = self._channel(step.peer, step.within)
+        result = self._tell(channel, action, returns=step.returns)
+        if step.returns is not None:
+            self._check_result(step, step.returns, result)
+
+    def _tell(
+        self, channel: Channel, action: model.Action, *, returns: model.Bounds | None = None
+    ) -> int | None:
+        """Let the driver act; a call that failed or was cut short fails the step."""
+        event = self.stage.driver.act(channel, action)
+        self._told.append(event)
+        result, offered = event.result, len(event.data)
+        if returns is not None or result is None:
+            return result
+        if result < 0:
+            because = f"it saw {ending(channel)}" if channel.ended else "its writing side is shut"
+            self._fail(action.location, f"{channel.peer} cannot {action.name}: {because}")
+        if isinstance(action, model.Write) and result < offered:
+            note = f"{channel.peer} write took {result} of {count(offered, 'byte')}"
+            hint = "; write 'returns:' if that is meant, or use write_all"
+            self._fail(action.location, note, note + hint)
+        return result
+
+    def _check_result(self, step: model.Act, bounds: model.Bounds, result: int | None) -> None:
+        name = f"{step.peer} {step.action.name}"
+        if result is None:
+            self._fail(step.location, f"{name} returned nothing, expected {bounds}")
+        elif not bounds.hold(result):
+            self._fail(step.location, f"{name} returned {result}, expected {bounds}")
+        elif bounds.capture:
+            self.stage.names.capture({bounds.capture: result})
+
+    # ---- waiting
+
+    def _await(self, expectation: Expectation, location: Location, within: float | None) -> None:
+        progress: Progress | None = None
+
+        def decided() -> bool:
+            nonlocal progress
+            progress = expectation.check()
+            return progress.state is not State.PENDING
+
+        began = self.stage.timeline.now()
+        limit, origin = self._limit(within)
+        self.stage.run_until(decided, limit)
+        assert progress is not None, "the condition is asked at least once"
+        if progress.state is State.SATISFIED:
+            self.stage.names.capture(progress.captures)
+            return
+        wait = None
+        mismatch = progress.mismatch
+        if mismatch is None:
+            mismatch = expectation.give_up()
+            lasted = self.stage.timeline.now() - began
+            peer = expectation.channel.peer
+            wait = Wait(peer=peer, lasted=lasted, limit=limit, origin=origin, scale=self.scale)
+        raise StepFailed(Failure(mismatch=mismatch, location=location, wait=wait))
+
+    def _never(self, expectation: NothingExpected, step: model.Never) -> None:
+        progress = expectation.check()
+
+        def came() -> bool:
+            nonlocal progress
+            progress = expectation.check()
+            return progress.state is State.FAILED
+
+        if self.stage.run_until(came, step.lasting * self.scale) and progress.mismatch is not None:
+            raise StepFailed(Failure(mismatch=progress.mismatch, location=step.location))
+
+    def _limit(self, within: float | None) -> tuple[float, str]:
+        """Return the seconds that a step may still take, and where that comes from."""
+        left = SPEC * self.scale - self.stage.timeline.now()
+        limit = (within if within is not None else STEP) * self.scale
+        if left < limit:
+            return max(0.0, left), "the case's limit"
+        return limit, "within" if within is not None else "default"
+
+    # ---- who is meant
+
+    def _both_ends(self, step: model.Arrow) -> tuple[Channel, Channel]:
+        """Return the sender's and the receiver's end of the connection between them."""
+        sender, receiver = step.sender, step.receiver
+        if self.stage.case.peers[sender.name].listens:
+            near = self._channel(receiver, step.within)
+            return self._far_end(near, sender, step.within), near
+        near = self._channel(sender, step.within)
+        return near, self._far_end(near, receiver, step.within)
+
+    def _far_end(self, near: Channel, ref: model.PeerRef, within: float | None) -> Channel:
+        if ref.connection is not None:
+            return self._channel(ref, within)
+        limit, _ = self._limit(within)
+        self.stage.run_until(lambda: near.remote is not None, limit)
+        if near.remote is None:
+            self._fail(ref.location, f"{ref.name} did not accept {near.peer}'s connection")
+        assert near.remote is not None
+        return near.remote
+
+    def _channel(self, ref: model.PeerRef, within: float | None, *, opened: bool = True) -> Channel:
+        """Return the connection that is meant, once it is open (or can no longer open)."""
+        listens = self.stage.case.peers[ref.name].listens
+        if ref.other is not None and listens:
+            near = self._channel(ref.other, within)
+            return self._far_end(near, model.PeerRef(name=ref.name, location=ref.location), within)
+        known = self.stage.timeline.connections(ref.name)
+        number = ref.connection or (1 if listens else len(known))
+        if number == LISTENER:
+            hint = f"{ref.name} has not connected yet"
+            self._fail(ref.location, hint, f"{hint}; add the step '- {ref.name}: connect' before")
+        channel = self.stage.timeline.channel(ref.name, number)
+        if opened and channel.opened is None:
+            limit, _ = self._limit(within)
+            self.stage.run_until(lambda: bool(channel.opened or channel.closed), limit)
+        if opened and channel.opened is None and channel.closed is None:
+            self._fail(ref.location, f"{ref} has no connection")
+        return channel
+
+    # ---- the end
+
+    def _wire(self) -> list[Failure]:
+        if not self.stage.case.wire:
+            return []
+        from sockharness.replay.frames import check_frames
+
+        self.stage.settle()
+        return check_frames(self.stage, scale=self.scale)
+
+    def _findings(self) -> list[Failure]:
+        allow = self.stage.case.allow
+        found = [] if "unclaimed_events" in allow else self._grave_findings()
+        for channel in self.stage.timeline.channels():
+            found += self._finding(channel, allow)
+        return found
+
+    def _finding(self, channel: Channel, allow: frozenset[str]) -> Iterator[Failure]:
+        if channel.unread and "unread_bytes" not in allow:
+            size = count(len(channel.unread), "unread byte")
+            yield self._found(channel, f"{channel.peer} has {size}", bytes(channel.unread))
+        for event in channel.actions:
+            offered = len(event.data)
+            if event.name in ("write_all", "echo") and event.result != offered:
+                words = f"{channel.peer} {event.name} did not finish its {count(offered, 'byte')}"
+                yield self._found(channel, words)
+        unlinked = channel.connection != LISTENER and channel.remote is None and channel.opened
+        listens = self.stage.case.peers[channel.peer].listens
+        if unlinked and listens and "extra_connections" not in allow:
+            yield self._found(channel, f"{channel.peer} has a connection from outside")
+        unseen_end = channel.next_unclaimed("end")
+        if unseen_end and "unclaimed_events" not in allow:
+            told = [event for event in channel.actions if event in self._told]
+            later = [event for event in told if event.at > unseen_end.at]
+            if later:
+                words = f"{channel.peer} saw end, which no step expects, before {later[0].name}"
+                yield self._found(channel, words)
+
+    def _grave_findings(self) -> list[Failure]:
+        """Return the events that no step claimed and that must not be ignored."""
+        return [
+            self._found(channel, _unclaimed(channel.peer, event.name, event.error), b"")
+            for channel in self.stage.timeline.channels()
+            for event in channel.unclaimed
+            if event.name in UNCLAIMED or (event.name == "close" and event.error is not None)
+        ]
+
+    def _found(self, channel: Channel, words: str, received: bytes = b"") -> Failure:
+        place = self.stage.case.peers[channel.peer].location
+        mismatch = Mismatch(headline=words, note=words, received=received)
+        return Failure(mismatch=mismatch, location=place)
+
+    def _fail(self, location: Location, headline: str, note: str = "") -> None:
+        mismatch = Mismatch(headline=headline, note=note or headline)
+        raise StepFailed(Failure(mismatch=mismatch, location=location))
+
+
+def _unclaimed(peer: str, event: str, error: BaseException | None) -> str:
+    from sockharness.errors import code_of
+
+    if event in ("error", "uncaught_exception"):
+        return f"{peer} {event}: {show(str(error), limit=30)}"
+    code = f" ({code_of(error)})" if error is not None else ""
+    return f"{peer} saw {event}{code}, which no step expects"

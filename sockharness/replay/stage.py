@@ -1,0 +1,120 @@
+"""The stage of one case: its reactor, timeline, names, driver and capture, in one bundle.
+
+Replaying uses no thread: everything that can make an event has a descriptor in the same reactor,
+so the order on the timeline is the order that the loop saw. Closing goes in reverse order.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from sockharness.drivers.base import RaisedBySpec
+from sockharness.drivers.inprocess import InProcessDriver
+from sockharness.engine.reactor import Reactor
+from sockharness.events import Event
+from sockharness.policy import Policy
+from sockharness.spec.bindings import Bindings
+from sockharness.spec.model import Case
+from sockharness.timeline import Timeline
+
+if TYPE_CHECKING:
+    from sockharness.wire.capture import Capture
+
+
+class Stage:
+    """What one replay owns. A context manager; entering makes the peers listen and connect.
+
+    Args:
+        case: whose peers are set up.
+        policy: what they may reach.
+        capture: whether frames are captured.
+    """
+
+    def __init__(self, case: Case, *, policy: Policy, capture: bool = False) -> None:
+        self.case = case
+        self.reactor = Reactor()
+        self.timeline = Timeline()
+        self.names = Bindings(self._fact)
+        self.driver = InProcessDriver(
+            case, reactor=self.reactor, timeline=self.timeline, names=self.names, policy=policy
+        )
+        self.capture: Capture | None = None
+        self._captures = capture
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "Stage":
+        with ExitStack() as stack:
+            stack.callback(self.reactor.close)
+            stack.callback(self.driver.close)
+            peers = self.case.peers.values()
+            for peer in peers:
+                if peer.listens:
+                    self.driver.listen(peer)
+            if self._captures:
+                self.capture = stack.enter_context(self._start_capture())
+            for peer in peers:
+                if not peer.listens and self.case.connects_by_itself(peer.name):
+                    self.driver.connect(peer)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _start_capture(self) -> "Capture":
+        """Capture the listeners' ports; before the first connection, so that its SYN is seen."""
+        from sockharness.wire.capture import Capture
+
+        return Capture("lo", ports=self.driver.ports())
+
+    def run_until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Run the reactor until a condition holds; say whether it did within `timeout` seconds.
+
+        What handlers raise on a spec's behalf goes to the timeline; anything else is a bug of ours
+        and passes through.
+        """
+        deadline = self.reactor.now() + timeout
+        while True:
+            try:
+                return self.reactor.run_until(condition, max(0.0, deadline - self.reactor.now()))
+            except* RaisedBySpec as group:
+                for error in _leaves(group):
+                    self._raised(error)
+
+    def settle(self) -> None:
+        """Let everything happen that is already under way in the kernel, without waiting."""
+        for _ in range(SETTLING):
+            before = len(self.timeline.entries)
+            self.run_until(lambda: False, 0.0)
+            if len(self.timeline.entries) == before:
+                return
+
+    def _raised(self, error: RaisedBySpec) -> None:
+        self.timeline.add(
+            Event(
+                name="uncaught_exception",
+                peer=error.peer,
+                connection=error.connection,
+                error=error,
+            )
+        )
+
+    def _fact(self, peer: str, name: str) -> bytes | int | str | None:
+        return self.driver.fact(peer, name)
+
+
+SETTLING = 100
+"""The most turns of the reactor that settling takes; each must have brought something."""
+
+
+def _leaves(group: BaseExceptionGroup[RaisedBySpec]) -> list[RaisedBySpec]:
+    found: list[RaisedBySpec] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

@@ -1,0 +1,54 @@
+"""Expected and received bytes under each other, aligned, in hex and as text.
+
+At most `WIDTH` bytes are shown, around the first difference; that is one line each, so the eye can
+compare.
+"""
+
+from sockharness.printable import count, show_bytes
+from sockharness.spec.matchers import common_prefix
+
+WIDTH = 16
+LEAD = 6
+"""Bytes shown before the first difference when the beginning does not fit."""
+
+
+def hexdiff(expected: bytes, received: bytes) -> list[str]:
+    """Return three lines: expected, received, pointers to what differs; none for nothing."""
+    if not expected and not received:
+        return []
+    same = common_prefix(expected, received)
+    longest = max(len(expected), len(received))
+    start = 0 if longest <= WIDTH or same < WIDTH - 2 else same - LEAD
+    return [
+        _line("expected", expected, received, start),
+        _line("received", received, expected, start),
+        _pointers(expected, received, start, same),
+    ]
+
+
+def _line(title: str, data: bytes, other: bytes, start: int) -> str:
+    longest = max(len(data), len(other))
+    shown = data[start : start + WIDTH]
+    width = min(WIDTH, longest - start)
+    cells = [f"{byte:02x}" for byte in shown] + [".."] * (width - len(shown))
+    before, after = ("… " if start else ""), (" …" if start + WIDTH < longest else "")
+    return f"  {title}  {before}{' '.join(cells)}{after}   {show_bytes(shown)}".rstrip()
+
+
+def _pointers(expected: bytes, received: bytes, start: int, same: int) -> str:
+    width = min(WIDTH, max(len(expected), len(received)) - start)
+    cells = []
+    for offset in range(start, start + width):
+        cells.append(
+            "  " if expected[offset : offset + 1] == received[offset : offset + 1] else "^^"
+        )
+    indent = " " * (12 + (2 if start else 0))
+    return f"{indent}{' '.join(cells)}   {_explain(expected, received, same)}"
+
+
+def _explain(expected: bytes, received: bytes, same: int) -> str:
+    if same == len(received):
+        return f"missing from offset {same}"
+    if same == len(expected):
+        return f"{count(len(received) - same, 'byte')} too many from offset {same}"
+    return f"differs from offset {same}"

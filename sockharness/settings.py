@@ -1,0 +1,149 @@
+"""The options of a run: command line over environment over ini file.
+
+Each setting is one row of `SETTINGS`: its option, its ini name (the same with underscores) and
+its environment variable (`SOCKHARNESS_` and the name without `sock`) follow from its name.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+if TYPE_CHECKING:
+    from sockharness.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One option of a run."""
+
+    name: str
+    metavar: str
+    help: str
+    choices: tuple[str, ...] = ()
+    default: str = ""
+    many: bool = False
+
+    @property
+    def option(self) -> str:
+        """Its name on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return "SOCKHARNESS_" + self.name.removeprefix("sock_").upper()
+
+
+SETTINGS = (
+    Setting(
+        "sock_timeout_scale",
+        "F",
+        "multiply every time limit by F (slow machines: 2 or more)",
+        default="1",
+    ),
+    Setting(
+        "sock_allow_net",
+        "CIDR[:PORTS]",
+        "let specs reach a network beside loopback (repeatable)",
+        many=True,
+    ),
+    Setting(
+        "sock_capture",
+        "WHEN",
+        "capture frames: when a spec or fixture asks (auto), or never (off)",
+        choices=("auto", "off"),
+        default="auto",
+    ),
+    Setting(
+        "sock_capture_missing",
+        "WHAT",
+        "what to do with tests that need a capture and cannot have it",
+        choices=("skip", "fail"),
+        default="skip",
+    ),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add the options and ini names."""
+    group = parser.getgroup("sockharness", "sockets: specs and fixtures")
+    group.addoption(
+        "--sockspec",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="collect the specs (*.yaml, *.yml) in a file or folder (repeatable); "
+        "without other arguments run them alone",
+    )
+    parser.addini("sockspec_paths", "files or folders with specs to collect", type="paths")
+    for setting in SETTINGS:
+        extra: dict[str, Any] = {"choices": setting.choices} if setting.choices else {}
+        action = "append" if setting.many else "store"
+        group.addoption(
+            setting.option,
+            action=action,
+            metavar=setting.metavar,
+            help=setting.help,
+            dest=setting.name,
+            default=None,
+            **extra,
+        )
+        kind: Literal["args", "string"] = "args" if setting.many else "string"
+        parser.addini(setting.name, setting.help, type=kind, default=None)
+
+
+def value(config: pytest.Config, name: str) -> str:
+    """Return a setting that has one value.
+
+    Raises:
+        pytest.UsageError: if it came from the environment or the ini file and is no choice.
+    """
+    setting = next(setting for setting in SETTINGS if setting.name == name)
+    given = config.getoption(name) or os.environ.get(setting.variable) or config.getini(name)
+    text = str(given or setting.default)
+    if setting.choices and text not in setting.choices:
+        expected = ", ".join(setting.choices)
+        raise pytest.UsageError(f"{name}: expected one of {expected}, got {text!r}")
+    return text
+
+
+def values(config: pytest.Config, name: str) -> list[str]:
+    """Return a setting that may have several values."""
+    setting = next(setting for setting in SETTINGS if setting.name == name)
+    environment = os.environ.get(setting.variable, "").split()
+    return list(config.getoption(name) or environment or config.getini(name) or ())
+
+
+def policy(config: pytest.Config) -> "Policy":
+    """Return what specs may reach.
+
+    Raises:
+        pytest.UsageError: if `--sock-allow-net` is not as it should be.
+    """
+    from sockharness.errors import UsageError
+    from sockharness.policy import Policy
+
+    try:
+        return Policy.parse(values(config, "sock_allow_net"))
+    except UsageError as error:
+        raise pytest.UsageError(f"--sock-allow-net: {error}") from None
+
+
+def timeout_scale(config: pytest.Config) -> float:
+    """Return the factor for every time limit.
+
+    Raises:
+        pytest.UsageError: if it is no number from 0.001 to 1000.
+    """
+    text = value(config, "sock_timeout_scale")
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not 0.001 <= scale <= 1000:
+        raise pytest.UsageError(
+            f"--sock-timeout-scale: expected a number from 0.001 to 1000, got {text!r}"
+        )
+    return scale

@@ -1,0 +1,139 @@
+r"""Deliberately wrong copies of a spec: what a test suite that cannot fail would let pass.
+
+Four kinds, all made in the text of the file, so that a failure quotes the wrong copy:
+
+- `byte`: one side expects a byte that the other does not say. Where the sender is scripted, the arrow
+  would write the wrong byte too, so it becomes a `write_all` of the right bytes and a `received` of the
+  wrong ones;
+- `event`: `sees` names another event;
+- `removed`: a step is gone;
+- `count`: a wire check wants a frame more.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sockharness.spec import nodes
+from sockharness.spec.nodes import Mapping, Node, Scalar, Sequence
+
+SWAPS = {
+    "open": ("end",),
+    "end": ("close", "timeout"),
+    "close": ("end", "drain"),
+    "drain": ("end",),
+    "error": ("timeout",),
+    "timeout": ("error",),
+    "connect_error": ("close",),
+    "uncaught_exception": ("error",),
+}
+"""For each event the nearest one in meaning, and one that is far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A wrong copy: its text, the line that is wrong (0 if it is gone), and words that must be told."""
+
+    spec: str
+    kind: str
+    step: str
+    text: str
+    line: int = 0
+    words: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Name it for a test's id."""
+        return f"{self.spec}:{self.kind}:{self.step}"
+
+
+def mutants(path: Path) -> Iterator[Mutant]:
+    """Yield the wrong copies of a spec."""
+    root = nodes.read(path)
+    assert isinstance(root, Mapping)
+    source = path.read_text().splitlines()
+    exchange, wire = root.get("exchange"), root.get("wire")
+    assert isinstance(exchange, Sequence)
+    scripted = _scripted(root)
+    for step, last in _spans(exchange, source):
+        first = step.location.line - 1
+        yield from _of_step(path.stem, source, step, (first, last), scripted)
+    for check in wire.items if isinstance(wire, Sequence) else ():
+        yield from _of_check(path.stem, source, check)
+
+
+def _scripted(root: Mapping) -> set[str]:
+    peers = root.get("peers")
+    assert isinstance(peers, Mapping)
+    return {
+        key.text for key, peer in peers.entries if isinstance(peer, Mapping) and not peer.get("on")
+    }
+
+
+def _spans(exchange: Sequence, source: list[str]) -> Iterator[tuple[Mapping, int]]:
+    """Yield each step with the index of the line behind it."""
+    starts = [item.location.line - 1 for item in exchange.items]
+    end = next(
+        (n for n in range(starts[-1] + 1, len(source)) if re.match(r"[a-z]", source[n])),
+        len(source),
+    )
+    for item, behind in zip(exchange.items, [*starts[1:], end], strict=True):
+        assert isinstance(item, Mapping)
+        yield item, behind
+
+
+def _of_step(
+    spec: str, source: list[str], step: Mapping, span: tuple[int, int], scripted: set[str]
+) -> Iterator[Mutant]:
+    first, last = span
+    said = " ".join(line.strip() for line in source[first:last])
+
+    def copy(kind: str, lines: list[str], line: int = 0, *words: str) -> Mutant:
+        text = "\n".join([*source[:first], *lines, *source[last:]]) + "\n"
+        return Mutant(spec, kind, said, text, line, words)
+
+    yield copy("removed", [])
+    key, value = step.entries[0]
+    left, arrow, right = (part.strip() for part in key.text.partition("->"))
+    rest = source[first][: step.location.column - 1]
+    if isinstance(value, Mapping) and (sees := value.get("sees")) is not None:
+        assert isinstance(sees, Scalar)
+        for other in SWAPS[sees.text]:
+            swapped = source[first].replace(f"sees: {sees.text}", f"sees: {other}")
+            yield copy(f"event to {other}", [swapped], first + 1, other)
+    elif arrow:
+        told = f"{right} -> {left}" if left in scripted or "@" not in right else right
+        wrong = f"{rest}{told}: {{received: {_wrong(value, source)}}}"
+        right_bytes = f"{rest}{left} -> {right}: {{write_all: {_raw(value, source)}}}"
+        lines = [right_bytes, wrong] if left in scripted else [wrong]
+        yield copy("byte", lines, first + len(lines), "expected")
+    elif isinstance(value, Mapping) and (received := value.get("received")) is not None:
+        changed = source[first].replace(_raw(received, source), _wrong(received, source))
+        yield copy("byte", [changed], first + 1, "expected")
+
+
+def _of_check(spec: str, source: list[str], check: Node) -> Iterator[Mutant]:
+    assert isinstance(check, Mapping)
+    count = check.get("count")
+    assert isinstance(count, Scalar)
+    number, line = int(count.text), count.location.line - 1
+    changed = source[line].replace(f"count: {number}", f"count: {number + 1}")
+    text = "\n".join([*source[:line], changed, *source[line + 1 :]]) + "\n"
+    yield Mutant(spec, "count", source[line].strip(), text, line + 1, (f"expected {number + 1}",))
+
+
+def _raw(node: Node, source: list[str]) -> str:
+    """Return the source of a value that stands on one line."""
+    if isinstance(node, Scalar):
+        return node.raw
+    line = source[node.location.line - 1]
+    return line[node.location.column - 1 :]
+
+
+def _wrong(node: Node, source: list[str]) -> str:
+    """Return the source of a value that differs in a byte."""
+    raw = _raw(node, source)
+    if isinstance(node, Scalar) and re.match(r'"[A-Za-z0-9+]', raw):
+        return f'"~{raw[2:]}'
+    return f'{{concat: ["~", {raw}]}}'

@@ -1,0 +1,143 @@
+"""Every spec in `specs/` fails when it is wrong, and its text names what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from sockharness import probes
+from sockharness.errors import SpecError
+from sockharness.outcome import Outcome, Verdict
+from sockharness.policy import Policy
+from sockharness.replay.replayer import Replayer
+from sockharness.replay.stage import Stage
+from sockharness.report.text import failure_text
+from sockharness.spec import loader
+from tests.helpers.mutations import Mutant, mutants
+
+SPECS = Path(__file__).parent.parent / "specs"
+SCALE = 0.04
+"""Wrong copies that wait in vain wait for 0.2 s."""
+
+LAST_ORDERLY = "an orderly end or close at the end of a conversation may go unclaimed"
+NEGATIVE = "a negative claims nothing"
+WITHOUT_EFFECT = "a call on a closed connection changes nothing"
+NO_FINDING = "open and drain are never findings"
+HAPPENED_TOO = "the other event happened as well"
+
+_EXEMPT = {
+    NEGATIVE: [
+        ("a-paused-socket-does-not-see-the-fin", "removed", "- server: {never: end, for: 50ms}"),
+        ("connection-refused", "removed", "- client: {never: close, for: 20ms}"),
+        ("own-shutdown-then-only-close", "removed", "- client: {never: end, for: 50ms}"),
+        ("a-complete-write-has-no-drain", "removed", "- client: {never: drain, for: 50ms}"),
+        ("reload-removes-what-it-omits", "removed", "- server: {never: end, for: 20ms}"),
+        ("pause-holds-data-back", "removed", "- client: {never: data, for: 50ms}"),
+        ("timeout-does-not-close", "removed", "- server: {never: timeout, for: 60ms}"),
+    ],
+    LAST_ORDERLY: [
+        ("a-paused-socket-does-not-see-the-fin", "removed", "- server: {sees: end}"),
+        ("a-paused-socket-does-not-see-the-fin", "removed", "- server: {sees: close}"),
+        ("end-closes-both-directions", "removed", "- client: {sees: close}"),
+        ("end-closes-both-directions", "removed", "- server: {sees: end}"),
+        ("end-closes-both-directions", "removed", "- server: {sees: close}"),
+        ("close-with-unread-bytes-resets", "removed", "- server: {sees: close}"),
+        ("exception-in-close-comes-after-close", "removed", "- client: {sees: close, error: none}"),
+        ("exception-in-close-comes-after-close", "removed", "- server: {sees: close}"),
+        ("end-with-data-loses-nothing", "removed", "- client: {sees: close, error: none}"),
+        ("end-with-data-loses-nothing", "removed", "- server: {sees: end}"),
+        ("exception-in-open-closes", "removed", "- server: {sees: close}"),
+        ("exception-in-open-closes", "removed", "- client: {sees: end}"),
+        ("exception-in-open-closes", "removed", "- client: {sees: close, error: none}"),
+        ("half-open-goes-on-talking", "removed", "- client: {sees: close}"),
+        ("half-open-needs-an-end-handler", "removed", "- client: {sees: close}"),
+        ("half-close", "removed", "- client: {sees: close, error: none, within: 1s}"),
+        ("own-shutdown-then-only-close", "removed", "- server: {sees: end}"),
+        ("own-shutdown-then-only-close", "removed", "- server: {sees: close}"),
+        ("own-shutdown-then-only-close", "removed", "- client: {sees: close}"),
+        ("reload-removes-what-it-omits", "removed", "- server: {sees: close}"),
+        ("reload-removes-what-it-omits", "removed", "- client: {sees: close}"),
+        ("reset", "removed", "- server: {sees: close}"),
+        ("stop-all-closes-connections", "removed", "- server: {sees: close}"),
+        ("stop-all-closes-connections", "removed", "- client: {sees: end}"),
+        ("stop-all-closes-connections", "removed", "- client: {sees: close, error: none}"),
+        ("server-closes-at-once", "removed", "- client: {sees: end}"),
+        ("server-closes-at-once", "removed", "- client: {sees: close, error: none}"),
+        ("two-clients", "removed", "- server -> anna: {sees: close}"),
+    ],
+    WITHOUT_EFFECT: [
+        ("end-closes-both-directions", "removed", '- client: {write: "more", returns: -1}'),
+        ("end-with-data-loses-nothing", "removed", '- client: {write: "more", returns: -1}'),
+        ("half-open-needs-an-end-handler", "removed", '- server: {write: "too late", returns: -1}'),
+        ("own-shutdown-then-only-close", "removed", '- client: {write: "more", returns: -1}'),
+    ],
+    HAPPENED_TOO: [
+        (
+            "exception-in-close-comes-after-close",
+            "event to end",
+            "- client: {sees: close, error: none}",
+        ),
+        ("end-with-data-loses-nothing", "event to close", "- server: {sees: end}"),
+    ],
+    NO_FINDING: [
+        ("partial-write-and-drain", "removed", "- client: {sees: drain, within: 2s}"),
+        ("server-closes-at-once", "removed", "- client: {sees: open}"),
+    ],
+}
+EXEMPT = {key: reason for reason, keys in _EXEMPT.items() for key in keys}
+"""Wrong copies that cannot be noticed, as (spec, kind, step), each with the reason."""
+
+
+def _all() -> list[Mutant]:
+    return [mutant for path in sorted(SPECS.rglob("*.yaml")) for mutant in mutants(path)]
+
+
+MUTANTS = _all()
+MUST_FAIL = [mutant for mutant in MUTANTS if (mutant.spec, mutant.kind, mutant.step) not in EXEMPT]
+
+
+@pytest.mark.parametrize("mutant", MUST_FAIL, ids=lambda mutant: mutant.id)
+def test_a_wrong_copy_fails_and_names_the_defect(mutant: Mutant, tmp_path: Path) -> None:
+    path = tmp_path / f"{mutant.spec}.yaml"
+    path.write_text(mutant.text)
+
+    told = _tell(path)
+
+    assert told, f"passes although it is wrong:\n{mutant.text}"
+    headline = told.partition("\n")[0]
+    assert int(headline.removeprefix("line ").partition(":")[0]) >= mutant.line, told
+    for word in mutant.words:
+        assert word in told, told
+    assert len(told.splitlines()) <= 40, told
+
+
+@pytest.mark.parametrize("key", EXEMPT, ids=":".join)
+def test_an_exemption_is_needed(key: tuple[str, str, str], tmp_path: Path) -> None:
+    found = [mutant for mutant in MUTANTS if (mutant.spec, mutant.kind, mutant.step) == key]
+    assert found, f"no such wrong copy; the reason was: {EXEMPT[key]}"
+    mutant = found[0]
+    path = tmp_path / f"{mutant.spec}.yaml"
+    path.write_text(mutant.text)
+
+    told = _tell(path)
+
+    assert not told, f"an exemption for a copy that fails:\n{told}"
+
+
+def _tell(path: Path) -> str:
+    """Replay a file; return what is told of it, nothing if it passes."""
+    try:
+        spec = loader.load(path)
+    except SpecError as error:
+        return str(error)
+    for case in spec.cases:
+        if case.wire and (reason := probes.capture()):
+            pytest.skip(reason)
+        outcome = _replay_case(case)
+        if outcome.verdict is not Verdict.PASSED:
+            return failure_text(outcome)
+    return ""
+
+
+def _replay_case(case: "loader.model.Case") -> Outcome:
+    with Stage(case, policy=Policy(), capture=bool(case.wire)) as stage:
+        return Replayer(stage, SCALE).run()

@@ -1,0 +1,428 @@
+"""A connection attempt: from a name to an open socket.
+
+Steps: look the name up; try its addresses one after another, as `socket.create_connection` does,
+until one answers (D3); make the `Socket`, whose `open` handler runs; settle. `Connecting` is what
+the caller holds meanwhile. Literals and `localhost` are looked up at once; other names on a thread
+of their own, because getaddrinfo(3) blocks; only `call_soon_threadsafe` leads back.
+
+Failures that are known at once (everything about a unix path, a bad descriptor, no route) reach
+`connect_error` inside `connect` (TCP-142), others in a later turn. The last address's error is
+the one reported, with its real errno (D13).
+
+**Who hears of a failure.** `connect_error`, and then whoever waits in `result()`. With neither, the
+reactor keeps it and `run()` raises it when it ends (TCP-139, D17). An exception in `connect_error`
+takes the place of the error for whoever waits (TCP-109), and is D17 if nobody does.
+"""
+
+import errno
+import socket as _socket
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from select import EPOLLERR, EPOLLHUP, EPOLLOUT
+from typing import Any
+
+from sockharness.engine import options, sockopts
+from sockharness.engine.handlers import HandlerGroup, Handlers
+from sockharness.engine.kernel import AddressInfo
+from sockharness.engine.reactor import Reactor
+from sockharness.engine.stream import Socket
+from sockharness.engine.timers import Timer
+from sockharness.errors import ClosedError, UsageError, os_error, with_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The checked options of a `connect`.
+
+    Attributes:
+        host: to be looked up; `None` beside a path or a descriptor.
+        local: family (0: any) and socket address to bind to.
+        buffers: options of SOL_SOCKET and their values.
+    """
+
+    host: str | None
+    port: int
+    local: tuple[int, Any] | None
+    data: Any
+    half_open: bool
+    paused: bool
+    timeout: float | None
+    buffers: list[tuple[int, int]]
+
+
+class Connecting:
+    """A connection attempt; made by `connect`.
+
+    Only `result` and `cancel` may be called in another thread than the reactor's.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_addresses",
+        "_awaited",
+        "_error",
+        "_failure",
+        "_group",
+        "_reactor",
+        "_settings",
+        "_settled",
+        "_sock",
+        "_socket",
+        "_target",
+        "_timer",
+        "_waiters",
+    )
+
+    def __init__(self, reactor: Reactor, handlers: Handlers, settings: Settings) -> None:
+        """Make an attempt that has not begun; `connect` is the way to make one."""
+        self._reactor = reactor
+        self._group = HandlerGroup(handlers)
+        self._settings = settings
+        self._settled = False
+        self._awaited = False
+        self._socket: Socket | None = None
+        self._error: BaseException | None = None  # what `result` raises
+        self._failure: OSError | None = None  # of the last address
+        self._addresses: list[AddressInfo] = []
+        self._sock: _socket.socket | None = None
+        self._target: Any = None
+        self._timer: Timer | None = None
+        self._waiters: list[threading.Event] = []
+        reactor.ref()
+        reactor.add(self)
+        if settings.timeout is not None:
+            self._timer = reactor.call_later(settings.timeout, self._on_timeout)
+            self._timer.unref()
+
+    def __repr__(self) -> str:
+        if not self._settled:
+            return f"<Connecting pending {self._target or self._settings.host}>"
+        return f"<Connecting {self._error!r}>" if self._error else f"<Connecting {self._socket!r}>"
+
+    def __await__(self) -> Generator[Any, None, Socket]:
+        """Not available yet: awaiting needs a reactor inside asyncio or trio, a later version's.
+
+        Raises:
+            UsageError: always; use `result()`.
+        """
+        raise UsageError("connect: awaiting comes in a later version; use result()")
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has succeeded, failed or been cancelled."""
+        return self._settled
+
+    def result(self, timeout: float | None = None) -> Socket:
+        """Return the socket when its `open` handler has returned (and may have closed it).
+
+        In the reactor's thread this runs the reactor, elsewhere it waits for whoever does.
+
+        Raises:
+            OSError, socket.gaierror: why it failed, with `.code`; ECANCELED after `cancel()`.
+            TimeoutError: `timeout` seconds passed (no errno); the attempt goes on.
+            UsageError: inside a handler or in a running asyncio or trio loop, which it would block.
+        """
+        if not self._settled:
+            self._check_may_wait()
+            self._wait(timeout)
+        self._awaited = True
+        if self._error is not None:
+            raise self._error
+        if self._socket is None:
+            raise TimeoutError(f"connect: expected a result within {timeout} s, still pending")
+        return self._socket
+
+    def cancel(self) -> None:
+        """Give up: close the descriptor, call no handler, let `result` raise ECANCELED.
+
+        No effect once settled. In another thread it happens soon after.
+        """
+        if self._reactor.in_thread:
+            self._reactor.check()
+            self._cancel()
+        else:
+            self._reactor.call_soon_threadsafe(self._cancel)
+
+    def abandon(self) -> None:
+        """Cancel, as when the reactor is closed."""
+        self._cancel()
+
+    # Beginning, in one of three ways
+
+    def look_up(self) -> None:
+        """Begin with the name: at once for literals and `localhost`, else on a thread."""
+        host, port, kernel = self._settings.host or "", self._settings.port, self._reactor.kernel
+        if host == "localhost":  # the resolver answers from a file
+            self._on_looked_up(self._addresses_of(host))
+            return
+        bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+        try:
+            literal = kernel.addresses(bare, port, flags=_socket.AI_NUMERICHOST)
+        except _socket.gaierror:
+            threading.Thread(target=self._look_up, name=f"look up {host}", daemon=True).start()
+        else:
+            self._on_addresses(literal)
+
+    def try_unix(self, path: str) -> None:
+        """Begin with a unix path."""
+        try:
+            with options.UnixAddress(path) as name:
+                sock, number = self._begin(_socket.AF_UNIX, name)
+        except OSError as error:
+            self._fail(options.described(error, f"connect to {path!r}"))
+            return
+        if number not in (0, errno.EINPROGRESS):
+            sock.close()
+            self._fail(options.described(os_error(number), f"connect to {path!r}"))
+        else:
+            self._await_writable(sock, "")
+
+    def adopt(self, fd: int) -> None:
+        """Begin and finish with a connected descriptor; when it fails it is still the caller's."""
+        try:
+            sock = self._reactor.kernel.adopt(fd)
+        except OSError as error:
+            self._fail(options.described(error, f"adopt descriptor {fd}"))
+            return
+        try:
+            if sock.type != _socket.SOCK_STREAM:
+                raise os_error(errno.EPROTOTYPE)
+            self._open(sock, sock.getpeername())
+        except OSError as error:
+            sock.detach()
+            self._fail(options.described(error, f"adopt descriptor {fd}"))
+
+    # Looking up
+
+    def _addresses_of(self, host: str) -> list[AddressInfo] | OSError:
+        try:
+            return self._reactor.kernel.addresses(host, self._settings.port)
+        except OSError as error:
+            return options.described(error, f"look up {host}")
+
+    def _look_up(self) -> None:
+        """Look the name up, on the thread."""
+        outcome: list[AddressInfo] | Exception
+        try:
+            outcome = self._addresses_of(self._settings.host or "")
+        except Exception as error:  # noqa: BLE001 - a bug, raised where somebody sees it
+            outcome = error
+        # The reactor may have been closed meanwhile, and this attempt with it.
+        with suppress(ClosedError):
+            self._reactor.call_soon_threadsafe(self._on_looked_up, outcome)
+
+    def _on_looked_up(self, outcome: list[AddressInfo] | Exception) -> None:
+        if self._settled:
+            return
+        if isinstance(outcome, OSError):
+            self._fail(outcome)
+        elif isinstance(outcome, Exception):
+            self._cancel()
+            raise outcome
+        else:
+            self._on_addresses(outcome)
+
+    def _on_addresses(self, addresses: list[AddressInfo]) -> None:
+        local = self._settings.local
+        usable = [
+            each for each in addresses if local is None or not local[0] or each[0] == local[0]
+        ]
+        if not usable:
+            self._failure = self._described(os_error(errno.EAFNOSUPPORT))
+        self._addresses = usable
+        self._try_next()
+
+    # Trying addresses
+
+    def _try_next(self) -> None:
+        while self._addresses:
+            family, _, _, _, name = self._addresses.pop(0)
+            self._target = name
+            try:
+                sock, number = self._begin(family, name)
+            except OSError as error:
+                self._failure = self._described(error)
+                continue
+            if number in (0, errno.EINPROGRESS):
+                self._await_writable(sock, name)
+                return
+            sock.close()
+            self._failure = self._described(os_error(number))
+        self._fail(self._failure or os_error(errno.EADDRNOTAVAIL))
+
+    def _begin(self, family: int, name: Any) -> tuple[_socket.socket, int]:
+        """Make a socket and start to connect it; return it and the errno of connect(2)."""
+        settings = self._settings
+        sock = self._reactor.kernel.socket(family)
+        try:
+            for option, value in settings.buffers:
+                sock.setsockopt(_socket.SOL_SOCKET, option, value)
+            if family != _socket.AF_UNIX:
+                sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+            if settings.local is not None:
+                sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+                sock.bind(settings.local[1])
+            return sock, sock.connect_ex(name)
+        except OSError:
+            sock.close()
+            raise
+
+    def _await_writable(self, sock: _socket.socket, name: Any) -> None:
+        self._sock = sock
+        self._target = name
+        try:
+            self._reactor.register(sock.fileno(), EPOLLOUT, self._on_writable)
+        except OSError as error:
+            self._sock = None
+            sock.close()
+            self._fail(self._described(error))
+
+    def _on_writable(self, mask: int) -> None:
+        sock = self._give_sock()
+        if sock is None:
+            return
+        # Only what the event says counts: a server of this process that reset the connection
+        # since the poll still lets the client open first, as in Bun (TCP-017).
+        failed = mask & (EPOLLERR | EPOLLHUP)
+        number = sockopts.take_error(sock) if failed else 0
+        if not number and self._is_connected_to_itself(sock):
+            number = errno.ECONNREFUSED
+        if not number:
+            self._open_or_fail(sock)
+            return
+        sock.close()
+        self._failure = self._described(os_error(number))
+        self._try_next()
+
+    def _open_or_fail(self, sock: _socket.socket) -> None:
+        try:
+            remote = sock.getpeername()
+        except OSError:  # ENOTCONN: reset already
+            remote = self._target
+        try:
+            self._open(sock, remote)
+        except OSError as error:
+            sock.close()
+            self._fail(self._described(error))
+
+    def _is_connected_to_itself(self, sock: _socket.socket) -> bool:
+        # TCP's simultaneous open: a connect to a free port of this machine can be given that very
+        # port as its source. Nobody listens there.
+        return sock.family != _socket.AF_UNIX and bool(sock.getsockname() == self._target)
+
+    def _give_sock(self) -> _socket.socket | None:
+        """Unregister the descriptor that is being connected and hand it over."""
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self._reactor.unregister(sock.fileno())
+        return sock
+
+    # Settling
+
+    def _open(self, sock: _socket.socket, remote: Any) -> None:
+        settings = self._settings
+        self._socket = Socket.start(
+            self._reactor,
+            self._group,
+            sock,
+            remote=remote,
+            data=settings.data,
+            half_open=settings.half_open,
+            paused=settings.paused,
+        )
+        self._settle()
+
+    def _fail(self, error: OSError) -> None:
+        """Report a failure: `connect_error`, then whoever waits."""
+        self._error = error = with_code(error)
+        handler = self._group.handlers.connect_error
+        if handler is None:
+            self._settle()
+            self._reactor.add_unclaimed(self._unclaimed)
+            return
+        try:
+            handler(Socket(self._reactor, self._group, self._settings.data), error)
+        except BaseException as raised:  # noqa: BLE001 - for whoever waits, else reported
+            self._error = raised
+            if not self._awaited:
+                self._reactor.report(raised)
+        self._settle()
+
+    def _unclaimed(self) -> BaseException | None:
+        return None if self._awaited else self._error
+
+    def _on_timeout(self) -> None:
+        self._timer = None
+        sock = self._give_sock()
+        if sock is not None:
+            sock.close()
+        self._addresses = []
+        self._fail(self._described(os_error(errno.ETIMEDOUT)))
+
+    def _cancel(self) -> None:
+        if self._settled:
+            return
+        sock = self._give_sock()
+        if sock is not None:
+            sock.close()
+        self._error = os_error(errno.ECANCELED)
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._settled = True
+        self._reactor.unref()
+        self._reactor.discard(self)
+        for waiter in self._waiters:
+            waiter.set()
+
+    def _described(self, error: OSError) -> OSError:
+        if isinstance(self._target, tuple):
+            return options.described(error, f"connect to {self._target[0]} port {self._target[1]}")
+        return options.described(error, f"connect to {self._settings.host}")
+
+    # Waiting
+
+    def _check_may_wait(self) -> None:
+        if _in_host_loop():
+            raise UsageError("result: it would block the running event loop")
+        if self._reactor.in_thread and self._reactor.running:
+            raise UsageError(
+                "result: it would block the reactor; use the handlers, or wait outside"
+            )
+
+    def _wait(self, timeout: float | None) -> None:
+        before, self._awaited = self._awaited, True
+        try:
+            if self._reactor.in_thread:
+                self._reactor.run_until(self._is_settled, timeout)
+            else:
+                self._wait_for_the_other_thread(timeout)
+        finally:
+            self._awaited = before
+
+    def _wait_for_the_other_thread(self, timeout: float | None) -> None:
+        waiter = threading.Event()
+        self._waiters.append(waiter)
+        if not self._settled:  # settling sets the flag first, then looks for waiters
+            waiter.wait(timeout)
+        self._waiters.remove(waiter)
+
+    def _is_settled(self) -> bool:
+        return self._settled
+
+
+def _in_host_loop() -> bool:
+    """Whether an asyncio or trio loop is running in this thread; imports neither."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is not None:
+        with suppress(RuntimeError):
+            asyncio.get_running_loop()
+            return True
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_run())

@@ -1,0 +1,64 @@
+"""The only door to the operating system.
+
+Everything the engine wants from the system passes through a `Kernel`: sockets, the poller, time and
+name resolution. It hands out real `socket.socket` objects, so the ordinary path pays nothing for
+the door. Whoever wants to inject faults substitutes a `Kernel` whose `socket`, `accept` and
+`adopt` hand out objects that wrap real ones; the engine uses only methods that `socket.socket` has.
+
+All sockets that come out of here are non-blocking and are not inherited by other programs
+(PEP 446). The methods raise what the system says: `OSError`, and `socket.gaierror` for names.
+"""
+
+import os
+import select
+import socket as _socket
+import time
+from typing import Any
+
+# An entry of getaddrinfo(3): family, type, protocol, canonical name, socket address.
+AddressInfo = tuple[int, int, int, str, Any]
+
+
+class Kernel:
+    """Hands out sockets, pollers, the time and the addresses of names."""
+
+    __slots__ = ()
+
+    # The builtin itself: an iteration of the reactor reads the time more than once.
+    monotonic = staticmethod(time.monotonic)
+
+    def poller(self) -> select.epoll:
+        """Return a new epoll instance."""
+        return select.epoll()
+
+    def socket(self, family: int, kind: int = _socket.SOCK_STREAM) -> _socket.socket:
+        """Return a new non-blocking socket."""
+        sock = _socket.socket(family, kind)
+        sock.settimeout(0)
+        return sock
+
+    def accept(self, listening: _socket.socket) -> tuple[_socket.socket, Any]:
+        """Take a connection off the queue; return a non-blocking socket and the peer's address.
+
+        Raises `BlockingIOError` when the queue is empty.
+        """
+        sock, address = listening.accept()
+        sock.settimeout(0)
+        return sock, address
+
+    def adopt(self, fd: int) -> _socket.socket:
+        """Make a non-blocking socket of a descriptor, which belongs to that socket from then on.
+
+        When it raises (EBADF, ENOTSOCK), the descriptor still belongs to the caller.
+        """
+        sock = _socket.socket(fileno=fd)
+        sock.settimeout(0)
+        return sock
+
+    def addresses(self, host: str, port: int, *, flags: int = 0) -> list[AddressInfo]:
+        """Look up a host for stream sockets; blocks. Raises `socket.gaierror`."""
+        return list(_socket.getaddrinfo(host, port, type=_socket.SOCK_STREAM, flags=flags))
+
+    def wakeup(self) -> int:
+        """Return a new eventfd, with which another thread interrupts a poll."""
+        return os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)

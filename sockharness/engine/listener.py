@@ -1,0 +1,378 @@
+"""`listen` and the accept loop.
+
+`listen` returns when the kernel listens, or raises; there is no event for it (TCP-001).
+
+**Out of descriptors.** The connection stays in the queue and the listening socket stays readable:
+a loop that goes on polling it spins. So accepting pauses for `_ACCEPT_PAUSE` seconds, and `error`
+is called once per episode; an episode ends when a connection could be accepted (D4).
+"""
+
+import errno
+import os
+import socket as _socket
+import warnings
+from select import EPOLLET, EPOLLIN
+from typing import Any
+
+from sockharness.engine import options
+from sockharness.engine.binding import Binding
+from sockharness.engine.handlers import HandlerGroup, Handlers
+from sockharness.engine.reactor import Reactor
+from sockharness.engine.stream import Socket
+from sockharness.engine.timers import Timer
+from sockharness.errors import ClosedError, UsageError, with_code
+
+_ACCEPTS_PER_EVENT = 256
+_ACCEPT_PAUSE = 0.1
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+# Errors of a connection that is gone before it was accepted; accept(2) lists them.
+_LOST = frozenset(
+    (
+        errno.ECONNABORTED,
+        errno.EPROTO,
+        errno.EPERM,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENONET,
+        errno.ENOPROTOOPT,
+        errno.EOPNOTSUPP,
+    )
+)
+_BACKLOG_LIMIT = 2**31 - 1
+
+
+class Listener:
+    """A listening socket; made by `listen`. `with listener:` is `stop(True)` (TCP-163).
+
+    Attributes:
+        data: what sockets accepted from now on get as their `data` (TCP-155, TCP-156).
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_address",
+        "_binding",
+        "_exhausted",
+        "_group",
+        "_half_open",
+        "_pause_on_connect",
+        "_pause_timer",
+        "_reactor",
+        "_referenced",
+        "_refusing",
+        "_sock",
+        "data",
+    )
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        binding: Binding,
+        handlers: Handlers,
+        *,
+        data: Any,
+        half_open: bool,
+        pause_on_connect: bool,
+    ) -> None:
+        """Listen; `listen` is the way to make one. Raises `OSError`, leaving nothing open."""
+        self.data = data
+        self._reactor = reactor
+        self._binding = binding
+        self._group = HandlerGroup(handlers, self)
+        self._half_open = half_open
+        self._pause_on_connect = pause_on_connect
+        self._exhausted = False
+        self._pause_timer: Timer | None = None
+        self._refusing = False
+        self._referenced = False
+        self._sock: _socket.socket | None = None
+        self._take(binding.listening())
+        self._address: Any = self._name()
+        reactor.add(self)
+        self.ref()
+
+    def __repr__(self) -> str:
+        state = "stopped" if self._sock is None else "refusing" if self._refusing else "listening"
+        return f"<Listener {state} {self.address} connections={len(self._group.connections)}>"
+
+    def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop(close_active=True)
+
+    @property
+    def hostname(self) -> str | None:
+        """The name that was given, not resolved; `None` on a unix socket (TCP-145)."""
+        return self._binding.hostname
+
+    @property
+    def port(self) -> int | None:
+        """The port in use, also after `stop` (TCP-147); `None` on a unix socket."""
+        return int(self._address[1]) if self._binding.unix is None else None
+
+    @property
+    def unix(self) -> str | None:
+        """The path without prefix, or the abstract name with its NUL (TCP-146, TCP-193)."""
+        return self._binding.unix
+
+    @property
+    def address(self) -> tuple[str, int] | str:
+        """(host, port) as bound, host an IP address; the path of a unix socket."""
+        if self._binding.unix is not None:
+            return self._binding.unix
+        return (str(self._address[0]), int(self._address[1]))
+
+    @property
+    def connections(self) -> tuple[Socket, ...]:
+        """The open accepted sockets, oldest first."""
+        return tuple(self._group.connections)
+
+    def fileno(self) -> int:
+        """Return the listening descriptor, -1 when stopped; it stays the engine's."""
+        return -1 if self._sock is None else self._sock.fileno()
+
+    def reload(self, socket: object) -> None:
+        """Replace all handlers of this listener and its connections (TCP-170); works after `stop`.
+
+        If it raises, nothing has changed (TCP-174). Raises as `listen`.
+        """
+        self._reactor.check()
+        self._group.handlers = Handlers(socket)
+
+    def stop(self, close_active: bool = False) -> None:  # noqa: FBT001, FBT002 - Bun's signature
+        """Stop listening; with `close_active`, `end()` the accepted sockets, newest first.
+
+        Their `close` handlers run inside the call (TCP-159, TCP-161). Without it connections live
+        on (TCP-158). Connections that nobody accepted yet are reset (TCP-018). A unix path is
+        removed (TCP-194). Idempotent, and `stop(True)` after `stop()` still closes (TCP-162).
+        """
+        self._reactor.check()
+        options.flag("close_active", close_active)
+        if self._sock is not None:
+            self._binding.unlink()
+            self._release()
+        if close_active:
+            for socket in reversed(self.connections):
+                socket.end()
+
+    def refuse(self) -> None:
+        """Refuse new connections (ECONNREFUSED) while the port stays held; idempotent.
+
+        Connections that nobody accepted yet are reset, accepted ones live on. TCP only.
+
+        Raises:
+            UsageError: it is a unix listener.
+            ClosedError: it was stopped.
+        """
+        sock = self._listening_tcp("refuse")
+        if self._refusing:
+            return
+        self._stop_accepting(sock)
+        self._binding.hold(sock)
+        self._refusing = True
+
+    def accept_again(self) -> None:
+        """Accept connections on the same port again after `refuse`. Raises as `refuse`."""
+        sock = self._listening_tcp("accept_again")
+        if self._refusing:
+            self._binding.listen_again(sock)
+            self._take(sock)
+            self._refusing = False
+
+    def ref(self) -> None:
+        """Keep `run()` from returning while this listens, as a new listener does (TCP-166)."""
+        if self._sock is not None and not self._referenced:
+            self._referenced = True
+            self._reactor.ref()
+
+    def unref(self) -> None:
+        """Let `run()` return though this listens; its connections count for themselves."""
+        if self._referenced:
+            self._referenced = False
+            self._reactor.unref()
+
+    def abandon(self) -> None:
+        """Release the descriptor and the path, as when the reactor is closed."""
+        if self._sock is not None:
+            self._binding.unlink()
+            self._release()
+
+    # The accept loop
+
+    def _on_readable(self, _mask: int) -> None:
+        for _ in range(_ACCEPTS_PER_EVENT):
+            sock = self._sock
+            if sock is None or self._refusing:
+                return
+            try:
+                accepted, remote = self._reactor.kernel.accept(sock)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _LOST or error.errno == errno.EINTR:
+                    continue
+                self._on_accept_error(error)
+                return
+            self._exhausted = False
+            self._start(accepted, remote)
+
+    def _start(self, accepted: _socket.socket, remote: Any) -> None:
+        try:
+            Socket.start(
+                self._reactor,
+                self._group,
+                accepted,
+                remote=remote,
+                data=self.data,
+                half_open=self._half_open,
+                paused=self._pause_on_connect,
+            )
+        except OSError:
+            accepted.close()
+            raise
+
+    def _on_accept_error(self, error: OSError) -> None:
+        if error.errno not in _EXHAUSTED:
+            raise error
+        if self._sock is not None:
+            self._reactor.modify(self._sock.fileno(), EPOLLET)
+            self._pause_timer = self._reactor.call_later(_ACCEPT_PAUSE, self._accept_after_pause)
+            self._pause_timer.unref()
+        if self._exhausted:
+            return
+        self._exhausted = True
+        handler = self._group.handlers.error
+        if handler is None:
+            text = f"{self!r} cannot accept: {error.strerror}"
+            warnings.warn(text, ResourceWarning, stacklevel=1, source=self)
+            return
+        handler(self, with_code(error.with_traceback(None)))
+
+    def _accept_after_pause(self) -> None:
+        self._pause_timer = None
+        if self._sock is not None and not self._refusing:
+            self._reactor.modify(self._sock.fileno(), EPOLLIN)
+
+    # The descriptor
+
+    def _take(self, sock: _socket.socket) -> None:
+        try:
+            self._reactor.register(sock.fileno(), EPOLLIN, self._on_readable)
+        except BaseException:
+            sock.close()
+            self._binding.unlink()
+            raise
+        self._sock = sock
+
+    def _name(self) -> Any:
+        return None if self._sock is None else self._sock.getsockname()
+
+    def _listening_tcp(self, function: str) -> _socket.socket:
+        self._reactor.check()
+        if self._sock is None:
+            raise ClosedError(f"{function}: the listener was stopped")
+        if self._binding.unix is not None:
+            raise UsageError(f"{function}: expected a TCP listener, got {self!r}")
+        return self._sock
+
+    def _let_go(self) -> None:
+        """Unregister and close the descriptor."""
+        sock = self._sock
+        if sock is None:
+            return
+        if not self._refusing:
+            self._stop_accepting(sock)
+        self._sock = None
+        sock.close()
+
+    def _stop_accepting(self, sock: _socket.socket) -> None:
+        if self._pause_timer is not None:
+            self._pause_timer.cancel()
+            self._pause_timer = None
+        self._reactor.unregister(sock.fileno())
+
+    def _release(self) -> None:
+        self._let_go()
+        self.unref()
+        self._reactor.discard(self)
+
+
+def listen(
+    *,
+    socket: object,
+    hostname: str | None = None,
+    port: int | None = None,
+    unix: str | os.PathLike[str] | None = None,
+    tls: object = None,
+    data: Any = None,
+    allow_half_open: bool = False,
+    reuse_port: bool = False,
+    ipv6_only: bool = False,
+    pause_on_connect: bool = False,
+    backlog: int = 512,
+    handshake_timeout: float | None = None,
+    send_buffer: int | None = None,
+    recv_buffer: int | None = None,
+    reactor: Reactor | None = None,
+) -> Listener:
+    """Listen on a TCP address or a unix path; return the listener. Blocks only to look up a name.
+
+    Args:
+        socket: the handlers: a mapping or an object with these attributes; see `handlers`.
+        hostname: IP address or name to bind to; no default. Of a name's addresses the first.
+        port: 0 to 65535; 0 lets the system choose.
+        unix: in place of hostname and port; `"\\0name"` is abstract; a path of any length.
+        tls: not part of this version.
+        data: the initial `data` of accepted sockets, shared by reference.
+        allow_half_open: keep a socket open when the peer has ended, if there is an `end` handler.
+        reuse_port: share the port with other listeners that say so too.
+        ipv6_only: with `hostname="::"`, no IPv4.
+        pause_on_connect: accepted sockets do not read until `resume()`.
+        backlog: how many connections may wait to be accepted.
+        handshake_timeout: for TLS, seconds.
+        send_buffer: SO_SNDBUF of accepted sockets, bytes.
+        recv_buffer: SO_RCVBUF of accepted sockets, bytes.
+        reactor: `Reactor.current()` if absent.
+
+    Raises:
+        TypeError, ValueError: an option cannot be (TCP-120..130).
+        UsageError: TLS options; an `async def` handler.
+        OSError: with `.code`, such as `"EADDRINUSE"` (TCP-131..135).
+        socket.gaierror: the name cannot be looked up; `.code` as `"ENOTFOUND"`.
+    """
+    options.no_tls("listen", tls)
+    handlers = Handlers(socket)
+    path = options.target("listen", hostname=hostname, port=port, unix=unix)
+    for name, value in (("reuse_port", reuse_port), ("ipv6_only", ipv6_only)):
+        if options.flag(name, value) and path is not None:
+            raise ValueError(options.complain(name, "False beside unix", value))
+    options.flag("allow_half_open", allow_half_open)
+    options.flag("pause_on_connect", pause_on_connect)
+    options.optional_seconds("handshake_timeout", handshake_timeout)
+    reactor = Reactor.current() if reactor is None else reactor
+    reactor.check()
+    binding = Binding(
+        reactor.kernel,
+        hostname=hostname if path is None else None,
+        port=port if path is None else None,
+        unix=path,
+        reuse_port=reuse_port,
+        ipv6_only=ipv6_only,
+        backlog=options.integer("backlog", backlog, 0, _BACKLOG_LIMIT),
+        send_buffer=options.buffer_size("send_buffer", send_buffer),
+        recv_buffer=options.buffer_size("recv_buffer", recv_buffer),
+    )
+    try:
+        return Listener(
+            reactor,
+            binding,
+            handlers,
+            data=data,
+            half_open=allow_half_open,
+            pause_on_connect=pause_on_connect,
+        )
+    except OSError as error:
+        raise options.described(error, f"listen on {binding}") from error

@@ -1,0 +1,163 @@
+"""Checks of arguments that `listen` and `connect` share.
+
+Every complaint names the option, what was expected and what was got, before anything is opened. A
+wrong type is a `TypeError`, a wrong value a `ValueError`; `True` is not the number 1 here. Unlike
+in JavaScript nothing is coerced (TCP-120..130).
+"""
+
+import errno
+import math
+import os
+import socket
+
+from sockharness.errors import UsageError, with_code
+
+# What the engine strips from a path, lower case only (TCP-192).
+_UNIX_PREFIXES = ("unix://", "file://", "sock://")
+UNIX_PATH_LIMIT = 107  # sun_path has 108 bytes, one of them the closing NUL
+
+
+def complain(option: str, expected: str, got: object) -> str:
+    """Return the text of every complaint about an argument."""
+    return f"{option}: expected {expected}, got {got!r}"
+
+
+def integer(option: str, value: object, lowest: int, highest: int) -> int:
+    """Return `value` if it is an integer (not a bool) within the bounds."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(complain(option, "an integer", value))
+    if not lowest <= value <= highest:
+        raise ValueError(complain(option, f"{lowest} to {highest}", value))
+    return value
+
+
+def port_number(option: str, value: object) -> int:
+    """Return `value` if it is a port number, 0 included."""
+    return integer(option, value, 0, 65535)
+
+
+def flag(option: str, value: object) -> bool:
+    """Return `value` if it is a bool (TCP-126)."""
+    if not isinstance(value, bool):
+        raise TypeError(complain(option, "True or False", value))
+    return value
+
+
+def seconds(option: str, value: object) -> float:
+    """Return `value` if it is a finite number of seconds, 0 or more."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(complain(option, "a number of seconds", value))
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(complain(option, "a finite number of seconds, 0 or more", value))
+    return float(value)
+
+
+def optional_seconds(option: str, value: object) -> float | None:
+    """Return `value` if it is `None` or a number of seconds above 0."""
+    if value is None:
+        return None
+    if seconds(option, value) == 0:
+        raise ValueError(complain(option, "more than 0 seconds, or None", value))
+    return seconds(option, value)
+
+
+def buffer_size(option: str, value: object) -> int | None:
+    """Return `value` if it is `None` or a size for a socket buffer in bytes."""
+    return None if value is None else integer(option, value, 1, 2**31 - 1)
+
+
+def host_name(option: str, value: object) -> str:
+    """Return `value` if it can be a host's name or address (TCP-124)."""
+    if not isinstance(value, str):
+        raise TypeError(complain(option, "a name or an IP address as str", value))
+    if not value or "\0" in value:
+        raise ValueError(complain(option, "a non-empty name without NUL", value))
+    try:
+        value.encode("idna")  # as getaddrinfo will
+    except UnicodeError:
+        raise ValueError(complain(option, "a name with labels of 1 to 63", value)) from None
+    return value
+
+
+def unix_path(option: str, value: object) -> str:
+    """Return the path of a unix socket without its prefix; NUL first means abstract (TCP-193)."""
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        raise TypeError(complain(option, "a path", value))
+    path = os.fsdecode(value)
+    for prefix in _UNIX_PREFIXES:
+        path = path.removeprefix(prefix)
+    if not path or "\0" in path[1:]:
+        raise ValueError(complain(option, "a non-empty path, NUL at most as first byte", value))
+    return path
+
+
+def target(function: str, *, hostname: object, port: object, unix: object) -> str | None:
+    """Demand either `hostname` and `port`, or `unix` (D24); return the path if it is `unix`."""
+    if unix is not None:
+        for name, value in (("hostname", hostname), ("port", port)):
+            if value is not None:
+                raise ValueError(f"{function}: expected one target, got unix and {name}")
+        return unix_path("unix", unix)
+    if hostname is None:
+        raise TypeError(f"{function}: expected hostname and port, or unix, got neither")
+    host_name("hostname", hostname)
+    if port is None:
+        raise TypeError(f"{function}: expected a port beside hostname {hostname!r}, got none")
+    port_number("port", port)
+    return None
+
+
+def no_tls(function: str, tls: object) -> None:
+    """Refuse TLS options, which this version does not have."""
+    if tls is not None and tls is not False:
+        raise UsageError(f"{function}: TLS is not part of this version yet; leave tls out")
+
+
+def name_error(error: socket.gaierror) -> socket.gaierror:
+    """Give a failed look-up its `code`: ENOTFOUND, EAI_AGAIN or the resolver's own name for it."""
+    if error.errno in (socket.EAI_NONAME, socket.EAI_NODATA):
+        code = "ENOTFOUND"
+    else:
+        names = (name for name in dir(socket) if name.startswith("EAI_"))
+        code = next((name for name in names if getattr(socket, name) == error.errno), "")
+    error.code = code  # type: ignore[attr-defined]
+    return error
+
+
+def described(error: OSError, action: str) -> OSError:
+    """Return the same error with its `code` and with what was attempted in its text."""
+    if isinstance(error, socket.gaierror):
+        return name_error(socket.gaierror(error.errno, f"{error.strerror}: {action}"))
+    return with_code(OSError(error.errno, f"{error.strerror}: {action}"))
+
+
+class UnixAddress:
+    """The name under which a unix path can be bound or connected to; a context manager.
+
+    `sun_path` takes 107 bytes. A longer path is reached through its directory, opened without
+    rights (O_PATH): `/proc/self/fd/N/name` (TCP-195). Only the last component is limited then.
+    """
+
+    __slots__ = ("_directory", "_path")
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._directory = -1
+
+    def __enter__(self) -> str:
+        if len(os.fsencode(self._path)) <= UNIX_PATH_LIMIT:
+            return self._path
+        directory, base = os.path.split(self._path)
+        if self._path[0] == "\0":
+            raise OSError(errno.EINVAL, "the abstract name is longer than 107 bytes")
+        self._directory = os.open(directory or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        name = f"/proc/self/fd/{self._directory}/{base}"
+        if len(os.fsencode(name)) > UNIX_PATH_LIMIT:
+            self.__exit__()
+            raise OSError(errno.EINVAL, "the last component of the path is too long")
+        return name
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._directory >= 0:
+            os.close(self._directory)
+            self._directory = -1

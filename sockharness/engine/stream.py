@@ -1,0 +1,610 @@
+"""A connected stream socket, TCP and unix alike.
+
+**Life.** A socket is open (`ready_state` 1) from before its `open` handler until `close`; what is
+half closed or waits for a last byte is open too (TCP-042). Inside, `State` tells more and
+`states` says how one state follows another.
+
+**Calls.** `end`, `close` and `terminate` make a socket gone at once and the `close` handler runs
+inside the call (TCP-022, TCP-038), once, last. Therefore after each call of a handler the first
+question is whether the socket is closed now.
+
+**Writing.** `write` is one `send`. Nothing is kept: the caller owns what was not taken (TCP-071). A
+short write arms interest in writability; then comes one `drain` (TCP-073, D9). Only `end(data)`
+keeps a rest, and sends it before it closes (D1). A send that fails hard returns -1; what was
+received before is delivered first, then comes `close(socket, error)` (D5).
+
+**Reading.** One `recv` per chunk, at most 512 KiB (TCP-088), again while chunks come back full, at
+most `_READS_PER_EVENT` times, so that a fast peer does not starve the others. Once the kernel says
+that the peer has finished, reading goes on to the end, so that `data`, `end` and `close` come in
+one turn (TCP-099).
+
+**Interest.** epoll reports EPOLLERR and EPOLLHUP whether asked or not, as long as they hold. When
+nothing is to be read (paused, or the peer has ended), that would be a busy loop; so then the
+registration is edge-triggered and tells of them once. While paused a reset is seen at once, a
+FIN is not (TCP-180, TCP-181).
+
+Longer than other files because the surface of a socket is wide; what can be said without its
+state is elsewhere: `states`, `chunk`, `names`, `sockopts`.
+"""
+
+import enum
+import errno
+import socket as _socket
+from contextlib import suppress
+from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
+from typing import TYPE_CHECKING, Any
+
+from sockharness.engine import names, options, sockopts
+from sockharness.engine.chunk import Data, chunk_of
+from sockharness.engine.handlers import Handler, HandlerGroup, Handlers
+from sockharness.engine.reactor import RECEIVE_BUFFER_SIZE, Reactor
+from sockharness.engine.states import NEXT, RIGHTS, Happening, State
+from sockharness.engine.timers import Timer
+from sockharness.errors import os_error, with_code
+
+if TYPE_CHECKING:
+    from sockharness.engine.listener import Listener
+
+_READS_PER_EVENT = 8
+_BACK_PRESSURE = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # D5
+_READABLE = EPOLLIN | EPOLLRDHUP
+_GONE = EPOLLERR | EPOLLHUP
+
+
+class ReadyState(enum.IntEnum):
+    """What `Socket.ready_state` can be."""
+
+    OPEN = 1
+    CLOSED = -1
+
+
+# Looked up in every event: a global costs less than an attribute of an enum.
+_OPEN = State.OPEN
+_BROKEN = State.BROKEN
+_CLOSED = State.CLOSED
+
+
+class Socket:
+    """A connection; made by `listen` and `connect`, never directly.
+
+    All methods belong to the reactor's thread. On a closed socket nothing raises and nothing
+    happens: `write` and `end` return -1, the setters `False` (TCP-041).
+
+    Attributes:
+        data: the user's; starts as the option `data`, survives the close (TCP-154, TCP-157).
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_armed",
+        "_bytes_written",
+        "_error",
+        "_fd",
+        "_group",
+        "_half_open",
+        "_leftover",
+        "_local",
+        "_paused",
+        "_reactor",
+        "_referenced",
+        "_remote",
+        "_sock",
+        "_state",
+        "_timer",
+        "data",
+    )
+
+    def __init__(self, reactor: Reactor, group: HandlerGroup, data: Any) -> None:
+        """Make a socket that was never connected: what `connect_error` gets (TCP-137)."""
+        self.data = data
+        self._reactor = reactor
+        self._group = group
+        self._state = State.NEW
+        self._sock: _socket.socket | None = None
+        self._fd = -1
+        self._half_open = False
+        self._paused = False
+        self._armed = False  # waiting for writability
+        self._leftover: memoryview | None = None  # of end(data), still to be sent
+        self._error: OSError | None = None  # why it is BROKEN
+        self._timer: Timer | None = None
+        self._referenced = False
+        self._local: Any = None
+        self._remote: Any = None
+        self._bytes_written = 0
+
+    @classmethod
+    def start(
+        cls,
+        reactor: Reactor,
+        group: HandlerGroup,
+        sock: _socket.socket,
+        *,
+        remote: Any,
+        data: Any,
+        half_open: bool,
+        paused: bool,
+    ) -> "Socket":
+        """Take over a connected descriptor, register it and call `open`.
+
+        An exception in `open` is reported like any other and closes the socket (TCP-104).
+
+        Raises:
+            OSError: the poller refuses the descriptor, which then is still the caller's.
+        """
+        self = cls(reactor, group, data)
+        self._half_open = half_open
+        self._paused = paused
+        self._state = _OPEN
+        fd = sock.fileno()
+        reactor.register(fd, self._interest(), self._on_event)
+        self._sock = sock
+        self._fd = fd
+        self._remote = remote
+        self._referenced = True
+        reactor.ref()
+        reactor.add(self)
+        group.connections[self] = None
+        self._call_open()
+        return self
+
+    def __repr__(self) -> str:
+        return (
+            f"<Socket {self._state.value}{' paused' if self._paused else ''}"
+            f" local={names.shown(self._local_name())} remote={names.shown(self._remote)}"
+            f" bytes_written={self._bytes_written}>"
+        )
+
+    def __enter__(self) -> "Socket":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.end()
+
+    # Sending
+
+    def write(self, data: Data, offset: int = 0, length: int | None = None) -> int:
+        """Send what the kernel takes now; return the number of bytes, 0 to all of them, or -1.
+
+        Less than all arms one `drain`, which comes when the socket is writable again; the rest is
+        the caller's to send then. -1: closed, ended, shut down, or the send failed hard, in which
+        case `close` follows with the error (TCP-054, D5). Offset and length count bytes, also of a
+        `str`, which is sent as UTF-8 (TCP-061..067, D10).
+
+        Raises:
+            TypeError, ValueError: for arguments that cannot be, unless the socket is closed.
+        """
+        if self._reactor.debug:
+            self._reactor.check()
+        state = self._state
+        if state is _CLOSED:
+            return -1
+        if length is not None or offset or type(offset) is not int or type(data) is not bytes:
+            data = chunk_of(data, offset, length)
+        if state is not _OPEN and not RIGHTS[state].write:
+            return -1
+        if not data:
+            return 0
+        taken = self._send(data)
+        if 0 <= taken < len(data) and not self._armed:
+            self._armed = True
+            self._update()
+        return taken
+
+    def end(self, data: Data | None = None, offset: int = 0, length: int | None = None) -> int:
+        """Send `data`, then close (FIN); return how many bytes were accepted, or -1.
+
+        What the kernel takes at once closes inside the call: `close(socket, None)` comes before
+        it returns. Otherwise the rest is sent in the background, `len(data)` is returned, and
+        `close` comes when the kernel has all of it; until then received data is delivered,
+        `write` and `end` return -1, and there is no `drain` (D1). After `shutdown`, `end(data)`
+        returns -1 and the socket stays open, `end()` closes it (TCP-023).
+        """
+        self._reactor.check()
+        if self._state is _CLOSED:
+            return -1
+        chunk = b"" if data is None else chunk_of(data, offset, length)
+        if self._leftover is not None or self._state is State.NEW:
+            return -1
+        if not chunk:
+            self._close(None)
+            return 0
+        if not RIGHTS[self._state].write:
+            return -1
+        taken = self._send(chunk)
+        if taken < 0:
+            return -1
+        if taken == len(chunk):
+            self._close(None)
+        else:
+            # A copy: the caller may reuse its buffer.
+            self._leftover = memoryview(bytes(memoryview(chunk)[taken:]))
+            self._armed = True
+            self._advance(Happening.END_LATER)
+            self._update()
+        return len(chunk)
+
+    def shutdown(self, read: bool = False) -> None:  # noqa: FBT001, FBT002 - Bun's signature
+        """Half-close: send FIN and go on reading; with `read`, stop reading instead.
+
+        After a `shutdown()` the peer's FIN gives `close`, not `end` (TCP-031, TCP-032). After
+        `shutdown(True)` this socket gets `end` in a later turn (TCP-033).
+        """
+        self._reactor.check()
+        if self._sock is None or not (read or RIGHTS[self._state].write):
+            return
+        if not read:
+            self._armed = False
+            self._advance(Happening.SHUTDOWN)
+        # ENOTCONN: a reset has come already; its event is on the way and tells.
+        with suppress(OSError):
+            self._sock.shutdown(_socket.SHUT_RD if read else _socket.SHUT_WR)
+        self._update()
+
+    def flush(self) -> None:
+        """Do nothing: there is no buffer, and the rest of an `end(data)` is sent anyway (D1)."""
+
+    def close(self) -> None:
+        """Close (FIN) at once; `close(socket, None)` comes inside the call.
+
+        Bytes that the kernel accepted still arrive, the rest of an `end(data)` is dropped. Unread
+        data in the kernel turns the FIN into a reset (TCP-037).
+        """
+        self._reactor.check()
+        self._close(None)
+
+    def terminate(self) -> None:
+        """Abort (RST), dropping what was not sent; `close(socket, None)` comes inside the call.
+
+        On a unix socket the peer sees an ordinary end (TCP-196).
+        """
+        self._reactor.check()
+        if self._sock is not None:
+            sockopts.reset_on_close(self._sock)
+            self._close(None)
+
+    def abandon(self) -> None:
+        """Release the descriptor and call no handler, as when a process ends."""
+        if self._state is not _CLOSED:
+            self._release()
+
+    # Receiving, time
+
+    def pause(self) -> None:
+        """Stop reading: no `data`, no `end`; a reset is still seen (TCP-179..181)."""
+        if not self._paused:
+            self._paused = True
+            self._update()
+
+    def resume(self) -> None:
+        """Read again; what came meanwhile is delivered in a later turn."""
+        if self._paused:
+            self._paused = False
+            self._update()
+
+    def timeout(self, seconds: float) -> None:
+        """Call `timeout` once, `seconds` from now; 0 cancels. It never closes (TCP-112, D2).
+
+        Traffic does not postpone it; another call replaces it. Any number, no default.
+        """
+        self._reactor.check()
+        if self._sock is None:
+            return
+        delay = options.seconds("seconds", seconds)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if delay:
+            self._timer = self._reactor.call_later(delay, self._on_timeout)
+            self._timer.unref()
+
+    def ref(self) -> None:
+        """Keep `run()` from returning while this is open, as a new socket does (TCP-168)."""
+        if self._sock is not None and not self._referenced:
+            self._referenced = True
+            self._reactor.ref()
+
+    def unref(self) -> None:
+        """Let `run()` return though this is open."""
+        if self._referenced:
+            self._referenced = False
+            self._reactor.unref()
+
+    def reload(self, socket: object) -> None:
+        """Replace all handlers: of an accepted socket those of its whole listener (TCP-170..176).
+
+        Takes effect from the next event; if it raises, nothing has changed. Raises as `listen`.
+        """
+        self._reactor.check()
+        if self._state is not _CLOSED:
+            self._group.handlers = Handlers(socket)
+
+    # Options
+
+    def set_no_delay(self, on: bool = True) -> bool:  # noqa: FBT001, FBT002 - Bun's signature
+        """Send small segments at once (TCP_NODELAY), as sockets do from the start (TCP-186)."""
+        return self._sock is not None and sockopts.no_delay(self._sock, on=bool(on))
+
+    def set_keep_alive(self, on: bool = False, initial_delay: float = 0.0) -> bool:  # noqa: FBT001, FBT002 - Bun's signature
+        """Probe an idle connection, first after `initial_delay` seconds (TCP-187).
+
+        A delay below 1 s leaves the system's. Returns whether the system agreed.
+        """
+        delay = int(options.seconds("initial_delay", initial_delay))
+        return self._sock is not None and sockopts.keep_alive(self._sock, on=bool(on), delay=delay)
+
+    # Properties
+
+    @property
+    def ready_state(self) -> ReadyState:
+        """OPEN until it is closed, half-closed or not; CLOSED in `close` and `connect_error`."""
+        return ReadyState.CLOSED if self._sock is None else ReadyState.OPEN
+
+    @property
+    def listener(self) -> "Listener | None":
+        """The listener that accepted this, while it is open (TCP-152)."""
+        return None if self._sock is None else self._group.listener
+
+    @property
+    def bytes_written(self) -> int:
+        """How many bytes the kernel has accepted."""
+        return self._bytes_written
+
+    @property
+    def local_address(self) -> str | None:
+        """The IP address of this side; `None` on a unix socket. Readable after close (D12)."""
+        return names.host(self._local_name())
+
+    @property
+    def local_port(self) -> int | None:
+        """The port of this side; `None` on a unix socket."""
+        return names.port(self._local_name())
+
+    @property
+    def local_family(self) -> str | None:
+        """`"IPv4"` or `"IPv6"`; `None` on a unix socket."""
+        return names.family(self._local_name())
+
+    @property
+    def remote_address(self) -> str | None:
+        """The peer's IP address; `None` on a unix socket. Readable after close (D12)."""
+        return names.host(self._remote)
+
+    @property
+    def remote_port(self) -> int | None:
+        """The peer's port; `None` on a unix socket."""
+        return names.port(self._remote)
+
+    @property
+    def remote_family(self) -> str | None:
+        """`"IPv4"` or `"IPv6"`; `None` on a unix socket."""
+        return names.family(self._remote)
+
+    def fileno(self) -> int:
+        """Return the descriptor, -1 when closed; it stays the engine's."""
+        return self._fd
+
+    # What the reactor calls
+
+    def _on_event(self, mask: int) -> None:
+        gone = mask & _GONE
+        if self._armed and (mask & EPOLLOUT or gone):
+            if self._leftover is not None:
+                self._send_leftover()
+            elif not gone:  # after a reset there is no drain (TCP-055)
+                self._on_drain()
+            if self._state is _CLOSED:
+                return
+        if not mask & (_READABLE | _GONE):
+            return
+        if not self._paused and (self._state is _OPEN or RIGHTS[self._state].read):
+            self._read(to_the_end=bool(mask & (EPOLLRDHUP | _GONE)))
+        elif gone:
+            self._on_gone(mask)
+
+    def _on_drain(self) -> None:
+        self._armed = False
+        self._update()
+        drain = self._group.handlers.drain
+        if drain is not None:
+            self._call(drain)
+
+    def _on_timeout(self) -> None:
+        self._timer = None
+        timeout = self._group.handlers.timeout
+        if timeout is not None:
+            self._call(timeout)
+
+    def _on_gone(self, mask: int) -> None:
+        """Handle an error or the end of both directions while nothing may be read."""
+        number = sockopts.take_error(self._sock) if self._sock and mask & EPOLLERR else 0
+        if self._state is _BROKEN:
+            self._close(self._error)
+        elif number:
+            self._close(os_error(number))
+        elif mask & EPOLLHUP and not RIGHTS[self._state].read:
+            self._close(None)
+
+    def _read(self, *, to_the_end: bool) -> None:
+        sock = self._sock
+        if sock is None:
+            return
+        buffer = self._reactor.receive_buffer
+        for _ in range(_READS_PER_EVENT):
+            try:
+                count = sock.recv_into(buffer)
+            except OSError as error:
+                self._on_receive_error(error)
+                return
+            if count == 0:
+                self._on_peer_end()
+                return
+            data = self._group.handlers.data
+            if data is not None:
+                try:
+                    data(self, buffer[:count])
+                except BaseException as error:  # noqa: BLE001 - reported, see `_failed`
+                    self._failed(error)
+                if self._paused or (self._state is not _OPEN and not RIGHTS[self._state].read):
+                    return
+            if count < RECEIVE_BUFFER_SIZE and not to_the_end:
+                return
+        if self._state is _BROKEN:
+            self._reactor.call_soon(self._finish_broken)
+
+    def _on_receive_error(self, error: OSError) -> None:
+        if error.errno in _BACK_PRESSURE or error.errno == errno.EINTR:
+            if self._state is _BROKEN:  # everything that had been received is delivered
+                self._close(self._error)
+            return
+        self._close(self._error or _without_traceback(error))
+
+    def _on_peer_end(self) -> None:
+        if self._state is _BROKEN:
+            self._close(self._error)
+            return
+        was = self._state
+        self._advance(Happening.PEER_FIN)
+        end = self._group.handlers.end
+        if was is State.ENDING:  # the user has said end already: the rest is sent, then closed
+            self._update()
+        elif was is State.SHUT or end is None:  # TCP-032, TCP-030, TCP-046
+            self._close(None)
+        else:
+            self._call(end)
+            self._after_end()
+
+    def _after_end(self) -> None:
+        if self._state is _CLOSED:
+            return
+        if self._half_open or self._state in (State.FINISHING, _BROKEN):
+            self._update()
+        else:
+            self._close(None)
+
+    # Sending and closing
+
+    def _send(self, data: bytes | bytearray | memoryview) -> int:
+        """Return how many bytes the kernel took, or -1 after a hard failure."""
+        sock = self._sock
+        if sock is None:
+            return -1
+        while True:
+            try:
+                taken = sock.send(data)
+            except InterruptedError:
+                continue
+            except OSError as error:
+                if error.errno in _BACK_PRESSURE:
+                    return 0
+                self._break(error)
+                return -1
+            self._bytes_written += taken
+            return taken
+
+    def _send_leftover(self) -> None:
+        leftover = self._leftover
+        taken = 0 if leftover is None else self._send(leftover)
+        if leftover is None or taken < 0:
+            return
+        if taken == len(leftover):
+            self._close(None)
+        else:
+            self._leftover = leftover[taken:]
+
+    def _break(self, error: OSError) -> None:
+        self._error = _without_traceback(error)
+        self._leftover = None
+        self._armed = False
+        self._advance(Happening.BREAK)
+        self._update()
+        self._reactor.call_soon(self._finish_broken)
+
+    def _finish_broken(self) -> None:
+        if self._state is not _BROKEN:
+            return
+        if self._paused:  # as for a reset while paused (TCP-181)
+            self._close(self._error)
+        else:
+            self._read(to_the_end=True)
+
+    def _advance(self, happening: Happening) -> None:
+        self._state = NEXT[self._state, happening]
+
+    def _close(self, error: OSError | None) -> None:
+        if self._sock is None:
+            return
+        self._release()
+        close = self._group.handlers.close
+        if close is not None:
+            self._call(close, error)
+
+    def _release(self) -> None:
+        """Let go of everything; from here on the socket is closed."""
+        sock = self._sock
+        self._state = _CLOSED
+        if sock is None:
+            return
+        self._local_name()
+        self._reactor.unregister(self._fd)
+        self._sock = None
+        self._fd = -1
+        self._leftover = None
+        self._armed = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.unref()
+        self._reactor.discard(self)
+        self._group.connections.pop(self, None)
+        sock.close()
+
+    # Calling handlers
+
+    def _call_open(self) -> None:
+        handler = self._group.handlers.open
+        if handler is None:
+            return
+        try:
+            handler(self)
+        except BaseException as error:  # noqa: BLE001 - reported, see `_failed`
+            self._failed(error)
+            if self._leftover is None:  # a rest of end(data) closes by itself
+                self._close(None)
+
+    def _call(self, handler: Handler, *args: Any) -> None:
+        try:
+            handler(self, *args)
+        except BaseException as error:  # noqa: BLE001 - reported, see `_failed`
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        """Give a handler's exception to `error`, or to whoever runs the reactor (TCP-101, D17)."""
+        handler = self._group.handlers.error
+        if handler is None or not isinstance(error, Exception):
+            self._reactor.report(error)
+            return
+        try:
+            handler(self, error)
+        except BaseException as second:  # noqa: BLE001 - reported (TCP-107)
+            self._reactor.report(second)
+
+    # The descriptor
+
+    def _interest(self) -> int:
+        mask = _READABLE if RIGHTS[self._state].read and not self._paused else EPOLLET
+        return mask | EPOLLOUT if self._armed else mask
+
+    def _update(self) -> None:
+        if self._sock is not None:
+            self._reactor.modify(self._fd, self._interest())
+
+    def _local_name(self) -> Any:
+        if self._local is None and self._sock is not None:
+            self._local = self._sock.getsockname()
+        return self._local
+
+
+def _without_traceback(error: OSError) -> OSError:
+    # Its frames would keep the socket alive as long as the user keeps the error.
+    return with_code(error.with_traceback(None))

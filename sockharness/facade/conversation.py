@@ -1,0 +1,369 @@
+"""One connection of a server: what came, what is expected, what goes out.
+
+A conversation exists from when somebody names its number; its socket comes with the accept. Methods
+marked *loop* run on the harness's thread, the others anywhere; see `sockharness.facade.core` for
+the lock.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from sockharness.events import Event, Kind
+from sockharness.expectations import Mismatch
+from sockharness.facade.core import Core
+from sockharness.facade.outbox import Outbox, Way
+from sockharness.facade.script import (
+    Answer,
+    Exchange,
+    Lane,
+    Ruling,
+    Script,
+    as_bytes,
+    differs,
+    pieces,
+    unexpected,
+)
+from sockharness.facade.wants import BytesWanted
+from sockharness.outcome import Failure
+from sockharness.timeline import Channel
+
+if TYPE_CHECKING:
+    from sockharness.engine.stream import Socket
+
+GRACE = 0.25
+"""Seconds that bytes may lie unread when all that was stated is used up, before their connection is
+reset: the test may be about to state the next expectation, while the client is quick."""
+
+Deed = Callable[[], None]
+
+
+class Home(Protocol):
+    """The server to which conversations belong."""
+
+    name: str
+    core: Core
+    script: Script
+    failures: list[Failure]
+    handlers: Mapping[str, Callable[..., object]]
+
+    def state(self, want: object, *, number: int = 0, rule: bool = False) -> Exchange:
+        """State an expectation or a rule."""
+        ...
+
+    def happened(self, event: Event) -> None:
+        """Take in an event of one of its connections; lock held."""
+        ...
+
+    def look_again(self) -> None:
+        """Loop: let the connections with unread bytes try again."""
+        ...
+
+
+class Conversation:
+    """One connection, past or future.
+
+    Attributes:
+        number: from 1, in the order of accept.
+        chunks: what was received, as it came.
+        events: what happened and was not yet waited for.
+        failed: it was reset because of a failure that was recorded.
+        finished: what still comes is not looked at: it failed, or an answer ended it.
+        manual: somebody reads its bytes with `read_exactly` or `read_until`.
+        paused: whether it is to be paused; `None`: as it was accepted.
+    """
+
+    __slots__ = (
+        "_grace",
+        "_sending",
+        "channel",
+        "chunks",
+        "core",
+        "events",
+        "failed",
+        "finished",
+        "home",
+        "lane",
+        "manual",
+        "number",
+        "outbox",
+        "paused",
+        "socket",
+    )
+
+    def __init__(self, home: Home, number: int) -> None:
+        self.home = home
+        self._grace = False
+        self._sending: Event | None = None
+        self.core = home.core
+        self.number = number
+        self.channel: Channel = self.core.timeline.channel(home.name, number)
+        self.chunks: list[bytes] = []
+        self.events: list[Event] = []
+        self.failed = False
+        self.finished = False
+        self.lane = Lane(home.script)
+        self.manual = False
+        self.outbox = Outbox()
+        self.paused: bool | None = None
+        self.socket: Socket | None = None
+
+    @property
+    def title(self) -> str:
+        """The server's name."""
+        return self.home.name
+
+    @property
+    def over(self) -> Event | None:
+        """The `close`, once it came."""
+        return self.channel.closed
+
+    @property
+    def busy(self) -> bool:
+        """Whether exchanges are outstanding that have the first claim on the bytes."""
+        return bool(self.lane.outstanding)
+
+    def found(self) -> Sequence[Failure]:
+        """Return the failures that its server has recorded."""
+        return self.home.failures
+
+    def record(self, name: str, *, data: bytes = b"", error: BaseException | None = None) -> None:
+        """Note that a handler was called."""
+        event = Event(
+            name=name, peer=self.home.name, connection=self.number, data=data, error=error
+        )
+        with self.core.lock:
+            self.core.timeline.add(event)
+            self.events.append(event)
+            if data:
+                self.chunks.append(data)
+            self.home.happened(event)
+
+    # What the engine tells; all of these: loop
+
+    def opened(self, socket: "Socket") -> None:
+        """Take the accepted socket."""
+        with self.core.lock:
+            self.socket = socket
+            paused = self.paused
+        self.record("open")
+        if paused is not None:
+            self.pause_now()
+        local, remote = _ends(socket)
+        reactor = self.core.runner.reactor
+        self.outbox.open(
+            Way(
+                write=socket.write,
+                all_read=lambda: self.core.queues.all_read(socket.fileno(), local, remote),
+                later=lambda delay, function: reactor.call_later(delay, function),
+                began=self._began,
+                ended=self._ended,
+            )
+        )
+
+    def got(self, data: bytes) -> None:
+        """Take in bytes and do what follows."""
+        self.record("data", data=data)
+        self.advance()
+
+    def ended(self, *, half_open: bool) -> None:
+        """Take in that the client has sent its FIN, which was recorded; unless half-open
+        connections are wanted, close when all is sent."""
+        self._no_more_bytes()
+        if not half_open:
+            with self.core.lock:
+                self.outbox.then(self.end_now)
+            self.outbox.pump()
+
+    def closed(self, error: BaseException | None) -> None:
+        """Take in the end of the connection."""
+        self.record("close", error=error)
+        with self.core.lock:
+            self.outbox.close()
+            self.socket = None
+        self._no_more_bytes()
+
+    def raised(self, exception: BaseException, *, site: Exchange | None = None) -> None:
+        """Record what a user's function raised, and reset the connection: nobody answers there."""
+        self.record("uncaught_exception", error=exception)
+        headline = f"{self.title} handler raised {type(exception).__name__}"
+        self._fail(Mismatch(headline=headline, note=headline), site, exception=exception)
+        self.reset_now()
+
+    # What follows; all of these: loop
+
+    def advance(self) -> None:
+        """Match unread bytes as far as possible, and answer."""
+        while (deed := self._next()) is not None:
+            deed()
+        self.outbox.pump()
+        with self.core.lock:
+            self.core.waiters.notify()
+
+    def end_now(self) -> None:
+        """Close (FIN)."""
+        self._act("end", lambda socket: socket.end())
+
+    def shutdown_now(self) -> None:
+        """Half-close (FIN, and go on reading)."""
+        self._act("shutdown", lambda socket: socket.shutdown())
+
+    def reset_now(self) -> None:
+        """Reset (RST)."""
+        with self.core.lock:
+            self.outbox.close()
+        self._act("terminate", lambda socket: socket.terminate())
+
+    def pause_now(self) -> None:
+        """Stop or go on reading, as is wished now."""
+        with self.core.lock:
+            socket, paused = self.socket, self.paused
+        if socket is not None:
+            if paused:
+                socket.pause()
+            else:
+                socket.resume()
+
+    def _next(self) -> Deed | None:
+        """Return what is to be done about the unread bytes, or nothing."""
+        with self.core.lock:
+            unread = self.channel.unread
+            if not unread or self.finished:
+                return None
+            if not self.busy and self.core.waiters.wanted(BytesWanted, self):
+                return None
+            judged = self.lane.judge(unread)
+            exchange = judged.exchange
+            if judged.ruling is Ruling.TAKE and exchange is not None:
+                taken = bytes(unread[: judged.size])
+                del unread[: judged.size]
+                self.lane.take(exchange)
+                return partial(self._answer, exchange, taken)
+            ended = self.channel.ended is not None and exchange in self.lane.outstanding
+            if exchange is not None and (judged.ruling is Ruling.DIFFER or ended):
+                self._fail(differs(self.channel, exchange), exchange)
+                return self.reset_now
+            if judged.ruling is Ruling.NOBODY:
+                self._wait_a_little()
+            return None
+
+    def _answer(self, exchange: Exchange, taken: bytes) -> None:
+        with self.core.lock:
+            answer = exchange.answer
+            if answer is None:
+                exchange.when_answered(
+                    lambda: self.core.runner.post(self._answer_late, exchange, taken)
+                )
+        if answer is Answer.REPLY:
+            self._reply(exchange, taken)
+        elif answer is Answer.CLOSE:
+            self._finish(self.end_now)
+        elif answer is Answer.RESET:
+            self._finish(self.reset_now)
+
+    def _answer_late(self, exchange: Exchange, taken: bytes) -> None:
+        self._answer(exchange, taken)
+        self.advance()
+
+    def _reply(self, exchange: Exchange, taken: bytes) -> None:
+        data = exchange.data
+        try:
+            reply = as_bytes(data(taken) if callable(data) else data)
+        except Exception as error:  # noqa: BLE001 - a user's function; it fails the test
+            self.raised(error, site=exchange)
+            return
+        with self.core.lock:
+            for piece in pieces(reply, exchange.cuts):
+                self.outbox.add(piece, after_read=exchange.cuts is not None)
+
+    def _finish(self, deed: Deed) -> None:
+        with self.core.lock:
+            self.finished = True
+            self.channel.unread.clear()
+            self.outbox.then(deed)
+
+    def _no_more_bytes(self) -> None:
+        self.advance()
+        with self.core.lock:
+            released = bool(self.lane.claimed)
+            self.lane.release()
+        if released:
+            self.home.look_again()
+
+    def _wait_a_little(self) -> None:
+        """Give the test time to state what it expects of these bytes."""
+        stated = self.home.script.stated and not self.manual
+        if stated and not self._grace and self.socket is not None:
+            self._grace = True
+            self.core.runner.reactor.call_later(GRACE * self.core.scale, self._lapse)
+
+    def _lapse(self) -> None:
+        with self.core.lock:
+            self._grace = False
+            if self.finished or self.manual or self.socket is None or not self.channel.unread:
+                return
+            if self.lane.judge(self.channel.unread).ruling is not Ruling.NOBODY:
+                return
+            self._fail(unexpected(self.channel), None)
+        self.reset_now()
+
+    def _fail(
+        self,
+        mismatch: Mismatch,
+        exchange: Exchange | None,
+        *,
+        exception: BaseException | None = None,
+    ) -> None:
+        location = exchange.site.location() if exchange is not None else None
+        with self.core.lock:
+            self.home.failures.append(
+                Failure(mismatch=mismatch, location=location, exception=exception)
+            )
+            self.lane.abandon()
+            self.failed = self.finished = True
+            self.core.waiters.notify()
+
+    def _act(self, name: str, call: Callable[["Socket"], object]) -> None:
+        with self.core.lock:
+            socket = self.socket
+            if socket is not None:
+                self._add_action(name)
+        if socket is not None:
+            call(socket)
+
+    def _began(self, data: bytes) -> None:
+        with self.core.lock:
+            self._sending = self._add_action("write", data)
+
+    def _ended(self, sent: int) -> None:
+        with self.core.lock:
+            if self._sending is not None:
+                self._sending.result = sent
+
+    def _add_action(self, name: str, data: bytes = b"") -> Event:
+        event = Event(
+            name=name,
+            peer=self.home.name,
+            connection=self.number,
+            kind=Kind.ACTION,
+            data=data,
+        )
+        return self.core.timeline.add(event)
+
+    def renumber(self, number: int) -> None:
+        """Start anew under this number, as a connection that is open already; lock held."""
+        old = self.channel
+        self.number = number
+        self.channel = self.core.timeline.channel(self.home.name, number)
+        self.channel.opened, self.channel.ended = old.opened, old.ended
+        self.chunks.clear()
+        self.events.clear()
+        self.lane.abandon()
+        self.manual = False
+
+
+def _ends(socket: "Socket") -> tuple[tuple[str, int], tuple[str, int]]:
+    return (
+        (str(socket.local_address), int(socket.local_port or 0)),
+        (str(socket.remote_address), int(socket.remote_port or 0)),
+    )

@@ -1,0 +1,131 @@
+"""What the handles of one harness share.
+
+**Threads.** Sockets, reactor and outboxes belong to the harness's thread. Everything else that a
+handle knows (scripts, channels, timeline, events, failures, waiters) is guarded by `Core.lock`, so
+that stating an expectation costs no trip to the other thread. The lock is never held while a user's
+code runs (handlers, reply functions) nor while the engine is called, whose methods may call
+handlers.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from sockharness.errors import ExpectationFailed, UsageError
+from sockharness.facade.queues import PeerQueues
+from sockharness.facade.waiting import (
+    Waiters,
+    Waiting,
+    Want,
+    refuse_in_loop,
+    wait_async,
+    wait_here,
+)
+from sockharness.outcome import Failure, Outcome, Verdict, Wait
+from sockharness.report.text import failure_text
+from sockharness.timeline import Timeline
+
+if TYPE_CHECKING:
+    from sockharness.engine.runner import ThreadRunner
+
+T = TypeVar("T")
+TIMEOUT = 5.0
+"""Seconds that a method waits unless it is told otherwise."""
+
+
+class Core:
+    """Lock, thread, timeline and waiters of one harness.
+
+    Attributes:
+        happened: counts what the engine told, so that one can see whether something did.
+        again: the command that runs the test again, for failure texts.
+    """
+
+    __slots__ = ("again", "happened", "lock", "queues", "runner", "scale", "timeline", "waiters")
+
+    def __init__(self, runner: "ThreadRunner", *, scale: float) -> None:
+        self.runner = runner
+        self.scale = scale
+        self.lock = threading.RLock()
+        self.timeline = Timeline()
+        self.waiters = Waiters()
+        self.queues = PeerQueues()
+        self.happened = 0
+        self.again = ""
+
+    def wait(self, method: str, want: Want[T], timeout: float) -> T:
+        """Wait in this thread."""
+        refuse_in_loop(method)
+        self.refuse_in_handler(method)
+        return wait_here(self._waiting(want, timeout))
+
+    async def wait_async(self, want: Want[T], timeout: float) -> T:
+        """Wait in this task."""
+        return await wait_async(self._waiting(want, timeout))
+
+    def wait_quietly(self, want: Want[bool], seconds: float) -> bool:
+        """Wait in this thread, whatever runs here, for a moment; say whether it came."""
+        try:
+            return wait_here(self._waiting(want, seconds))
+        except TimeoutError:
+            return False
+
+    def refuse_in_handler(self, method: str) -> None:
+        """Raise where waiting would wait for itself."""
+        if self.runner.reactor.in_thread:
+            raise UsageError(f"{method} cannot wait on the harness's own thread (in a handler)")
+
+    def settle(self) -> None:
+        """Let the harness's thread take in everything that has arrived in the kernel by now.
+
+        It turns its loop, without sleeping, until a whole turn brings nothing new: a connection
+        waiting to be accepted takes one turn, its bytes another, its end a third.
+        """
+        self.refuse_in_handler("check")
+        done = threading.Lock()  # a bare lock: this is done for every test
+        done.acquire()
+        self.runner.post(self._turn, -1, done.release)
+        if not done.acquire(timeout=TIMEOUT * self.scale):
+            raise UsageError("the harness's thread is busy: a handler does not return")
+
+    def _turn(self, seen: int, done: Callable[[], None]) -> None:
+        if self.happened == seen:
+            done()
+        else:
+            self.runner.reactor.call_soon(self._turn, self.happened, done)
+
+    def _waiting(self, want: Want[T], timeout: float) -> Waiting[T]:
+        limit = seconds(timeout) * self.scale
+        return Waiting(want, limit=limit, lock=self.lock, waiters=self.waiters)
+
+    def waited(self, peer: str, lasted: float, limit: float) -> Wait:
+        """Describe a wait that ran out."""
+        origin = "default" if limit == TIMEOUT * self.scale else "given"
+        return Wait(peer=peer, lasted=lasted, limit=limit, origin=origin, scale=self.scale)
+
+    def failed(self, failures: Sequence[Failure]) -> ExpectationFailed:
+        """Return the exception that tells these failures; lock held."""
+        return failed(self.outcome(failures), again=self.again)
+
+    def outcome(self, failures: Sequence[Failure]) -> Outcome:
+        """Return failures with what happened."""
+        return Outcome(verdict=Verdict.FAILED, timeline=self.timeline, failures=list(failures))
+
+
+def failed(outcome: Outcome, *, again: str) -> ExpectationFailed:
+    """Return the exception that tells an outcome."""
+    return ExpectationFailed(failure_text(outcome, again=again, outside="client"))
+
+
+def seconds(timeout: float) -> float:
+    """Return a timeout, if it is one.
+
+    Raises:
+        TypeError: for what is no number.
+        ValueError: for less than 0.
+    """
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"timeout: expected seconds, got {timeout!r}")
+    if not timeout >= 0:
+        raise ValueError(f"timeout: expected seconds from 0, got {timeout!r}")
+    return float(timeout)

@@ -1,0 +1,80 @@
+"""The packets that a test asks for: what crossed the wire to and from its servers.
+
+A frame waits in the kernel's queue from inside its sender's system call on, so nothing has to run beside the
+test: the frames are fetched when the test looks at them, and when the capture ends.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, overload
+
+from sockharness.errors import ExpectationFailed
+from sockharness.printable import count
+from sockharness.wire.capture import Capture
+
+
+class HasPort(Protocol):
+    """A handle such as `TcpServer`."""
+
+    @property
+    def port(self) -> int:
+        """The port whose frames are captured."""
+        ...
+
+
+class Packets(Sequence[Any]):
+    """The captured frames as scapy packets, in the order in which they were sent.
+
+    Each frame is there once, though loopback shows it twice. scapy dissects a frame when it is first looked
+    at. While the capture runs, looking fetches what has come since.
+    """
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+
+    @property
+    def drops(self) -> int:
+        """How many frames were lost by the kernel."""
+        return self._capture.drops
+
+    def __len__(self) -> int:
+        self._capture.poll()
+        return len(self._capture.frames)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        self._capture.poll()
+        if isinstance(index, slice):
+            return [frame.packet for frame in self._capture.frames[index]]
+        return self._capture.frames[index].packet
+
+    def __repr__(self) -> str:
+        return f"<Packets {len(self)}, {self.drops} lost>"
+
+
+class Wire:
+    """What the `wire` fixture gives."""
+
+    @contextmanager
+    def capture(self, *servers: HasPort, interface: str = "lo") -> Iterator[Packets]:
+        """Capture the frames of servers while the `with` block runs; gives `Packets`.
+
+        The packets stay readable behind the block.
+
+        Args:
+            servers: handles with a `port`; frames to and from these ports are captured.
+            interface: where.
+
+        Raises:
+            ExpectationFailed: at the end of the block, if the kernel dropped a frame: what was seen is
+                not all that happened, so nothing can be concluded from it.
+            Unavailable: if this process may not capture.
+        """
+        with Capture(interface, ports=[server.port for server in servers]) as capture:
+            yield Packets(capture)
+        if not capture.whole:
+            lost = capture.drops + capture.unkept
+            raise ExpectationFailed(f"inconclusive: {count(lost, 'frame')} lost by the capture")

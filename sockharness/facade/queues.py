@@ -1,0 +1,86 @@
+"""Has the program at the other end read what it was sent?
+
+TCP tells a sender only that the other kernel has the bytes (they are acknowledged). But loopback
+has both ends in one kernel, and that can be asked for the other end's receive queue: `sock_diag(7)`
+looks up one socket by its addresses and returns, among others, `idiag_rqueue`, the bytes that its
+program has not read. It needs no privilege, and costs about 10 microseconds.
+
+Where the other end cannot be found so (another machine or network namespace, no `inet_diag` in the
+kernel), acknowledged (`SIOCOUTQ` is 0, tcp(7)) is taken for read.
+"""
+
+import errno
+import fcntl
+import socket
+import struct
+import termios
+
+NETLINK_SOCK_DIAG = 4
+SOCK_DIAG_BY_FAMILY = 20
+NLM_F_REQUEST = 1
+NLMSG_ERROR = 2
+ANY_COOKIE = (0xFFFFFFFF, 0xFFFFFFFF)
+HEADER = struct.Struct("=IHHII")  # nlmsghdr
+REQUEST = struct.Struct("=BBBBI")  # inet_diag_req_v2 before its id
+PORTS = struct.Struct("!HH")  # inet_diag_sockid, which goes on with two addresses,
+REST = struct.Struct("=III")  # the interface, and a cookie
+RQUEUE = HEADER.size + 4 + 48 + 4  # behind family…retrans, the id, and expires
+
+
+class PeerQueues:
+    """Asks the kernel; opens its netlink socket when first asked. Belongs to one thread."""
+
+    __slots__ = ("_netlink", "_usable")
+
+    def __init__(self) -> None:
+        self._netlink: socket.socket | None = None
+        self._usable = True
+
+    def all_read(self, fileno: int, local: tuple[str, int], remote: tuple[str, int]) -> bool:
+        """Say whether the other end of a connection has read all that was sent to it.
+
+        Args:
+            fileno: our end's descriptor.
+            local: our address.
+            remote: the other end's.
+        """
+        unacknowledged = struct.unpack("i", fcntl.ioctl(fileno, termios.TIOCOUTQ, b"\0" * 4))[0]
+        return unacknowledged == 0 and not self._unread(remote, local)
+
+    def close(self) -> None:
+        """Close the netlink socket."""
+        if self._netlink is not None:
+            self._netlink.close()
+            self._netlink = None
+
+    def _unread(self, end: tuple[str, int], other: tuple[str, int]) -> int:
+        """Return how many bytes wait in the receive queue of a socket; 0 where nobody knows."""
+        if not self._usable:
+            return 0
+        try:
+            if self._netlink is None:
+                kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+                self._netlink = socket.socket(socket.AF_NETLINK, kind, NETLINK_SOCK_DIAG)
+            self._netlink.send(_question(end, other))
+            answer = self._netlink.recv(4096)
+        except OSError as error:
+            if error.errno not in (errno.EPROTONOSUPPORT, errno.EPERM, errno.EACCES, errno.ENOENT):
+                raise
+            self._usable = False
+            return 0
+        if HEADER.unpack_from(answer)[1] == NLMSG_ERROR:
+            return 0
+        rqueue: int = struct.unpack_from("=I", answer, RQUEUE)[0]
+        return rqueue
+
+
+def _question(end: tuple[str, int], other: tuple[str, int]) -> bytes:
+    family = socket.AF_INET6 if ":" in end[0] else socket.AF_INET
+    body = (
+        REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF)
+        + PORTS.pack(end[1], other[1])
+        + socket.inet_pton(family, end[0]).ljust(16, b"\0")
+        + socket.inet_pton(family, other[0]).ljust(16, b"\0")
+        + REST.pack(0, *ANY_COOKIE)
+    )
+    return HEADER.pack(HEADER.size + len(body), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0) + body

@@ -1,0 +1,335 @@
+r"""What a client is expected to say, and what it is answered. Pure: no socket, no thread.
+
+An `Exchange` is one expectation with its answer. `expect` states one that must be met exactly once,
+in the stated order; `when` states a rule, met any number of times. Exchanges that name no
+connection wait in the server's `Script`; each connection has a `Lane`.
+
+**Claiming.** A connection that has nothing outstanding claims the next group from the script with
+the first byte that is meant for it: all up to and including an exchange that ends the connection
+(`close`, `reset`), or to the end of what is stated by then. When the connection ends before its
+group is used up, the rest returns to the front of the script, for the next connection.
+
+**Who takes the bytes.** The outstanding exchange is asked first. As long as every byte so far is
+one that it wants, the rules wait. Where it cannot have them, or cannot tell (a regular expression),
+the rule that is satisfied with the fewest bytes takes them; of equals the connection's own come
+first, then the one stated first. So the answer is the same however the bytes were cut. Bytes that a
+rule takes make no connection claim a group.
+
+**Bare exchanges.** `expect(b"…")` without an answer is the same as `ignore()`. If the bytes were
+faster than the answer that follows on the same line, the answer is given late.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum, auto
+from typing import Literal
+
+from sockharness.errors import UsageError
+from sockharness.expectations import BytesExpected, Mismatch, State, ending
+from sockharness.facade.callsite import CallSite
+from sockharness.printable import count, show
+from sockharness.spec.matchers import Matcher, Result, Verdict
+from sockharness.timeline import Channel
+
+Reply = bytes | bytearray | memoryview | str | Callable[[bytes], bytes]
+"""What `reply` takes: the bytes, text (UTF-8), or a function from the matched bytes to them."""
+Cuts = Literal["each_byte", "together"] | int | Sequence[int] | None
+"""How a reply is cut: see `pieces`."""
+NAMED_CUTS = ("each_byte", "together")
+ROOM = 30
+"""The most characters of a description that a headline has room for."""
+
+
+class Answer(Enum):
+    """What follows when an exchange is met."""
+
+    REPLY = "reply"
+    IGNORE = "ignore"
+    CLOSE = "close"
+    RESET = "reset"
+
+
+ENDING = (Answer.CLOSE, Answer.RESET)
+
+
+class Exchange:
+    """An expectation and its answer; the methods say what the answer is, once."""
+
+    __slots__ = ("_late", "_lock", "answer", "cuts", "data", "deferred", "matcher", "met", "site")
+
+    def __init__(
+        self, matcher: Matcher, site: CallSite, lock: AbstractContextManager[object]
+    ) -> None:
+        self.matcher = matcher
+        self.site = site
+        self.answer: Answer | None = None
+        self.data: Reply = b""
+        self.cuts: Cuts = None
+        self.deferred = False
+        self.met = 0
+        self._lock = lock
+        self._late: list[Callable[[], None]] = []
+
+    def reply(self, data: Reply, cuts: Cuts = None) -> "Exchange":
+        """Answer with these bytes.
+
+        Args:
+            data: bytes, text (UTF-8), or a function that is given the matched bytes, runs on the
+                harness's thread and returns bytes.
+            cuts: `"each_byte"`, a size or several sizes: the reply goes out in pieces, each in its
+                own segment, and each only when the client has read what came before; what the sizes
+                leave over is the last piece. `"together"`: one piece, sent by the same rule.
+        """
+        if not callable(data):
+            data = as_bytes(data)
+        check_cuts(cuts)
+        return self._answer(Answer.REPLY, data, cuts)
+
+    def ignore(self) -> "Exchange":
+        """Answer nothing."""
+        return self._answer(Answer.IGNORE)
+
+    def close(self) -> "Exchange":
+        """Close the connection (FIN), after what was written before; what comes then is not
+        read."""
+        return self._answer(Answer.CLOSE)
+
+    def reset(self) -> "Exchange":
+        """Reset the connection (RST), after what was written before; what comes then is not
+        read."""
+        return self._answer(Answer.RESET)
+
+    def at_teardown(self) -> "Exchange":
+        """Let it be met by another fixture's tear-down: it is not missed before that."""
+        self.deferred = True
+        return self
+
+    def when_answered(self, late: Callable[[], None]) -> None:
+        """Have `late` called when the answer, which is not known yet, will be; lock held."""
+        self._late.append(late)
+
+    def _answer(self, answer: Answer, data: Reply = b"", cuts: Cuts = None) -> "Exchange":
+        with self._lock:
+            if self.answer is not None:
+                raise UsageError(f"the answer was stated already: {self.answer.value}")
+            self.answer, self.data, self.cuts = answer, data, cuts
+            late, self._late = self._late, []
+            for give in late:
+                give()
+        return self
+
+    def __repr__(self) -> str:
+        answer = self.answer.value if self.answer is not None else "no answer"
+        met = f"met {count(self.met, 'time')}" if self.met else "not met"
+        return f"<Exchange {self.matcher.describe()} → {answer}, {met}>"
+
+
+class Ruling(Enum):
+    """What is to be done about a connection's unread bytes."""
+
+    TAKE = auto()
+    WAIT = auto()
+    DIFFER = auto()
+    NOBODY = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A ruling; `TAKE` and `DIFFER` name the exchange, `TAKE` how many bytes."""
+
+    ruling: Ruling
+    exchange: Exchange | None = None
+    size: int = 0
+
+
+class Script:
+    """What is stated on a server: exchanges that no connection has claimed, and rules.
+
+    Attributes:
+        stated: whether anything was stated since the last clearing, here or for one connection; a
+            rule counts for ever.
+    """
+
+    __slots__ = ("queue", "rules", "stated")
+
+    def __init__(self) -> None:
+        self.queue: list[Exchange] = []
+        self.rules: list[Exchange] = []
+        self.stated = False
+
+    def claim(self) -> list[Exchange]:
+        """Take the next group off the queue."""
+        size = next(
+            (n for n, exchange in enumerate(self.queue, 1) if exchange.answer in ENDING),
+            len(self.queue),
+        )
+        group, self.queue = self.queue[:size], self.queue[size:]
+        return group
+
+    def clear(self) -> None:
+        """Forget the expectations; rules stay."""
+        self.queue.clear()
+        self.stated = bool(self.rules)
+
+
+class Lane:
+    """What one connection is to say: its own exchanges, then those claimed from the script."""
+
+    __slots__ = ("claimed", "own", "rules", "script")
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.own: list[Exchange] = []
+        self.claimed: list[Exchange] = []
+        self.rules: list[Exchange] = []
+
+    @property
+    def outstanding(self) -> list[Exchange]:
+        """The exchanges that this connection has still to meet, in order."""
+        return self.own + self.claimed
+
+    def judge(self, unread: bytes | bytearray) -> Judgement:
+        """Say what becomes of the unread bytes; claims a group if they are meant for it."""
+        rule, size, may_match = self._rule_for(unread)
+        head = next(iter(self.own or self.claimed or self.script.queue), None)
+        if head is not None and (rule is None or _holds(head.matcher, unread[:size])):
+            result = head.matcher.match(unread)
+            if result.verdict is Verdict.MATCH:
+                self._claim(head)
+                return Judgement(Ruling.TAKE, head, result.size)
+            if result.verdict is Verdict.MORE:
+                if not may_match:
+                    self._claim(head)
+                return Judgement(Ruling.WAIT, head)
+        if rule is not None:
+            return Judgement(Ruling.TAKE, rule, size)
+        if may_match:
+            return Judgement(Ruling.WAIT)
+        if head is None:
+            return Judgement(Ruling.NOBODY)
+        self._claim(head)
+        return Judgement(Ruling.DIFFER, head)
+
+    def take(self, exchange: Exchange) -> None:
+        """Mark an exchange as met."""
+        exchange.met += 1
+        for stated in (self.own, self.claimed):
+            if stated and stated[0] is exchange:
+                del stated[0]
+                return
+
+    def release(self) -> None:
+        """Give what was claimed and not met back to the front of the script."""
+        self.script.queue[:0] = self.claimed
+        self.claimed = []
+
+    def abandon(self) -> None:
+        """Forget what is outstanding: the connection failed, and that was told."""
+        self.own = []
+        self.claimed = []
+
+    def _claim(self, head: Exchange) -> None:
+        queue = self.script.queue
+        if queue and queue[0] is head:
+            self.claimed = self.script.claim()
+
+    def _rule_for(self, unread: bytes | bytearray) -> tuple[Exchange | None, int, bool]:
+        """Return the rule that takes the bytes, how many, and whether one more of them may."""
+        best, size, may_match = None, 0, False
+        for rule in (*self.rules, *self.script.rules):
+            result = rule.matcher.match(unread)
+            may_match |= result.verdict is Verdict.MORE
+            if result.verdict is Verdict.MATCH and (best is None or result.size < size):
+                best, size = rule, result.size
+        return best, size, may_match
+
+
+def _holds(matcher: Matcher, data: bytes | bytearray) -> bool:
+    """Say whether every byte so far is known to be one that the matcher wants."""
+    result: Result = matcher.match(data)
+    if result.verdict is Verdict.MORE:
+        return result.size == len(data)
+    return result.verdict is Verdict.MATCH
+
+
+def differs(channel: Channel, exchange: Exchange) -> Mismatch:
+    """Say how the unread bytes of a channel fail an exchange, now or because the channel ended."""
+    progress = BytesExpected(channel, exchange.matcher).check()
+    if progress.state is State.FAILED and progress.mismatch is not None:
+        return progress.mismatch
+    return BytesExpected(channel, exchange.matcher).give_up()
+
+
+def unmet(channel: Channel, exchange: Exchange, *, connected: bool = True) -> Mismatch:
+    """Say that an exchange was not met by what a channel got."""
+    if channel.unread:
+        return differs(channel, exchange)
+    wanted = exchange.matcher.describe()
+    if not connected:
+        said = f"{channel.peer} had no connection"
+    elif len(wanted) <= ROOM:
+        said = f"{channel.peer} never got {wanted}"
+    else:
+        said = f"{channel.peer} got nothing{' more' if channel.received else ''}"
+    then = f", then {ending(channel)}" if channel.ended is not None else ""
+    return Mismatch(
+        headline=said,
+        note=f"{channel.peer} {'got nothing more' if channel.received else 'got nothing'}{then}",
+        expected=exchange.matcher.expected(),
+        received=b"",
+    )
+
+
+def unexpected(channel: Channel) -> Mismatch:
+    """Say that a channel got bytes that nothing asked for."""
+    got = bytes(channel.unread)
+    shown = f'"{show(got)}"'
+    amount = shown if len(shown) <= ROOM else count(len(got), "byte")
+    said = f"{channel.peer} got {amount}, expected nothing"
+    return Mismatch(headline=said, note=said, expected=None, received=got)
+
+
+def as_bytes(data: object) -> bytes:
+    """Return what may be written as bytes: bytes-like, or text (UTF-8)."""
+    if isinstance(data, str):
+        return data.encode()
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    raise TypeError(f"data: expected bytes or str, got {data!r}")
+
+
+def check_cuts(cuts: object) -> None:
+    """Refuse what `pieces` cannot cut by."""
+    if cuts is None or cuts in NAMED_CUTS:
+        return
+    if isinstance(cuts, str):
+        near = get_close_matches(cuts, NAMED_CUTS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f'cuts: expected "each_byte", "together" or sizes, got {cuts!r}{hint}')
+    sizes = [cuts] if isinstance(cuts, int) else cuts
+    if not isinstance(sizes, Sequence) or isinstance(sizes, bytes) or not sizes:
+        raise TypeError(f'cuts: expected "each_byte", "together" or sizes, got {cuts!r}')
+    for size in sizes:
+        if not isinstance(size, int) or isinstance(size, bool):
+            raise TypeError(f"cuts: expected whole numbers, got {size!r}")
+        if size < 1:
+            raise ValueError(f"cuts: expected sizes from 1, got {size!r}")
+
+
+def pieces(data: bytes, cuts: Cuts) -> list[bytes]:
+    """Cut bytes: at every byte, not at all (`"together"`, `None`), every so many bytes, or by a
+    list of sizes whose last piece is the rest."""
+    if not data or cuts is None or cuts == "together":
+        return [data] if data else []
+    if cuts == "each_byte":
+        cuts = 1
+    if isinstance(cuts, int):
+        return [data[start : start + cuts] for start in range(0, len(data), cuts)]
+    cut, position = [], 0
+    for size in cuts:
+        assert isinstance(size, int)
+        cut.append(data[position : position + size])
+        position += size
+    return [piece for piece in (*cut, data[position:]) if piece]

@@ -1,0 +1,231 @@
+"""Waiting for what the harness's thread sees: one mechanism for every method that waits.
+
+A `Want` says, under the lock, whether it can be had (`ready`) and takes it (`take`). A waiter is
+registered with `Waiters` under that lock; whenever something happened on the harness's thread, the
+waiters whose want is ready are woken. The woken one takes for itself, in its own thread or task, so
+one that was cancelled meanwhile has taken nothing and leaves nothing behind.
+
+`wait_here` blocks the thread; `wait_async` suspends a task of asyncio or trio. Which of the two
+runs is asked only of what is imported already.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, Literal, Protocol, TypeVar
+
+from sockharness.errors import UsageError
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Want(Protocol[T_co]):
+    """Something that one can wait for; every method is called with the lock held."""
+
+    def ready(self) -> bool:
+        """Say whether it can be had, or can no longer come."""
+        ...
+
+    def take(self) -> T_co:
+        """Take it; raises if it can no longer come."""
+        ...
+
+    def give_up(self, lasted: float, limit: float) -> BaseException:
+        """Return the exception that says that the time is over."""
+        ...
+
+
+class Waiters:
+    """Who waits. All methods are called with the lock held."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Want[object], Callable[[], None]]] = []
+
+    def notify(self) -> None:
+        """Wake those whose want is ready."""
+        for want, wake in self._waiting:
+            if want.ready():
+                wake()
+
+    def add(self, want: Want[object], wake: Callable[[], None]) -> None:
+        """Have `wake` called when `want` is ready; it may be called in vain."""
+        self._waiting.append((want, wake))
+
+    def remove(self, want: Want[object]) -> None:
+        """Forget a waiter."""
+        self._waiting = [entry for entry in self._waiting if entry[0] is not want]
+
+    def wanted(self, kind: type, owner: object) -> bool:
+        """Say whether somebody waits with a want of that kind for that owner."""
+        return any(
+            isinstance(want, kind) and getattr(want, "owner", None) is owner
+            for want, _ in self._waiting
+        )
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+
+class Waiting(Generic[T]):
+    """One wait: what is wanted, for how long, and by whose clock."""
+
+    __slots__ = ("_began", "_limit", "_lock", "_waiters", "_want")
+
+    def __init__(
+        self, want: Want[T], *, limit: float, lock: threading.RLock, waiters: Waiters
+    ) -> None:
+        self._want = want
+        self._limit = limit
+        self._lock = lock
+        self._waiters = waiters
+        self._began = time.monotonic()
+
+    @contextmanager
+    def registered(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Be among the waiters."""
+        with self._lock:
+            self._waiters.add(self._want, wake)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiters.remove(self._want)
+
+    def left(self) -> float:
+        """Return the seconds left, not less than 0."""
+        return max(0.0, self._began + self._limit - time.monotonic())
+
+    def try_take(self) -> tuple[T] | None:
+        """Return what was wanted, boxed, or nothing yet; raises if it cannot come or is too late.
+
+        What is there when the time is over is still taken.
+        """
+        late = self.left() == 0
+        with self._lock:
+            if self._want.ready():
+                return (self._want.take(),)
+            if late:
+                raise self._want.give_up(time.monotonic() - self._began, self._limit)
+        return None
+
+
+def wait_here(waiting: Waiting[T]) -> T:
+    """Block this thread until the want can be had."""
+    bell = threading.Event()
+    with waiting.registered(bell.set):
+        while True:
+            bell.clear()
+            taken = waiting.try_take()
+            if taken is not None:
+                return taken[0]
+            bell.wait(waiting.left())
+
+
+async def wait_async(waiting: Waiting[T]) -> T:
+    """Suspend this task of asyncio or trio until the want can be had."""
+    library = running_library()
+    if not library:
+        raise UsageError("this await needs a running asyncio or trio loop")
+    bell: _Bell = _TrioBell() if library == "trio" else _AsyncioBell()
+    with waiting.registered(bell.ring):
+        while True:
+            bell.clear()
+            taken = waiting.try_take()
+            if taken is not None:
+                return taken[0]
+            await bell.wait(waiting.left())
+
+
+def refuse_in_loop(method: str) -> None:
+    """Raise if a loop runs in this thread, which the plain form of `method` would block.
+
+    Raises:
+        UsageError: it names the awaitable form.
+    """
+    library = running_library()
+    if library:
+        raise UsageError(f"{method} would block the {library} loop: await .aio.{method} instead")
+
+
+def running_library() -> Literal["asyncio", "trio", ""]:
+    """Return whose task is running in this thread, if one is."""
+    if "trio" in sys.modules:
+        import trio
+
+        try:
+            trio.lowlevel.current_task()
+        except RuntimeError:
+            pass
+        else:
+            return "trio"
+    if "asyncio" in sys.modules:
+        import asyncio
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            return "asyncio"
+    return ""
+
+
+class _Bell(Protocol):
+    def clear(self) -> None: ...
+
+    def ring(self) -> None: ...
+
+    async def wait(self, seconds: float) -> None: ...
+
+
+class _AsyncioBell:
+    __slots__ = ("_event", "_loop")
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+
+    def clear(self) -> None:
+        self._event.clear()
+
+    def ring(self) -> None:
+        if not self._loop.is_closed():  # closed: a task that was never finished waits for nothing
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self, seconds: float) -> None:
+        handle = self._loop.call_later(seconds, self._event.set)
+        try:
+            await self._event.wait()
+        finally:
+            handle.cancel()
+
+
+class _TrioBell:
+    __slots__ = ("_event", "_token")
+
+    def __init__(self) -> None:
+        import trio
+
+        self._token = trio.lowlevel.current_trio_token()
+        self._event = trio.Event()
+
+    def clear(self) -> None:
+        import trio
+
+        self._event = trio.Event()
+
+    def ring(self) -> None:
+        self._token.run_sync_soon(self._event.set, idempotent=True)
+
+    async def wait(self, seconds: float) -> None:
+        import trio
+
+        with trio.move_on_after(seconds):
+            await self._event.wait()

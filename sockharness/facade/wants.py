@@ -1,0 +1,213 @@
+"""What one can wait for: an event, or bytes. See `sockharness.facade.waiting` for the mechanism."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Protocol
+
+from sockharness.errors import ExpectationFailed
+from sockharness.events import HANDLER_EVENTS, Event
+from sockharness.expectations import AFTER_CLOSE, BytesExpected, Mismatch, ending
+from sockharness.facade.callsite import CallSite
+from sockharness.facade.core import Core
+from sockharness.outcome import Failure
+from sockharness.printable import show
+from sockharness.spec.matchers import Matcher, Result, Verdict
+from sockharness.timeline import Channel
+
+
+class Eventful(Protocol):
+    """Whoever has events: a server or a connection."""
+
+    core: Core
+    events: list[Event]
+
+    @property
+    def title(self) -> str:
+        """Its name in a failure."""
+        ...
+
+    @property
+    def over(self) -> Event | None:
+        """What happened after which nothing else can, or nothing."""
+        ...
+
+    def found(self) -> Sequence[Failure]:
+        """Return the failures known so far, which may be the cause."""
+        ...
+
+
+class EventWanted:
+    """The oldest event of a name that was not yet waited for."""
+
+    __slots__ = ("_name", "_site", "owner")
+
+    def __init__(self, owner: Eventful, name: str, site: CallSite) -> None:
+        self.owner = owner
+        self._name = event_name(name)
+        self._site = site
+
+    def ready(self) -> bool:
+        """Say whether it came, or cannot come any more."""
+        return self._find() is not None or self._too_late()
+
+    def take(self) -> Event:
+        """Take it."""
+        event = self._find()
+        if event is None:
+            over = self.owner.over
+            raise self._failure(f"it saw {over.name}" if over is not None else "", None)
+        self.owner.events.remove(event)
+        return event
+
+    def give_up(self, lasted: float, limit: float) -> ExpectationFailed:
+        """Say that it did not come in time."""
+        return self._failure("", (lasted, limit))
+
+    def _find(self) -> Event | None:
+        return next((event for event in self.owner.events if event.name == self._name), None)
+
+    def _too_late(self) -> bool:
+        return self.owner.over is not None and self._name not in AFTER_CLOSE
+
+    def _failure(self, instead: str, wait: tuple[float, float] | None) -> ExpectationFailed:
+        said = f"{self.owner.title} saw no {self._name}" + (f"; {instead}" if instead else "")
+        mismatch = Mismatch(headline=said, note=said, waiting_for=self._name)
+        return _told(self.owner, mismatch, self._site, wait)
+
+
+class Readable(Eventful, Protocol):
+    """A connection whose unread bytes can be taken."""
+
+    channel: Channel
+
+    @property
+    def busy(self) -> bool:
+        """Whether stated exchanges have the first claim on its bytes."""
+        ...
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was reset because its bytes were wrong."""
+        ...
+
+
+class BytesWanted:
+    """The next unread bytes, as far as a matcher takes them, when no expectation wants them."""
+
+    __slots__ = ("_matcher", "_site", "owner")
+
+    def __init__(self, owner: Readable, matcher: Matcher, site: CallSite) -> None:
+        self.owner = owner
+        self._matcher = matcher
+        self._site = site
+
+    def ready(self) -> bool:
+        """Say whether they are there, or cannot come any more."""
+        ended = self.owner.channel.ended is not None or self.owner.failed
+        return ended or self._size() is not None
+
+    def take(self) -> bytes:
+        """Take them."""
+        size = self._size()
+        if size is None:
+            raise self._failure(f", then {ending(self.owner.channel)}", None)
+        unread = self.owner.channel.unread
+        taken = bytes(unread[:size])
+        del unread[:size]
+        return taken
+
+    def give_up(self, lasted: float, limit: float) -> ExpectationFailed:
+        """Say how many are missing."""
+        return self._failure("", (lasted, limit))
+
+    def _size(self) -> int | None:
+        if self.owner.busy or self.owner.failed:
+            return None
+        result = self._matcher.match(self.owner.channel.unread)
+        return result.size if result.verdict is Verdict.MATCH else None
+
+    def _failure(self, then: str, wait: tuple[float, float] | None) -> ExpectationFailed:
+        if self.owner.failed:
+            said = f"{self.owner.title} was reset before these bytes were read"
+            return _told(self.owner, Mismatch(headline=said, note=said), self._site, wait)
+        expected = BytesExpected(self.owner.channel, self._matcher)
+        mismatch = expected.check().mismatch if then else expected.give_up()
+        assert mismatch is not None, "it was not satisfied, and the channel has ended"
+        return _told(self.owner, mismatch, self._site, wait)
+
+
+class Until(Matcher):
+    """Any bytes up to and including a separator."""
+
+    __slots__ = ("separator",)
+
+    def __init__(self, separator: bytes) -> None:
+        if not separator:
+            raise ValueError("separator: expected at least one byte")
+        self.separator = separator
+
+    def match(self, data: bytes | bytearray) -> Result:
+        """Look for the separator."""
+        found = data.find(self.separator)
+        if found < 0:
+            return Result(Verdict.MORE, len(data))
+        return Result(Verdict.MATCH, found + len(self.separator))
+
+    def expected(self) -> None:
+        """Return nothing: any bytes may come before the separator."""
+
+    def describe(self) -> str:
+        """Name the separator."""
+        return f'bytes up to "{show(self.separator, limit=20)}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Nothing is missing any more."""
+
+    owner: "Missing"
+
+    def ready(self) -> bool:
+        """Say whether nothing is missing."""
+        return not self.owner.missing()
+
+    def take(self) -> bool:
+        """Say that it came true."""
+        return True
+
+    def give_up(self, lasted: float, limit: float) -> TimeoutError:
+        """Return the exception that says that it did not."""
+        return TimeoutError(f"not settled after {lasted:.2f} of {limit:.2f} s")
+
+
+class Missing(Protocol):
+    """Whoever may still be waiting for something."""
+
+    def missing(self) -> bool:
+        """Say whether it is."""
+        ...
+
+
+def event_name(name: str) -> str:
+    """Return the name of an event, if it is one.
+
+    Raises:
+        ValueError: it suggests the right name.
+    """
+    if name in HANDLER_EVENTS:
+        return name
+    near = get_close_matches(str(name), HANDLER_EVENTS, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(HANDLER_EVENTS)}"
+    raise ValueError(f"event: there is no {name!r}; {hint}")
+
+
+def _told(
+    owner: Eventful, mismatch: Mismatch, site: CallSite, wait: tuple[float, float] | None
+) -> ExpectationFailed:
+    failure = Failure(
+        mismatch=mismatch,
+        location=site.location(),
+        wait=owner.core.waited(owner.title, *wait) if wait is not None else None,
+    )
+    return owner.core.failed([*owner.found(), failure])

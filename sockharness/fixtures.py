@@ -1,0 +1,237 @@
+"""The fixtures, and the hooks that judge what they handed out.
+
+Every pytest run in an environment that holds this package imports this file, so whatever is more
+than pytest and standard library is imported when a fixture is used.
+
+Each test that uses a fixture has one harness, kept in the item's stash; the factories give servers
+of a wider life, each with a harness of its own. All of them share one thread, made when it is first
+needed and closed when pytest is done. When the call phase of a test is over, everything is judged
+and what is wrong becomes one failure; what the test itself raised is its `__cause__`.
+
+No fixture requests another one by name: a user's own fixture of that name would come instead.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sockharness import settings
+from sockharness.errors import ExpectationFailed, Unavailable
+
+if TYPE_CHECKING:
+    from sockharness.engine.runner import ThreadRunner
+    from sockharness.facade.packets import Wire
+    from sockharness.facade.tcp import TcpServer
+    from sockharness.harness import Harness, TcpServerFactory
+    from sockharness.outcome import Outcome
+
+
+class Shared:
+    """What all tests of this process share: the thread, and the harnesses in use."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._scale = settings.timeout_scale(config)
+        self._runner: ThreadRunner | None = None
+        self.again = ""
+        self.wide: list[Harness] = []
+        self.harnesses: list[Harness] = []
+
+    def harness(self) -> "Harness":
+        """Return a new harness on the shared thread."""
+        from sockharness.harness import Harness
+
+        harness = Harness(self._thread(), self._scale)
+        harness.again = self.again
+        self.harnesses.append(harness)
+        return harness
+
+    def close(self, harness: "Harness") -> None:
+        """Close a harness and forget it."""
+        self.harnesses.remove(harness)
+        harness.close()
+
+    def _thread(self) -> "ThreadRunner":
+        if self._runner is None:
+            from sockharness.engine.runner import ThreadRunner
+
+            self._runner = ThreadRunner(on_exception=self._stray)
+            self._config.add_cleanup(self._runner.close)
+        return self._runner
+
+    def _stray(self, exception: BaseException) -> None:
+        """Blame whoever uses the thread for an exception that belongs to no connection."""
+        for harness in list(self.harnesses):
+            harness.stray(exception)
+
+
+_shared = pytest.StashKey[Shared]()
+_harness = pytest.StashKey["Harness"]()
+_called = pytest.StashKey[bool]()
+
+
+@pytest.fixture
+def sock_harness(request: pytest.FixtureRequest) -> "Harness":
+    """The harness of this test: `sock_harness.tcp_server(…)` makes more servers."""
+    return _harness_of(request)
+
+
+@pytest.fixture
+def tcp_server(request: pytest.FixtureRequest) -> "TcpServer":
+    """A server on loopback that says what the test tells it to: `expect(…).reply(…)`."""
+    return _harness_of(request).tcp_server()
+
+
+@pytest.fixture(scope="session")
+def tcp_server_factory(request: pytest.FixtureRequest) -> "TcpServerFactory":
+    """Make servers for wider scopes, or several in one test: `with tcp_server_factory() as …`."""
+    shared = _shared_by(request.config)
+
+    @contextmanager
+    def serve(**options: Any) -> "Iterator[TcpServer]":
+        harness = shared.harness()
+        shared.wide.append(harness)
+        try:
+            with harness:
+                yield harness.tcp_server(**options)
+        finally:
+            shared.wide.remove(harness)
+            shared.close(harness)
+
+    return serve
+
+
+@pytest.fixture
+def wire(request: pytest.FixtureRequest) -> "Wire":
+    """What crosses the wire: `with wire.capture(tcp_server) as packets:` gives scapy packets.
+
+    Skips the test with the reason and the remedies where this process may not capture.
+    """
+    from sockharness.facade.packets import Wire
+
+    reason = settings.capture_reason(request.config)
+    if reason and settings.value(request.config, "sock_capture_missing") == "fail":
+        raise Unavailable(reason)
+    if reason:
+        pytest.skip(reason)
+    return Wire()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Say which test it is; explain what a fixture raised, if a server knows."""
+    shared = item.config.stash.get(_shared, None)
+    if shared is not None:
+        shared.again = _again(item)
+        for harness in shared.wide:
+            harness.again = shared.again
+    try:
+        yield
+    except Exception as symptom:
+        known = [outcome for each in _in_use(item) if (outcome := each.recorded()) is not None]
+        if known:
+            raise _failure(item, known) from symptom
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Judge the servers when the test has run, and fail it if they are not content."""
+    __tracebackhide__ = True
+    item.stash[_called] = True
+    try:
+        result = yield
+    except BaseException as symptom:
+        if _is_symptom(symptom):
+            _judge(item, symptom)
+        else:
+            _forget(item, own=True)
+        raise
+    _judge(item, None)
+    return result
+
+
+def _judge(item: pytest.Item, symptom: BaseException | None) -> None:
+    """Judge everything that this test may have used, and forget it: each thing is told once."""
+    __tracebackhide__ = True
+    outcomes = [outcome for each in _in_use(item) if (outcome := each.verdict()) is not None]
+    failure = _failure(item, outcomes) if outcomes else None
+    _forget(item, own=failure is not None)
+    if failure is not None:
+        raise failure from symptom
+
+
+def _failure(item: pytest.Item, outcomes: "list[Outcome]") -> ExpectationFailed:
+    """Return one failure for all outcomes, with the story of the first."""
+    from sockharness.facade.core import failed
+    from sockharness.outcome import Outcome
+
+    first = outcomes[0]
+    failures = [failure for outcome in outcomes for failure in outcome.failures]
+    whole = Outcome(verdict=first.verdict, timeline=first.timeline, failures=failures)
+    return failed(whole, again=_again(item))
+
+
+def _is_symptom(raised: BaseException) -> bool:
+    """Say whether something that a test raised may be the consequence of what a server saw.
+
+    A skip and its like, an interrupt, and a failure that one of our handles has told pass through.
+    """
+    if isinstance(raised, pytest.skip.Exception | pytest.xfail.Exception | ExpectationFailed):
+        return False
+    if type(raised).__name__ == "SkipTest":  # unittest's, which pytest takes for a skip
+        return False
+    return isinstance(raised, Exception | pytest.fail.Exception)
+
+
+def _harness_of(request: pytest.FixtureRequest) -> "Harness":
+    """Return the harness of the test, made when its first fixture asks for it."""
+    item: pytest.Item = request.node
+    if _harness not in item.stash:
+        shared = _shared_by(request.config)
+        shared.again = _again(item)
+        item.stash[_harness] = shared.harness()
+        request.addfinalizer(lambda: _tear_down(item))
+    return item.stash[_harness]
+
+
+def _tear_down(item: pytest.Item) -> None:
+    """Judge what was left to tear-down, close, and tell what failed meanwhile."""
+    __tracebackhide__ = True
+    harness = item.stash[_harness]
+    try:
+        if harness.deferred and item.stash.get(_called, False):
+            harness.check(final=True)
+    finally:
+        del item.stash[_harness]
+        item.stash[_called] = False
+        item.config.stash[_shared].close(harness)
+    late = harness.recorded()
+    if late is not None:
+        raise _failure(item, [late])
+
+
+def _in_use(item: pytest.Item) -> "list[Harness]":
+    """Return the harnesses that this test may have used: its own, then those of wider scopes."""
+    own = item.stash.get(_harness, None)
+    shared = item.config.stash.get(_shared, None)
+    return ([own] if own is not None else []) + (shared.wide if shared is not None else [])
+
+
+def _forget(item: pytest.Item, *, own: bool) -> None:
+    """Clear the harnesses of wider scopes, and the test's `own` if nothing of it is to come."""
+    for harness in _in_use(item)[0 if own else int(_harness in item.stash) :]:
+        harness.clear()
+
+
+def _shared_by(config: pytest.Config) -> Shared:
+    shared = config.stash.get(_shared, None)
+    if shared is None:
+        shared = config.stash[_shared] = Shared(config)
+    return shared
+
+
+def _again(item: pytest.Item) -> str:
+    return f'pytest "{item.nodeid}"'

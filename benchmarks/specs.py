@@ -1,4 +1,8 @@
-"""1,000 echo specs beside 1,000 hand-written asyncio tests of the same exchange."""
+"""1,000 echo specs beside 1,000 hand-written asyncio tests of the same exchange.
+
+Both ways to write a thousand: a file each, and all in one file (the cases of one spec, the functions of
+one module). Whole runs of pytest are timed, its start included.
+"""
 
 from pathlib import Path
 
@@ -32,6 +36,11 @@ async def converse():
         writer.close()
         await writer.wait_closed()
 """
+CASES = SPEC.replace("peers:", "let: {line: x}\ncases:\n{cases}peers:").replace(
+    '"PING\\r\\n"', "$line"
+)
+CASE = """  case-{number}: {{line: "PING\\r\\n"}}
+"""
 TEST = """
 def test_echo_{number}():
     asyncio.run(converse())
@@ -46,20 +55,24 @@ def measure(folder: Path, *, count: int, rounds: int) -> list[str]:
     for number in range(count):
         (specs / f"echo-{number}.yaml").write_text(SPEC)
         (files / f"test_echo_{number}.py").write_text(HEAD + TEST.format(number=number))
+    cases = "".join(CASE.format(number=number) for number in range(count))
+    whole = folder / "echo.yaml"
+    whole.write_text(CASES.replace("{cases}", cases))
     one.write_text(HEAD + "".join(TEST.format(number=number) for number in range(count)))
     times = interleaved(
         {
-            "specs": pytest_command("--sockspec", str(specs)),
+            "specs, a file each": pytest_command("--sockspec", str(specs)),
             "asyncio, a file each": pytest_command(str(files), plugin=False),
+            "specs, one file": pytest_command("--sockspec", str(whole)),
             "asyncio, one file": pytest_command(str(one), plugin=False),
         },
         rounds=rounds,
     )
-    ours = times["specs"].median
     lines = [f"{count} echo specs and {count} asyncio tests, whole pytest runs, {rounds} rounds"]
     for name, runs in times.items():
         each = runs.median / count * 1000
-        lines.append(
-            f"  {name:22} {runs.median:6.2f} s  {each:5.2f} ms each  ratio {ours / runs.median:.2f}"
-        )
+        lines.append(f"  {name:22} {runs.median:6.2f} s  {each:5.2f} ms each")
+    for kind in ("a file each", "one file"):
+        ratio = times[f"specs, {kind}"].median / times[f"asyncio, {kind}"].median
+        lines.append(f"  ratio, {kind:14} {ratio:.2f}")
     return lines

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sockharness.engine.connector import Connecting as Connecting
+    from sockharness.engine.connecting import Connecting as Connecting
     from sockharness.engine.connector import connect as connect
     from sockharness.engine.listener import Listener as Listener
     from sockharness.engine.listener import listen as listen
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ClosedError": "sockharness.errors",
-    "Connecting": "sockharness.engine.connector",
+    "Connecting": "sockharness.engine.connecting",
     "Connection": "sockharness.facade.tcp",
     "ExpectationFailed": "sockharness.errors",
     "Harness": "sockharness.harness",

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sockharness import probes, settings
-from sockharness.errors import ExpectationFailed, Problem, SpecError
+from sockharness.errors import ExpectationFailed, Problem, SpecError, Unavailable
 from sockharness.outcome import Verdict
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
@@ -57,6 +57,8 @@ class SpecItem(pytest.Function):
         super().setup()
         policy = settings.policy(self.config)
         if self.case.wire:
+            if reason := settings.capture_reason(self.config):
+                raise Unavailable(reason)
             from sockharness.replay.frames import check_names
 
             check_names(self.case)
@@ -122,10 +124,10 @@ def _replays() -> None:
 
 def _mark(item: pytest.Item, spec: Spec, case: Case) -> None:
     """Mark an item that this machine cannot run as skipped, with the reason."""
-    needs = [*spec.needs, *(["capture"] if case.wire else [])]
-    if "capture" in needs and settings.value(item.config, "sock_capture") == "off":
-        item.add_marker(pytest.mark.skip(reason="captures are off (--sock-capture=off)"))
-        return
-    reason = probes.missing(needs)
-    if reason and settings.value(item.config, "sock_capture_missing") == "skip":
+    needs = set(spec.needs) | ({"capture"} if case.wire else set())
+    reason = probes.missing(needs - {"capture"})
+    if reason:
         item.add_marker(pytest.mark.skip(reason=reason))
+    elif "capture" in needs and (reason := settings.capture_reason(item.config)):
+        if settings.value(item.config, "sock_capture_missing") == "skip":
+            item.add_marker(pytest.mark.skip(reason=reason))

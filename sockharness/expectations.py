@@ -21,8 +21,14 @@ ANY_ERROR = "any"
 """As the wanted error code: whatever it is."""
 AFTER_CLOSE = ("error", "uncaught_exception")
 """The events that may still come when a connection is closed (TCP-035, D17)."""
+CLOSING = ("end", "close", "terminate")
+"""The actions after which a close is one's own."""
 SHORT = 14
 """The most characters of two texts that still fit beside each other in a headline."""
+ROOM = 50
+"""The most characters of a headline: behind the number of its line it ends within 60 columns."""
+NAMED = 4
+"""The most events that came instead which are named."""
 
 
 class State(Enum):
@@ -117,18 +123,20 @@ class BytesExpected:
         else:
             amount = f"got {count(got, 'byte')} and no match"
         missing = count(wanted - got, "byte") if wanted is not None else self.matcher.describe()
+        peer, less = self.channel.peer, f"lacks {missing}" if wanted is not None else "got no match"
+        who = f", then {_who_ended(self.channel)}" if then else ""
         return Mismatch(
-            headline=f"{self.channel.peer} {amount}{then}",
-            note=f"{self.channel.peer} {amount}{then}; expected {self.matcher.describe()}",
+            headline=_that_fits(f"{peer} {amount}{then}", f"{peer} {less}{then}"),
+            note=f"{peer} {amount}{who}; expected {self.matcher.describe()}",
             expected=self.matcher.expected(),
             received=bytes(self.channel.unread),
-            waiting_for="" if then else missing,
+            waiting_for=missing,
         )
 
     def _differs(self, result: Result) -> Mismatch:
         peer, unread, expected = self.channel.peer, self.channel.unread, self.matcher.expected()
         received = bytes(unread[: result.wanted] if result.wanted is not None else unread)
-        wanted, got = self.matcher.describe(), f'"{show(received)}"'
+        wanted, got = self.matcher.describe(), f'"{show(received, limit=SHORT)}"'
         if len(wanted) <= SHORT and len(got) <= SHORT:
             headline = f"{peer} got {got}, expected {wanted}"
         else:
@@ -173,7 +181,9 @@ class EventExpected:
 
     def give_up(self) -> Mismatch:
         """Say that it never came, and what came instead."""
-        instead = ", ".join(event.name for event in self.channel.unclaimed if event.name != "open")
+        names = list(dict.fromkeys(event.name for event in self.channel.unclaimed))
+        others = [name for name in names if name != "open"]
+        instead = ", ".join(others[:NAMED]) + (", …" if len(others) > NAMED else "")
         return self._never_came(f"it saw {instead}" if instead else "")
 
     def _judge(self, event: Event) -> Progress:
@@ -190,7 +200,11 @@ class EventExpected:
         peer = self.channel.peer
         hint = "; write `error: " + event.code + "` if that is meant" if event.code else ""
         return Mismatch(
-            headline=f"{peer} {self.name}: {got}, expected {wanted}",
+            headline=_that_fits(
+                f"{peer} {self.name}: {got}, expected {wanted}",
+                f"{peer} {self.name}: {got}, not {wanted}".replace("error ", ""),
+                f"{peer} {self.name} is not as expected",
+            ),
             note=f"{peer} saw {self.name} with {got}, expected {wanted}{hint}",
         )
 
@@ -198,7 +212,9 @@ class EventExpected:
         peer = self.channel.peer
         because = f"; {instead}" if instead else ""
         return Mismatch(
-            headline=f"{peer} saw no {self.name}{because}",
+            headline=_that_fits(
+                f"{peer} saw no {self.name}{because}", f"{peer} saw no {self.name}"
+            ),
             note=f"{peer} saw no {self.name}{because}",
             waiting_for=self.name,
         )
@@ -249,6 +265,20 @@ def ending(channel: Channel) -> str:
     if event is None:
         return "nothing"
     return f"{event.name} ({event.code})" if event.code else event.name
+
+
+def _who_ended(channel: Channel) -> str:
+    """Say how a channel ended, and who ended it where that is sure."""
+    event, remote = channel.ended, channel.remote
+    own = any(action.name in CLOSING for action in channel.actions)
+    if own or event is None or event.error is not None or remote is None:
+        return ending(channel)
+    return f"the {remote.peer} {'closed' if event.name == 'close' else 'ended'}"
+
+
+def _that_fits(*headlines: str) -> str:
+    """Return the first headline that there is room for, or the last."""
+    return next((each for each in headlines if len(each) <= ROOM), headlines[-1])
 
 
 def _failed(mismatch: Mismatch) -> Progress:

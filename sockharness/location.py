@@ -1,7 +1,11 @@
 """Places in a text file, for messages that a person can click on."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+
+WIDTH = 120
+"""The most characters of a source line that are quoted."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -17,7 +21,7 @@ class Location:
     width: int = 1
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}:{self.column}"
+        return f"{_visible(self.path)}:{self.line}:{self.column}"
 
 
 def source_lines(path: str) -> list[str]:
@@ -26,8 +30,8 @@ def source_lines(path: str) -> list[str]:
     Messages quote the source; a file that vanished meanwhile must not hide the message.
     """
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
+        return _lines(path, Path(path).stat().st_mtime_ns)
+    except (OSError, ValueError):
         return []
 
 
@@ -35,16 +39,38 @@ def excerpt(location: Location, *, note: str = "", before: int = 1) -> list[str]
     """Quote the line at `location` with `before` lines above it, and point at the place.
 
     Returns the lines of the quotation; the last one holds carets and `note`. Empty if the file is
-    gone.
+    gone. Of a long line the part around the place is quoted.
     """
     lines = source_lines(location.path)
     if not 0 < location.line <= len(lines):
         return []
+    line = lines[location.line - 1]
+    cut = max(0, location.column - WIDTH // 2) if len(line) > WIDTH else 0
     first = max(1, location.line - before)
     quoted = [
-        f"{number:>4} | {lines[number - 1].rstrip()}" for number in range(first, location.line + 1)
+        f"{number:>4} | {_visible(lines[number - 1][cut : cut + WIDTH])}".rstrip()
+        for number in range(first, location.line + 1)
     ]
-    line = lines[location.line - 1]
-    width = max(1, min(location.width, len(line) - location.column + 1))
-    pointer = " " * (location.column - 1) + "^" * width
-    return [*quoted, f"     | {pointer}  {note}".rstrip()]
+    column = location.column - cut
+    width = max(1, min(location.width, len(line[: cut + WIDTH]) - location.column + 1))
+    return [*quoted, f"     | {' ' * (column - 1)}{'^' * width}  {note}".rstrip()]
+
+
+@lru_cache(maxsize=1)
+def _lines(path: str, changed: int) -> list[str]:
+    """Split a file where editors do; many messages may quote the same one."""
+    return Path(path).read_text(encoding="utf-8-sig", errors="replace").split("\n")
+
+
+def _visible(text: str) -> str:
+    """Replace what commands a terminal or hides, one character for one: carets count on it."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _stand_in(each) for each in text)
+
+
+def _stand_in(character: str) -> str:
+    code = ord(character)
+    if character == "\t":
+        return " "
+    return chr(0x2400 + code) if code < 0x20 else "\ufffd"

@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from sockharness import settings
-from sockharness.errors import ExpectationFailed, SpecError
+from sockharness.errors import ExpectationFailed, SpecError, Unavailable
 
 pytest_plugins = ("sockharness.fixtures",)
 
 SUFFIXES = (".yaml", ".yml")
 HEAD = 4096
 """A spec that is named without `--sockspec` says `sockspec:` within so many bytes."""
+
+_TELLING = (ExpectationFailed, SpecError, Unavailable)
+"""Exceptions whose own text says all that a person needs."""
 
 _paths = pytest.StashKey[list[Path]]()
 
@@ -66,9 +69,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
         return None
     from sockharness import probes
 
-    capture = settings.value(config, "sock_capture")
-    if capture != "off":
-        capture = "no" if probes.capture() else "yes"
+    capture = "no" if settings.capture_reason(config) else "yes"
     ipv6 = "no" if probes.ipv6() else "yes"
     net = ", ".join(["loopback", *settings.values(config, "sock_allow_net")])
     scale = settings.timeout_scale(config)
@@ -81,7 +82,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let our own failures speak for themselves."""
     report = yield
-    if call.excinfo is not None and isinstance(call.excinfo.value, ExpectationFailed | SpecError):
+    if call.excinfo is not None and isinstance(call.excinfo.value, _TELLING):
         from sockharness.longrepr import tell
 
         tell(report, call.excinfo)

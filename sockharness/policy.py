@@ -18,7 +18,8 @@ from sockharness.errors import Problem, SpecError, UsageError
 from sockharness.location import Location
 
 _ALLOWANCE = re.compile(
-    r"(?P<net>\[[^]]+\](?:/\d+)?|[^:\[\]]+|[^\[\]]*::[^\[\]]*)(?::(?P<low>\d+)(?:-(?P<high>\d+))?)?"
+    r"(?P<net>\[[^]]+\](?:/\d+)?|[^:\[\]]+|[^\[\]]*::[^\[\]]*)(?::(?P<low>\d{1,5})(?:-(?P<high>\d{1,5}))?)?",
+    re.ASCII,
 )
 
 

@@ -22,9 +22,12 @@ def show(value: bytes | bytearray | memoryview | str, *, limit: int | None = Non
         limit: the most characters to return; what is longer ends with `…`.
     """
     text = value if isinstance(value, str) else bytes(value).decode("utf-8", "backslashreplace")
-    if limit is not None and len(text) > limit:
-        text = text[: max(0, limit - 1)] + "…"
-    return "".join(map(_printable, text))
+    if limit is None:
+        return "".join(map(_printable, text))
+    shown = "".join(map(_printable, text[: limit + 1]))
+    if len(shown) <= limit:
+        return shown
+    return shown[: max(0, limit - 1)] + "…"
 
 
 def show_bytes(data: bytes) -> str:

@@ -147,3 +147,12 @@ def timeout_scale(config: pytest.Config) -> float:
             f"--sock-timeout-scale: expected a number from 0.001 to 1000, got {text!r}"
         )
     return scale
+
+
+def capture_reason(config: pytest.Config) -> str:
+    """Return why nothing can be captured in this run; empty if it can."""
+    if value(config, "sock_capture") == "off":
+        return "captures are off (--sock-capture=off)"
+    from sockharness import probes
+
+    return probes.capture()

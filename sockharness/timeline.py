@@ -24,6 +24,7 @@ class Channel:
         unread: the bytes received and not yet claimed; an expectation removes what it takes from
             the front.
         received: how many bytes were received in all.
+        queued: how many bytes wait to be written, because the kernel took no more.
         unclaimed: the handler events that were not yet claimed, `data` excepted.
         actions: what this end was told to do.
         opened: the `open` event, once it came.
@@ -40,6 +41,7 @@ class Channel:
         "ended",
         "opened",
         "peer",
+        "queued",
         "received",
         "remote",
         "unclaimed",
@@ -51,6 +53,7 @@ class Channel:
         self.connection = connection
         self.unread = bytearray()
         self.received = 0
+        self.queued = 0
         self.unclaimed: list[Event] = []
         self.actions: list[Event] = []
         self.opened: Event | None = None
@@ -113,6 +116,13 @@ class Timeline:
         self.entries.append(event)
         self.channel(event.peer, event.connection).add(event)
         return event
+
+    def forget(self, peer: str) -> None:
+        """Drop a peer's events and channels; when nothing is left, the time begins anew."""
+        self.entries = [event for event in self.entries if event.peer != peer]
+        self._channels = {key: each for key, each in self._channels.items() if key[0] != peer}
+        if not self.entries:
+            self.began = self._clock.now()
 
     def channel(self, peer: str, connection: int = LISTENER) -> Channel:
         """Return the channel of a peer's connection, made when it is first asked for."""

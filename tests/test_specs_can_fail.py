@@ -12,6 +12,7 @@ from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
 from sockharness.report.text import failure_text
 from sockharness.spec import loader
+from sockharness.spec.model import Case
 from tests.helpers.mutations import Mutant, mutants
 
 SPECS = Path(__file__).parent.parent / "specs"
@@ -138,6 +139,6 @@ def _tell(path: Path) -> str:
     return ""
 
 
-def _replay_case(case: "loader.model.Case") -> Outcome:
+def _replay_case(case: Case) -> Outcome:
     with Stage(case, policy=Policy(), capture=bool(case.wire)) as stage:
         return Replayer(stage, SCALE).run()

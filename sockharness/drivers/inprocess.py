@@ -297,9 +297,10 @@ class InProcessDriver:
             taken = socket.write(rest)
             if 0 <= taken < len(rest):
                 pending[0] = (event, rest[taken:])
-                return
+                break
             event.result = -1 if taken < 0 else len(event.data)
             pending.popleft()
+        connection.channel.queued = sum(len(rest) for _, rest in pending)
 
 
 def _options(options: model.StreamOptions) -> dict[str, Any]:

@@ -164,13 +164,10 @@ class Replayer:
         if progress.state is State.SATISFIED:
             self.stage.names.capture(progress.captures)
             return
-        wait = None
-        mismatch = progress.mismatch
-        if mismatch is None:
-            mismatch = expectation.give_up()
-            lasted = self.stage.timeline.now() - began
-            peer = expectation.channel.peer
-            wait = Wait(peer=peer, lasted=lasted, limit=limit, origin=origin, scale=self.scale)
+        mismatch = progress.mismatch or expectation.give_up()
+        lasted = self.stage.timeline.now() - began
+        peer = expectation.channel.peer
+        wait = Wait(peer=peer, lasted=lasted, limit=limit, origin=origin, scale=self.scale)
         raise StepFailed(Failure(mismatch=mismatch, location=location, wait=wait))
 
     def _never(self, expectation: NothingExpected, step: model.Never) -> None:

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sockharness.events import Event, Kind
+from sockharness.expectations import CLOSING
 from sockharness.printable import show
-from sockharness.timeline import Channel, Timeline
+from sockharness.timeline import LISTENER, Channel, Timeline
 
 TEXT = 24
 """The most characters of data that a rung shows."""
-CLOSING = ("end", "close", "terminate")
+FINAL = (*CLOSING, "shutdown")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,41 +33,69 @@ class Rung:
 def rungs(timeline: Timeline, *, outside: str = "") -> Iterator[Rung]:
     """Yield the rungs of a timeline in the order of time.
 
+    What an end was told to do is left out where the other end saw it: one rung is enough.
+
     Args:
         timeline: what happened.
         outside: the name for whoever is at the other end of connections of which only one end was
             seen.
     """
+    written: dict[Channel, int] = {}
+    opened: set[Channel] = set()
     for event in sorted(timeline.entries, key=lambda event: event.at):
         channel = timeline.channel(event.peer, event.connection)
-        rung = (
-            _action(event, channel, outside)
-            if event.kind is Kind.ACTION
-            else _told(event, channel, outside)
-        )
+        if event.kind is Kind.HANDLER:
+            rung = None if _drawn(event, channel, opened) else _told(event, channel, outside)
+        else:
+            written[channel] = written.get(channel, 0) + max(0, _result(event))
+            seen = _seen_there(event, channel, written[channel])
+            rung = None if seen else _action(event, channel, outside)
         if rung is not None:
             yield rung
 
 
-def _told(event: Event, channel: Channel, outside: str) -> Rung | None:
-    if event.connection == 0:
+def _told(event: Event, channel: Channel, outside: str) -> Rung:
+    if event.connection == LISTENER:
         return Rung(at=event.at, target=event.peer, text=_words(event))
-    other = name(channel.remote) if channel.remote is not None else outside
+    remote = channel.remote
+    other = name(remote) if remote is not None else outside
     match event.name:
         case "data":
             text, given = show(event.data, limit=TEXT), f"{len(event.data)} B"
         case "open":
-            first = channel.remote.opened if channel.remote is not None else None
-            if first is not None and first.at < event.at:
-                return None  # the other end's `open`, which came first, draws the arrow for both
-            text, given = "open", "open" if channel.remote is not None else "connect"
+            text, given = "open", "open" if remote is not None else "connect"
         case "end":
             text, given = "end", "FIN"
-        case "close" if not _own_close(channel) and other:
+        case "close" if other and channel.ended is event and not _own_close(channel):
             text, given = _words(event), "RST" if event.code == "ECONNRESET" else "FIN"
         case _:
             return Rung(at=event.at, target=name(channel), text=_words(event))
     return Rung(at=event.at, target=name(channel), text=text, source=other, given=given)
+
+
+def _drawn(event: Event, channel: Channel, opened: set[Channel]) -> bool:
+    """Say whether an arrow at the other end is enough for both."""
+    remote = channel.remote
+    if event.name == "open":
+        opened.add(channel)
+        return remote in opened
+    ended_there = remote is not None and remote.ended is not None
+    return event.name == "close" and not event.error and _own_close(channel) and ended_there
+
+
+def _seen_there(event: Event, channel: Channel, written: int) -> bool:
+    """Say whether the other end saw all that an action sent."""
+    remote = channel.remote
+    if remote is None or _result(event) != len(event.data):
+        return False
+    arrived = remote.received >= written
+    if event.name in FINAL:
+        return arrived and remote.ended is not None and event.name != "terminate"
+    return bool(event.data) and arrived
+
+
+def _result(event: Event) -> int:
+    return event.result if event.result is not None else len(event.data)
 
 
 def _action(event: Event, channel: Channel, outside: str) -> Rung:
@@ -80,7 +109,7 @@ def _action(event: Event, channel: Channel, outside: str) -> Rung:
             source=name(channel),
             given=f"{offered} B",
         )
-    words = event.name + (f" {event.note}" if event.note else "")
+    words = event.name + (f" {show(event.note, limit=TEXT)}" if event.note else "")
     if short:
         words += f" {event.result} of {offered} B" if offered else f" → {event.result}"
     elif offered:
@@ -102,4 +131,4 @@ def _words(event: Event) -> str:
         return event.name
     if event.name in ("error", "uncaught_exception"):
         return f"{event.name} {show(str(event.error), limit=TEXT)}"
-    return f"{event.name} {event.code}"
+    return f"{event.name} {show(event.code, limit=TEXT)}"

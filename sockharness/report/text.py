@@ -7,20 +7,23 @@ what, and the command to run it again.
 """
 
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from sockharness.location import excerpt
 from sockharness.outcome import Failure, Outcome, Wait
 from sockharness.printable import show
 from sockharness.report.hexdiff import hexdiff
-from sockharness.report.ladder import Rung, rungs
-from sockharness.timeline import Timeline
+from sockharness.report.ladder import Rung, name, rungs
+from sockharness.timeline import LISTENER, Timeline
 
 LIMIT = 40
 RUNGS = 16
 """The most rungs shown; of a longer ladder the beginning is left out."""
+WIDTH = 400
+"""The most characters of a line."""
 COLUMN = 22
-LONGEST_CELL = 34
+LISTED = 4
+"""The most connections of which the footer tells."""
 
 
 def failure_text(outcome: Outcome, *, again: str = "", outside: str = "") -> str:
@@ -41,17 +44,24 @@ def failure_text(outcome: Outcome, *, again: str = "", outside: str = "") -> str
         _traceback(first),
         _others(outcome.failures[1:]),
         _ladder(outcome.timeline, outside),
-        _footer(first, outcome.timeline, again),
     ]
-    lines = "\n\n".join("\n".join(block) for block in blocks if block).split("\n")
-    return "\n".join(_fit(lines))
+    body = "\n\n".join("\n".join(map(_one_line, block)) for block in blocks if block).split("\n")
+    footer = map(_one_line, _footer(first, outcome.timeline, again))
+    return "\n".join(_fit(body, list(footer)))
 
 
-def _fit(lines: list[str]) -> Iterable[str]:
-    if len(lines) <= LIMIT:
-        return lines
-    kept = lines[: LIMIT - 1]
-    return [*kept, f"  … {len(lines) - len(kept)} more lines"]
+def _one_line(text: str) -> str:
+    """Return a line that commands no terminal, whatever it was made of."""
+    return show(text, limit=WIDTH)
+
+
+def _fit(body: list[str], footer: list[str]) -> list[str]:
+    """Cut the body so that the footer, which says how to go on, is always there."""
+    room = LIMIT - len(footer) - (1 if footer else 0)
+    if len(body) > room:
+        hidden = len(body) - room + 1
+        body = [*body[: room - 1], f"  … {hidden} more lines"]
+    return [*body, "", *footer] if footer else body
 
 
 def _place(failure: Failure) -> list[str]:
@@ -74,7 +84,7 @@ def _traceback(failure: Failure) -> list[str]:
     if failure.exception is None:
         return []
     frames = traceback.format_exception(failure.exception, limit=-3)
-    return ["  " + show(line) for frame in frames for line in frame.rstrip().split("\n")]
+    return ["  " + line for frame in frames for line in frame.rstrip().split("\n")]
 
 
 def _others(failures: Sequence[Failure]) -> list[str]:
@@ -98,9 +108,9 @@ def _columns(steps: Iterable[Rung]) -> list[str]:
     left."""
     columns: list[str] = []
     for rung in steps:
-        for name in (rung.source, rung.target):
-            if name and name not in columns:
-                columns.append(name)
+        for column in (rung.source, rung.target):
+            if column and column not in columns:
+                columns.append(column)
     return columns
 
 
@@ -113,8 +123,8 @@ def _rung_line(rung: Rung, columns: Sequence[str]) -> str:
     left, right = sorted((source, target))
     texts = {source: rung.given, target: rung.text}
     width = COLUMN * (right - left)
-    label = texts[left][: COLUMN - 6].ljust(8)
-    shaft = "-" * max(2, width - len(label) - 2)
+    label = (show(texts[left], limit=COLUMN - 6) + " ").ljust(8)
+    shaft = "-" * (width - len(label) - 2)
     arrow = f"{shaft}>" if source < target else f"<{shaft}"
     return f"{time}{' ' * (COLUMN * left)}{label}{arrow} {texts[right]}".rstrip()
 
@@ -122,14 +132,14 @@ def _rung_line(rung: Rung, columns: Sequence[str]) -> str:
 def _footer(failure: Failure, timeline: Timeline, again: str) -> list[str]:
     lines = []
     if failure.wait is not None:
-        lines.append(f"  waiting: {_waited(failure, failure.wait)}")
+        lines.append(f"  waiting: {_waited(failure, failure.wait)}{_queued(timeline)}")
     unread = [
         f"{channel.peer} {len(channel.unread)} B"
         for channel in timeline.channels()
         if channel.unread
     ]
     if unread:
-        lines.append(f"  unread:  {', '.join(unread)}")
+        lines.append(f"  unread:  {_listed(unread)}")
     return [*lines, f"  again:   {again}"] if again else lines
 
 
@@ -140,6 +150,13 @@ def _waited(failure: Failure, wait: Wait) -> str:
     return f"{wait.peer} for {target}, {time} ({wait.origin}, scale {scale})"
 
 
-def indented(text: str, by: str = "  ") -> Iterator[str]:
-    """Yield the lines of a text, made printable, each behind `by`."""
-    return (by + show(line) for line in text.splitlines())
+def _queued(timeline: Timeline) -> str:
+    """Say what still waits to be written at each end: who waits may wait for that."""
+    ends = [channel for channel in timeline.channels() if channel.connection != LISTENER]
+    queued = [f"{name(channel)} {channel.queued} B" for channel in ends]
+    return f"      queued: {_listed(queued)}" if queued else ""
+
+
+def _listed(items: Sequence[str]) -> str:
+    hidden = len(items) - LISTED
+    return ", ".join(items[:LISTED]) + (f" and {hidden} more" if hidden > 0 else "")

@@ -21,6 +21,7 @@ from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
 from sockharness.spec.problems import Decoder, Problems, known_key
 from sockharness.spec.typed import (
+    Known,
     Refusal,
     as_bool,
     as_int,
@@ -59,6 +60,7 @@ class CaseDecoder:
         self._handler_names: tuple[str, ...] = ()
         self._names: tuple[str, ...] = ()
         self._mentioned: set[str] = set()
+        self._complete = False
 
     def _payload(self, node: Node) -> Payload:
         return payloads.decode(node, self._scope())
@@ -72,7 +74,7 @@ class CaseDecoder:
         """Decode the peers, with the named handler sets that they use."""
         entries = as_mapping(node, "peers by name").entries
         if not entries:
-            raise unexpected(node, "at least one peer")
+            raise Refusal(node.location, "expected at least one peer, got none")
         self._names = tuple(key.text for key, _ in entries)
         if handlers is not None:
             self._handler_sets(handlers)
@@ -98,7 +100,7 @@ class CaseDecoder:
         known = self._problems.entries(as_mapping(node, what), _PEER)
         if "tcp" not in known:
             message = f"peer '{key.text}' has no transport"
-            raise self._problems.missing(as_mapping(node), _PEER, message, "give it 'tcp:'")
+            raise self._problems.missing(as_mapping(node), known, message, "give it 'tcp:'")
         handlers = self._peer_handlers(known["on"]) if "on" in known else None
         transport = self._tcp(as_mapping(known["tcp"], "{listen: …} or {connect: …}"))
         return model.Peer(
@@ -113,11 +115,12 @@ class CaseDecoder:
 
     def _tcp(self, node: MappingNode) -> model.Listen | model.Connect:
         known = self._problems.decode(node, _TCP)
+        decoded = tuple(known)
         options = model.StreamOptions(**{name: known.pop(name) for name in _OPTIONS.keys() & known})
         if ("listen" in known) == ("connect" in known):
             hint = "{listen: loopback} waits for connections, {connect: server} makes one"
             message = "expected either 'listen' or 'connect'"
-            raise self._problems.missing(node, tuple(_TCP), message, hint)
+            raise self._problems.missing(node, decoded, message, hint)
         if "connect" in known:
             return self._connect(node, known, options)
         return model.Listen(
@@ -129,14 +132,17 @@ class CaseDecoder:
     ) -> model.Connect:
         value, target = node.get("connect"), known["connect"]
         assert value is not None, "its text was decoded"
-        if "backlog" in known:
-            raise Refusal(node.location, "'backlog' goes with 'listen'")
+        backlog, port = node.get("backlog"), node.get("port")
+        if backlog is not None:
+            raise Refusal(backlog.location, "'backlog' goes with 'listen'")
         if target in self._names:
-            if "port" in known:
-                raise Refusal(node.location, "'port' goes with an address, not with a peer")
+            if port is not None:
+                raise Refusal(port.location, "'port' goes with an address, not with a peer")
             return model.Connect(peer=target, options=options, location=value.location)
         host = _host(value, hint=suggestion(target, self._names).removeprefix("; "))
         if not known.get("port"):
+            if port is not None and "port" not in known:
+                raise Known
             raise Refusal(value.location, "an address needs 'port', from 1 to 65535")
         return model.Connect(
             host=host, port=known["port"], options=options, location=value.location
@@ -145,10 +151,15 @@ class CaseDecoder:
     def _check_target(self, peer: model.Peer) -> None:
         if not isinstance(peer.transport, model.Connect) or not peer.transport.peer:
             return
-        self._mentioned.add(peer.transport.peer)
-        target = self.peers.get(peer.transport.peer)
-        if target is not None and not target.listens:
-            raise Refusal(peer.transport.location, f"peer '{target.name}' does not listen")
+        target = peer.transport.peer
+        self._mentioned.add(target)
+        if self._has_wrong_target(peer):
+            raise Refusal(peer.transport.location, f"peer '{target}' does not listen")
+
+    def _has_wrong_target(self, peer: model.Peer) -> bool:
+        name = peer.transport.peer if isinstance(peer.transport, model.Connect) else ""
+        target = self.peers.get(name)
+        return target is not None and not target.listens
 
     def _handlers_or_name(self, node: Node) -> model.HandlerSet | str:
         if isinstance(node, Scalar):
@@ -162,7 +173,9 @@ class CaseDecoder:
                 if key.text not in HANDLERS:
                     near = suggestion(key.text.removeprefix("on_"), HANDLERS)
                     hint = near.removeprefix("; ") or f"known: {', '.join(HANDLERS)}"
-                    raise Refusal(key.location, f"unknown handler '{show(key.text)}'", hint)
+                    raise Refusal(
+                        key.location, f"unknown handler '{show(key.text, limit=40)}'", hint
+                    )
                 items = as_sequence(value, "a list of actions").items
                 actions[key.text] = tuple(self._handler_action(item, key.text) for item in items)
         return model.HandlerSet(actions)
@@ -186,23 +199,25 @@ class CaseDecoder:
         """Decode the exchange."""
         items = as_sequence(node, "a list of steps").items
         if not items:
-            raise unexpected(node, "at least one step")
+            raise Refusal(node.location, "expected at least one step, got none")
+        if not self._names:
+            raise Known  # without peers every step names an unknown one
         for item in items:
             with self._problems.collect():
                 self.steps.append(self._step(item))
+        self._complete = len(self.steps) == len(items)
 
     def check_peers_are_used(self) -> None:
-        """Complain of peers that no step and no other peer mentions."""
+        """Complain of peers that no step and no other peer mentions; a wrong step may mean any."""
         for peer in self.peers.values():
-            if peer.name not in self._mentioned:
+            if self._complete and peer.name not in self._mentioned:
                 with self._problems.collect():
                     raise Refusal(peer.location, f"peer '{peer.name}' is in no step")
 
     def _step(self, node: Node) -> model.Step:
         step = as_mapping(node, "a step such as 'client -> server: \"hello\"'")
         key, value = _subject(step)
-        within = step.get("within")
-        limit = as_seconds(within) if within is not None else None
+        limit = self._limit(step)
         if "->" in key.text:
             return self._arrow(key, value, limit)
         peer = self._ref(key, key.text)
@@ -210,6 +225,14 @@ class CaseDecoder:
             word = as_word(value, (*PLAIN_ACTIONS, "connect"), "an action")
             return self._act(peer, _plain(word, value.location), within=limit)
         return self._told(peer, as_mapping(value, "an action or an expectation"), limit)
+
+    def _limit(self, node: MappingNode, default: float | None = None) -> float | None:
+        """Return the seconds that `within` gives; a wrong one does not hide the rest of a step."""
+        within = node.get("within")
+        if within is not None:
+            with self._problems.collect():
+                return as_seconds(within)
+        return default
 
     def _arrow(self, key: Scalar, value: Node, within: float | None) -> model.Step:
         left, _, right = key.text.partition("->")
@@ -225,8 +248,8 @@ class CaseDecoder:
         peer = self.peers.get(sender.name)
         if peer is None or peer.scripted:
             _needs_example(payload, value.location)
-        if payload == model.Literal(b""):
-            raise unexpected(value, "at least one byte")
+        if payloads.is_empty(payload):
+            raise Refusal(value.location, "expected at least one byte, got none")
         return model.Arrow(
             sender=sender, receiver=receiver, payload=payload, location=key.location, within=within
         )
@@ -236,6 +259,8 @@ class CaseDecoder:
         ends = [self.peers.get(one.name), self.peers.get(other.name)]
         if None in ends:
             return  # a problem of that peer is known already
+        if any(end and self._has_wrong_target(end) for end in ends):
+            raise Known
         targets = [
             end.transport.peer if end and isinstance(end.transport, model.Connect) else ""
             for end in ends
@@ -250,6 +275,8 @@ class CaseDecoder:
     def _ref(self, key: Scalar, text: str) -> model.PeerRef:
         found = _REF.fullmatch(text.strip())
         name = found[1] if found else text.strip()
+        if name in self._names and not _NAME.fullmatch(name):
+            raise Known
         if found is None or name not in self._names:
             near = suggestion(name, self._names).removeprefix("; ")
             hint = near or f"peers: {', '.join(self._names)}"
@@ -262,8 +289,7 @@ class CaseDecoder:
         verb, value, rest = self._verb(node, tuple(_VERBS))
         for key in rest:
             known_key(key, (verb.text, *_VERBS[verb.text]))
-        if (limit := node.get("within")) is not None:
-            within = as_seconds(limit)
+        within = self._limit(node, within)
         if verb.text not in ("stop", "reload"):
             self._check_which(peer)
         place = verb.location
@@ -390,7 +416,10 @@ class CaseDecoder:
     def _bounds(self, node: Node) -> model.Bounds:
         if isinstance(node, Scalar):
             return model.Bounds(exactly=-1 if node.text == "-1" else as_size(node))
-        values = self._problems.decode(as_mapping(node, "bounds or a number"), _BOUNDS)
+        entries = as_mapping(node, "bounds or a number")
+        values = self._problems.decode(entries, _BOUNDS)
+        if not entries.entries:
+            raise Refusal(node.location, "expected at least one bound, got none", _KNOWN_BOUNDS)
         if "capture" in values:
             self._captured.add(values["capture"])
         return model.Bounds(**values)
@@ -415,10 +444,10 @@ class CaseDecoder:
         )
         if "where" not in known:
             hint = "e.g. where: {TCP.flags: S}"
-            raise self._problems.missing(node, _WIRE, "a check needs 'where'", hint)
+            raise self._problems.missing(node, known, "a check needs 'where'", hint)
         if "count" not in known and "each" not in known:
             message = "a check needs 'count' or 'each'"
-            raise self._problems.missing(node, _WIRE, message, "e.g. count: 1")
+            raise self._problems.missing(node, known, message, "e.g. count: 1")
         return model.WireCheck(
             where=known["where"],
             each=known.get("each", ()),
@@ -444,7 +473,6 @@ class CaseDecoder:
 # ---- the tables
 
 _PEER = ("tcp", "on")
-_WIRE = ("where", "count", "each", "within")
 _ACTION_VERBS: dict[str, tuple[str, ...]] = {
     "write": ("returns",),
     "write_all": (),
@@ -482,6 +510,8 @@ def _host(node: Node, *, hint: str = "") -> str:
     if text in words:
         return words[text]
     try:
+        if "%" in text:
+            raise ValueError("an address with a zone")
         return str(ip_address(text))
     except ValueError:
         raise unexpected(node, what, hint or suggestion(text, words).removeprefix("; ")) from None
@@ -506,6 +536,7 @@ _BOUNDS: dict[str, Decoder] = {
     "less_than": as_size,
     "capture": _capture_name,
 }
+_KNOWN_BOUNDS = f"known: {', '.join(_BOUNDS)}"
 
 
 def _subject(step: MappingNode) -> tuple[Scalar, Node]:
@@ -525,7 +556,6 @@ def _plain(word: str, place: Location) -> model.Action:
 
 def _needs_example(payload: Payload, place: Location) -> None:
     """Refuse to write what is only described: the sender needs bytes."""
-    parts = payload.parts if isinstance(payload, model.Joined) else (payload,)
-    if any(isinstance(part, model.Wanted) and part.example is None for part in parts):
+    if not payloads.can_be_written(payload):
         hint = "add 'example:', or give the sender handlers of its own"
         raise Refusal(place, "a scripted sender needs bytes to write", hint)

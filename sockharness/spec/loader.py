@@ -6,6 +6,7 @@ decodes the peers and the exchange once for each case, with the names that the c
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from sockharness.errors import SpecError
@@ -14,13 +15,16 @@ from sockharness.spec import model, nodes, payloads
 from sockharness.spec.case import CaseDecoder, name_of
 from sockharness.spec.model import Payload
 from sockharness.spec.nodes import Node
-from sockharness.spec.problems import Problems
+from sockharness.spec.problems import Problems, TooMany
 from sockharness.spec.typed import Refusal, as_mapping, as_sequence, as_text, as_word
 
 FINDINGS = ("unread_bytes", "extra_connections", "unclaimed_events")
 """What `allow:` may name: findings at the end that would fail a spec."""
 NEEDS = ("capture", "ipv6")
 """What `needs:` may name."""
+
+MAX_REPEATED = 100_000
+"""The most nodes that may be decoded for all cases together: each case decodes the file anew."""
 
 _TOP = (
     "sockspec", "name", "peers", "exchange", "let", "cases", "handlers", "wire", "needs", "allow",
@@ -53,7 +57,7 @@ class _File:
     def spec(self) -> model.Spec:
         """Return the model, or raise all problems."""
         spec = None
-        with self._problems.collect():
+        with suppress(TooMany), self._problems.collect():
             spec = self._spec()
         if self._problems or spec is None:
             raise SpecError(self._problems.in_order())
@@ -77,13 +81,18 @@ class _File:
         let = self._let(known.get("let"), {})
         if "cases" not in known:
             return (self._case(known, "", self._root.location, let),)
+        entries = as_mapping(known["cases"], "cases by name").entries
+        if not entries:
+            raise Refusal(known["cases"].location, "expected at least one case, got none")
+        repeated = sum(map(nodes.size_of, known.values())) - nodes.size_of(known["cases"])
+        if len(entries) * repeated > MAX_REPEATED:
+            message = f"expected at most {MAX_REPEATED} nodes in all cases together, got more"
+            raise Refusal(known["cases"].location, message, "split it into several files")
         cases = []
-        for key, node in as_mapping(known["cases"], "cases by name").entries:
+        for key, node in entries:
             with self._problems.collect():
                 name_of(key, "a case's name")
                 cases.append(self._case(known, key.text, key.location, self._let(node, let)))
-        if not cases:
-            raise Refusal(known["cases"].location, "expected at least one case")
         return tuple(cases)
 
     def _let(self, node: Node | None, outer: Mapping[str, Payload]) -> Mapping[str, Payload]:
@@ -95,6 +104,7 @@ class _File:
                 name_of(key, "a name")
                 scope = payloads.Scope(names, set(), (), self._folder)
                 names[key.text] = payloads.decode(value, scope)
+            names.setdefault(key.text, model.Literal(b"?"))  # wrong: one problem, not one a use
         return names
 
     def _needs(self, node: Node | None) -> Mapping[str, Location]:
@@ -135,5 +145,5 @@ class _File:
     def _required(self, known: Mapping[str, Node], key: str) -> Node:
         if key not in known:
             root = as_mapping(self._root)
-            raise self._problems.missing(root, _TOP, f"no '{key}' key", f"a spec needs '{key}:'")
+            raise self._problems.missing(root, known, f"no '{key}' key", f"a spec needs '{key}:'")
         return known[key]

@@ -141,14 +141,12 @@ class Regex:
     def match(self, data: bytes | bytearray) -> Result:
         """Try ever longer runs from the start."""
         longest = min(len(data), REGEX_WINDOW)
-        if self.pattern.match(data, 0, longest) is None and longest == REGEX_WINDOW:
-            return Result(Verdict.MISMATCH, 0)
         for end in range(1, longest + 1):
             found = self.pattern.fullmatch(data, 0, end)
             if found is not None:
                 named = {name: text for name, text in found.groupdict().items() if text is not None}
                 return Result(Verdict.MATCH, end, captures=named)
-        return Result(Verdict.MORE, 0)
+        return Result(Verdict.MORE if longest < REGEX_WINDOW else Verdict.MISMATCH, 0)
 
     def expected(self) -> None:
         """Return nothing: a pattern has many readings."""

@@ -62,6 +62,22 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """Bytes again and again, made when they are needed: many of them fit into a short file."""
+
+    once: bytes
+    times: int
+
+    def data(self, names: Bindings) -> bytes:
+        """Make the bytes."""
+        return self.once * self.times
+
+    def matcher(self, names: Bindings) -> Matcher:
+        """Expect these very bytes."""
+        return Exact(self.data(names))
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """What a name is bound to while the case runs."""
 

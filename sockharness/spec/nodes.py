@@ -11,6 +11,7 @@ libyaml's parser is used where PyYAML has it; PyYAML's own parser is some twenty
 without libyaml a file may have only `MAX_BYTES_SLOW` bytes.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import yaml
 
 from sockharness.errors import Problem, SpecError
 from sockharness.location import Location
+from sockharness.printable import show
 
 MAX_BYTES = 1024 * 1024
 MAX_BYTES_SLOW = 32 * 1024
@@ -28,6 +30,10 @@ MAX_DEPTH = 32
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", None) or yaml.SafeLoader
 _FAST = hasattr(yaml, "CSafeLoader")
+# what YAML 1.1 §5.1 does not allow, and the line breaks that only YAML knows: nobody sees them
+_UNPRINTABLE = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,15 @@ class Mapping:
 Node = Scalar | Sequence | Mapping
 
 
+def size_of(node: Node) -> int:
+    """Return how many nodes a node is made of, with itself and its keys."""
+    if isinstance(node, Sequence):
+        return 1 + sum(map(size_of, node.items))
+    if isinstance(node, Mapping):
+        return 1 + sum(1 + size_of(value) for _, value in node.entries)
+    return 1
+
+
 def read(path: Path, *, shown: str = "") -> Node:
     """Read a file into nodes.
 
@@ -76,6 +91,8 @@ def read(path: Path, *, shown: str = "") -> Node:
     shown = shown or str(path)
     start = Location(shown, 1, 1)
     try:
+        if path.exists() and not path.is_file():
+            raise SpecError([Problem(start, "is not a regular file")])
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
@@ -93,25 +110,31 @@ def parse(text: str, shown: str) -> Node:
     Raises:
         SpecError: with the place, for whatever is wrong with the text.
     """
+    if found := _UNPRINTABLE.search(text):
+        message = f"expected printable text, got U+{ord(found[0]):04X}"
+        hint = "write it as an escape in double quotes, or as {hex: ...}"
+        raise SpecError([Problem(_end_of(text[: found.start()], shown), message, hint)])
     try:
         return _Builder(text, shown).document()
-    except yaml.YAMLError as error:
+    except yaml.MarkedYAMLError as error:
         raise SpecError([_yaml_problem(error, text, shown)]) from None
-    except ValueError as error:  # the C parser refuses text that is not encodable
-        raise SpecError([Problem(Location(shown, 1, 1), f"cannot be parsed: {error}")]) from None
 
 
 def _decode(data: bytes, start: Location) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        place = Location(start.path, line, column)
+        place = _end_of(data[: error.start].decode("utf-8-sig"), start.path)
         byte = f"{data[error.start]:02x}"
         message = f"expected UTF-8, got the byte {byte}"
         hint = f"write bytes that are not text as {{hex: {byte}}}"
         raise SpecError([Problem(place, message, hint)]) from None
+
+
+def _end_of(text: str, shown: str) -> Location:
+    """Return the place behind a text."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return Location(shown, len(lines), len(lines[-1]) + 1)
 
 
 class _Builder:
@@ -150,7 +173,7 @@ class _Builder:
         if event.anchor is not None:
             raise self._refusal(event, "anchors are refused", "use 'let' for what repeats")
         if event.tag is not None:
-            raise self._refusal(event, f"tags are refused, got {event.tag}")
+            raise self._refusal(event, f"tags are refused, got {show(event.tag, limit=40)}")
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event)
         self._depth += 1
@@ -182,7 +205,8 @@ class _Builder:
                 raise self._refusal(event, "merge keys are refused", "use 'let' for what repeats")
             if key.text in seen:
                 first = seen[key.text].location.line
-                raise self._refusal(event, f"duplicate key '{key.text}', first on line {first}")
+                word = show(key.text, limit=40)
+                raise self._refusal(event, f"duplicate key '{word}', first on line {first}")
             seen[key.text] = key
             entries.append((key, self._node(self._next())))
         return Mapping(tuple(entries), self._place(start))
@@ -196,14 +220,12 @@ class _Builder:
         return SpecError([Problem(self._place(event), message, hint)])
 
 
-def _yaml_problem(error: yaml.YAMLError, text: str, shown: str) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if mark is None:
-        position = getattr(error, "position", 0)
-        line = text.count("\n", 0, position) + 1
-        return Problem(Location(shown, line, 1), f"not YAML: {getattr(error, 'reason', error)}")
-    message = f"not YAML: {getattr(error, 'problem', error)}"
+def _yaml_problem(error: yaml.MarkedYAMLError, text: str, shown: str) -> Problem:
+    mark: Any = error.problem_mark or error.context_mark
+    message = f"not YAML: {show(error.problem or error.context or '', limit=200)}"
     lines = text.splitlines()
+    if mark.line >= len(lines) and error.context_mark is not None:
+        mark = error.context_mark  # what began there was not closed
     source = lines[mark.line] if mark.line < len(lines) else ""
     place = Location(shown, mark.line + 1, mark.column + 1)
     return Problem(place, message, _yaml_hint(source, message))
@@ -211,14 +233,20 @@ def _yaml_problem(error: yaml.YAMLError, text: str, shown: str) -> Problem:
 
 def _yaml_hint(source: str, message: str) -> str:
     """Guess the mend for the traps that specs run into most."""
+    if "nesting" in message:
+        return f"at most {MAX_DEPTH} levels are allowed"
     if "escape" in message:
         return "in double quotes a backslash begins an escape; put a pattern in single quotes"
+    if "end of stream" in message:
+        return "close the quotes"
     if "\t" in source[: len(source) - len(source.lstrip())]:
         return "indent with spaces, not tabs"
     if "::" in source:
         return "put an IPv6 address in quotes, or write 'loopback6'"
     if "[" in source:
         return "put text that begins with a bracket in quotes"
-    if ": " in source:
+    if "mapping values" in message:
         return "put text that holds ': ' in quotes"
+    if "token" in message or "alphabetic" in message:
+        return "put text that begins with a special character in quotes"
     return ""

@@ -12,8 +12,10 @@ it, and the function that decodes it. Adding a form is a line there.
 import base64
 import binascii
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from sockharness.location import Location
@@ -36,6 +38,10 @@ from sockharness.spec.typed import (
 )
 
 MAX_FILE = 16 * 1024 * 1024
+MAX_PARTS = 1000
+"""The most parts of a `concat`, those of the names in it included."""
+MAX_PATTERN = 1000
+"""The most characters of a regular expression: compiling is dear."""
 REFERENCE = re.compile(r"\$([A-Za-z]\w*(?:\.\w+)*)", re.ASCII)
 _HIGH_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\(x[89a-fA-F]|u(?!00[0-7])|U(?!000000[0-7])|[NLP_])")
 
@@ -81,6 +87,7 @@ def reference(node: Scalar, scope: Scope) -> Payload | None:
         return None
     name = found[1]
     if name in scope.let:
+        scope.captured.update(_captures(scope.let[name]))
         return scope.let[name]
     if name not in scope.captured and not _is_fact(name, scope):
         known = [*scope.let, *scope.captured, *(f"{peer}.port" for peer in scope.peers)]
@@ -103,6 +110,55 @@ def text_bytes(node: Scalar) -> bytes:
     return node.text.encode()
 
 
+def can_be_written(payload: Payload) -> bool:
+    """Say whether there are bytes to write: what is only described needs an example."""
+    if isinstance(payload, model.Joined):
+        return all(map(can_be_written, payload.parts))
+    return not isinstance(payload, model.Wanted) or payload.example is not None
+
+
+def is_empty(payload: Payload) -> bool:
+    """Say whether a payload is no byte at all."""
+    if isinstance(payload, model.Joined):
+        return all(map(is_empty, payload.parts))
+    return isinstance(payload, model.Literal | model.Repeated) and not _size(payload)
+
+
+def _captures(payload: Payload) -> set[str]:
+    """Return the names that a payload captures when it comes."""
+    if isinstance(payload, model.Joined):
+        return set().union(*map(_captures, payload.parts))
+    want = payload.want if isinstance(payload, model.Wanted) else None
+    names = set()
+    if isinstance(want, Capture):
+        names.add(want.name)
+        want = want.inner
+    return names | set(want.pattern.groupindex) if isinstance(want, Regex) else names
+
+
+def _size(payload: Payload) -> int:
+    """Return how many bytes a payload is, as far as that is known before the run."""
+    match payload:
+        case model.Literal(content):
+            return len(content)
+        case model.Repeated(once, times):
+            return len(once) * times
+        case model.Pattern(size):
+            return size
+        case model.Joined(parts):
+            return sum(map(_size, parts))
+    return 0
+
+
+def _bytes_of(node: Node, scope: Scope) -> Payload:
+    """Return the payload of a node that may not be a mere description."""
+    payload = decode(node, scope)
+    parts = payload.parts if isinstance(payload, model.Joined) else (payload,)
+    if any(isinstance(part, model.Wanted) for part in parts):
+        raise Refusal(node.location, "expected bytes, got a description of bytes")
+    return payload
+
+
 def _is_fact(name: str, scope: Scope) -> bool:
     peer, dot, fact = name.partition(".")
     return bool(dot) and peer in scope.peers and fact in PEER_FACTS
@@ -117,8 +173,8 @@ def _form(node: MappingNode, scope: Scope) -> Payload:
     if not names:
         hint = next((suggestion(key, list(FORMS)) for key in keys), "").removeprefix("; ")
         hint = hint or f"known: {', '.join(FORMS)}"
-        got = show(" ".join(keys), limit=40)
-        raise Refusal(_first_key(node), f"expected bytes, got '{got}'", hint)
+        got = f"'{show(' '.join(keys), limit=40)}'" if keys else "an empty mapping"
+        raise Refusal(_first_key(node), f"expected bytes, got {got}", hint)
     form = FORMS[names[0]]
     for key, _ in node.entries:
         if key.text != names[0] and key.text not in form.beside:
@@ -154,7 +210,7 @@ class _Form:
 
     def example(self) -> Payload | None:
         node = self.node.get("example")
-        return decode(node, self.scope) if node is not None else None
+        return _bytes_of(node, self.scope) if node is not None else None
 
 
 def _hex(form: _Form) -> Payload:
@@ -189,13 +245,20 @@ def _file(form: _Form) -> Payload:
             raise Refusal(place, f"'{show(name, limit=40)}' is outside the spec's folder")
         if not path.is_file():
             raise Refusal(place, f"'{show(name, limit=40)}' is not a regular file here")
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE + 1)
-    except (OSError, ValueError) as error:
-        raise Refusal(place, f"'{show(name, limit=40)}' cannot be read: {error}") from None
+        content = _content(path, path.stat().st_mtime_ns)
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a circle
+        because = getattr(error, "strerror", None) or "not a name of a file"
+        raise Refusal(place, f"'{show(name, limit=40)}' cannot be read: {because}") from None
     if len(content) > MAX_FILE:
         raise Refusal(place, f"expected a file of at most {MAX_FILE} bytes")
     return model.Literal(content)
+
+
+@lru_cache(maxsize=4)
+def _content(path: Path, changed: int) -> bytes:
+    """Read a file, once for all that mention it."""
+    with path.open("rb") as file:
+        return file.read(MAX_FILE + 1)
 
 
 def _bytes(form: _Form) -> Payload:
@@ -208,18 +271,29 @@ def _bytes(form: _Form) -> Payload:
 def _repeat(form: _Form) -> Payload:
     once = decode(form.value, form.scope)
     times = as_int(form.need("times", "how often"), least=1, most=MAX_SIZE, what="a count")
-    if not isinstance(once, model.Literal):
+    if isinstance(once, model.Literal):
+        once = model.Repeated(once.content, 1)
+    if not isinstance(once, model.Repeated):
         raise unexpected(form.value, "bytes that stand here")
-    if len(once.content) * times > MAX_SIZE:
-        raise Refusal(form.value.location, f"expected at most {MAX_SIZE} bytes in all")
-    return model.Literal(once.content * times)
+    if len(once.once) * once.times * times > MAX_SIZE:
+        raise Refusal(form.value.location, f"expected at most {MAX_SIZE} bytes in all, got more")
+    return model.Repeated(once.once, once.times * times)
 
 
 def _concat(form: _Form) -> Payload:
     parts = as_sequence(form.value, "a list of bytes").items
     if not parts:
-        raise unexpected(form.value, "a list of bytes with at least one part")
-    return model.Joined(tuple(decode(part, form.scope) for part in parts))
+        raise Refusal(form.value.location, "expected at least one part, got none")
+    joined: list[Payload] = []
+    size = 0
+    for part in parts:  # flat: names within names grow without bound
+        payload = decode(part, form.scope)
+        joined += payload.parts if isinstance(payload, model.Joined) else (payload,)
+        size += _size(payload)
+        if size > MAX_SIZE or len(joined) > MAX_PARTS:
+            limits = f"at most {MAX_SIZE} bytes in {MAX_PARTS} parts"
+            raise Refusal(part.location, f"expected {limits} in all, got more")
+    return model.Joined(tuple(joined))
 
 
 def _regex(form: _Form) -> Payload:
@@ -228,12 +302,32 @@ def _regex(form: _Form) -> Payload:
 
 def _pattern(node: Node, scope: Scope) -> Regex:
     text = as_text(node, "a regular expression")
+    if len(text) > MAX_PATTERN:
+        message = f"expected a regular expression of at most {MAX_PATTERN} characters, got more"
+        raise Refusal(node.location, message)
     try:
-        pattern = re.compile(text.encode(), re.DOTALL)
-    except re.error as error:
-        raise Refusal(node.location, f"not a regular expression: {error}") from None
+        pattern = _compiled(text.encode())
+    except (re.error, OverflowError, RecursionError, Warning) as error:
+        because = "nested too deep" if isinstance(error, RecursionError) else error
+        raise Refusal(node.location, f"not a regular expression: {because}") from None
+    for name in pattern.groupindex:
+        _free(name, node, scope)
     scope.captured.update(pattern.groupindex)
     return Regex(pattern)
+
+
+def _free(name: str, node: Node, scope: Scope) -> None:
+    """Refuse to capture under a name of `let`, which would win."""
+    if name in scope.let:
+        raise Refusal(node.location, f"'{name}' is a name under 'let' already", "choose another")
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: bytes) -> re.Pattern[bytes]:
+    """Compile a pattern; what Python would only warn of is refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return re.compile(pattern, re.DOTALL)
 
 
 def _length(form: _Form) -> Payload:
@@ -252,6 +346,7 @@ def _capture(form: _Form) -> Payload:
     name = as_text(form.value, "a name")
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
         raise unexpected(form.value, "a name of letters, digits and _")
+    _free(name, form.value, form.scope)
     regex = form.node.get("regex")
     because = "or 'regex': a stream does not say where the bytes end"
     inner: Matcher
@@ -264,7 +359,7 @@ def _capture(form: _Form) -> Payload:
 
 
 def _rest_of(form: _Form) -> Payload:
-    whole = decode(form.value, form.scope)
+    whole = _bytes_of(form.value, form.scope)
     node = form.need("after", "the captured count")
     found = REFERENCE.fullmatch(node.text) if isinstance(node, Scalar) else None
     if found is None or found[1] not in form.scope.captured:

@@ -1,6 +1,6 @@
 """Collects what is wrong with a file, so that all of it is reported at once."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,29 +14,42 @@ from sockharness.spec.typed import Known, Refusal
 Decoder = Callable[[Node], Any]
 """Types a node, or raises a `Refusal`."""
 
+MOST = 100
+"""The most problems told of one file."""
+
+
+class TooMany(Exception):
+    """There are more problems than anybody reads."""
+
 
 class Problems:
     """The problems of a file so far."""
 
     def __init__(self) -> None:
-        self._found: list[Problem] = []
+        self._found: dict[Problem, None] = {}
 
     def __bool__(self) -> bool:
         return bool(self._found)
 
     def in_order(self) -> list[Problem]:
         """Return each problem once, in the order of the file."""
-        return sorted(set(self._found), key=lambda problem: problem.location)
+        return sorted(self._found, key=lambda problem: problem.location)
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Keep the refusal that the body raises, and go on behind it."""
+        """Keep the refusal that the body raises, and go on behind it.
+
+        Raises:
+            TooMany: if it is the last that is told.
+        """
         try:
             yield
         except Known:
             return
         except Refusal as refusal:
-            self._found.append(refusal.problem)
+            self._found[refusal.problem] = None
+            if len(self._found) >= MOST:
+                raise TooMany from None
 
     def entries(self, node: MappingNode, keys: tuple[str, ...]) -> dict[str, Node]:
         """Return the entries of a mapping, with a problem for each unknown key."""
@@ -55,10 +68,12 @@ class Problems:
                 values[key] = table[key](value)
         return values
 
-    def missing(self, node: MappingNode, keys: tuple[str, ...], message: str, hint: str) -> Refusal:
-        """Return the refusal of a mapping that lacks a key; a misspelt one is known already."""
-        misspelt = any(key.text not in keys for key, _ in node.entries)
-        return Known() if misspelt else Refusal(node.location, message, hint)
+    def missing(
+        self, node: MappingNode, decoded: Container[str], message: str, hint: str
+    ) -> Refusal:
+        """Return the refusal of a mapping that lacks a key; one that is wrong is known already."""
+        wrong = any(key.text not in decoded for key, _ in node.entries)
+        return Known() if wrong else Refusal(node.location, message, hint)
 
 
 def known_key(key: Scalar, keys: tuple[str, ...]) -> None:

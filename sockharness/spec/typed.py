@@ -27,7 +27,7 @@ class Refusal(Exception):
 
     def __init__(self, location: Location, message: str, hint: str = "") -> None:
         super().__init__(message)
-        self.problem = Problem(location, message, hint)
+        self.problem = Problem(location, show(message), show(hint))
 
 
 class Known(Refusal):

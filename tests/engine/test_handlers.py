@@ -1,0 +1,124 @@
+import functools
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sockharness.engine.handlers import HANDLER_NAMES, Handlers
+from sockharness.errors import UsageError
+
+
+def on_data(*_args: Any) -> None:
+    """Stand in for a handler."""
+
+
+class Methods:
+    def data(self, *args: Any) -> None:
+        """Stand in for a handler."""
+
+    close = None
+    unrelated = 5
+
+
+class Namespace:
+    made = 0
+
+    def __init__(self) -> None:
+        Namespace.made += 1
+
+    def data(self, data: bytes) -> None:
+        """Stand in for a handler; `self` is the socket."""
+
+
+class Inherits(Methods):
+    pass
+
+
+def test_a_mapping_is_read_by_name() -> None:
+    handlers = Handlers({"data": on_data, "close": None})
+
+    assert handlers.data is on_data
+    assert [name for name in HANDLER_NAMES if getattr(handlers, name)] == ["data"]
+    assert repr(handlers) == "<Handlers data>"
+
+
+def test_of_an_object_only_handler_names_are_read() -> None:
+    """TCP-004: also inherited ones."""
+    instance = Inherits()
+
+    handlers = Handlers(instance)
+
+    assert handlers.data == instance.data
+    assert handlers.close is None
+
+
+def test_a_class_is_a_namespace_and_never_instantiated() -> None:
+    handlers = Handlers(Namespace)
+
+    assert handlers.data is Namespace.data
+    assert Namespace.made == 0
+
+
+def test_a_module_like_object_works() -> None:
+    assert Handlers(SimpleNamespace(drain=on_data)).drain is on_data
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("on_data", "did you mean 'data'"),
+        ("onData", "did you mean 'data'"),
+        ("connectError", "did you mean 'connect_error'"),
+        ("dataa", "did you mean 'data'"),
+        ("xyzzy", "known are open, data"),
+        (5, "known are open, data"),
+    ],
+)
+def test_an_unknown_name_in_a_mapping_is_refused_with_a_suggestion(
+    name: Any, suggestion: str
+) -> None:
+    with pytest.raises(TypeError, match=f"unknown handler {name!r}.*{suggestion}"):
+        Handlers({"data": on_data, name: on_data})
+
+
+def test_an_attribute_with_on_is_refused_with_the_right_name() -> None:
+    with pytest.raises(TypeError, match="'on_data' is called 'data' here"):
+        Handlers(SimpleNamespace(on_data=on_data, drain=on_data))
+
+
+@pytest.mark.parametrize("value", [5, "text", object(), False, True])
+def test_what_cannot_be_called_is_refused_by_name(value: Any) -> None:
+    """TCP-123: `False` is not absent."""
+    with pytest.raises(TypeError, match="handler 'open': expected a function, got"):
+        Handlers({"data": on_data, "open": value})
+
+
+@pytest.mark.parametrize("given", [{}, {"open": on_data}, {"data": None}, SimpleNamespace()])
+def test_one_of_data_and_drain_is_required(given: Any) -> None:
+    """TCP-122."""
+    with pytest.raises(TypeError, match="at least one of the handlers 'data' and 'drain'"):
+        Handlers(given)
+
+
+@pytest.mark.parametrize("given", [None, 5, "x", b"x", [], ()])
+def test_what_holds_no_handlers_is_refused(given: Any) -> None:
+    """TCP-121."""
+    with pytest.raises(TypeError, match="expected a mapping or an object with handlers, got"):
+        Handlers(given)
+
+
+async def async_handler(*_args: Any) -> None:
+    """Stand in for a handler."""
+
+
+class AsyncCallable:
+    async def __call__(self, *args: Any) -> None:
+        """Stand in for a handler."""
+
+
+@pytest.mark.parametrize(
+    "handler", [async_handler, functools.partial(async_handler, 1), AsyncCallable()]
+)
+def test_an_async_handler_is_refused_by_name(handler: Any) -> None:
+    with pytest.raises(UsageError, match="handler 'end' is async def"):
+        Handlers({"data": on_data, "end": handler})

@@ -1,0 +1,37 @@
+"""Replays a spec that a test writes as text."""
+
+import textwrap
+from pathlib import Path
+
+from sockharness.outcome import Outcome
+from sockharness.policy import Policy
+from sockharness.replay.replayer import Replayer
+from sockharness.replay.stage import Stage
+from sockharness.spec import loader
+
+PEERS = """\
+sockspec: 1
+peers:
+  server: {tcp: {listen: loopback}, on: {data: [echo]}}
+  client: {tcp: {connect: server}}
+"""
+
+
+def replay(folder: Path, text: str, *, peers: str = PEERS, scale: float = 0.1) -> Outcome:
+    """Write `peers` and `text` to a file and replay its cases; returns the first bad outcome.
+
+    Waits last a tenth, unless `scale` says otherwise.
+    """
+    path = folder / "spec.yaml"
+    path.write_text(peers + textwrap.dedent(text))
+    for case in loader.load(path).cases:
+        with Stage(case, policy=Policy(), capture=bool(case.wire)) as stage:
+            outcome = Replayer(stage, scale).run()
+        if outcome.failures:
+            break
+    return outcome
+
+
+def headlines(outcome: Outcome) -> list[str]:
+    """Return what is wrong, without the places."""
+    return [failure.mismatch.headline for failure in outcome.failures]

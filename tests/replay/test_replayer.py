@@ -1,0 +1,252 @@
+"""What the loop over the steps makes of a conversation."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from sockharness.outcome import Verdict
+from sockharness.policy import Policy
+from sockharness.replay.replayer import Replayer
+from sockharness.replay.stage import Stage
+from sockharness.spec import loader
+from tests.helpers.replaying import PEERS, headlines, replay
+
+SCRIPTED = PEERS.replace(", on: {data: [echo]}", "")
+
+
+def test_a_conversation_that_goes_as_written_passes(tmp_path: Path) -> None:
+    outcome = replay(tmp_path, 'exchange: [client -> server: "a", server -> client: "a"]')
+
+    assert outcome.verdict is Verdict.PASSED
+    assert not outcome.failures
+
+
+def test_a_silent_peer_fails_the_step_at_its_deadline(tmp_path: Path) -> None:
+    outcome = replay(tmp_path, 'exchange: [client -> server: "a", server -> client: "ab"]')
+
+    assert headlines(outcome) == ["client got 1 of 2 bytes"]
+    (failure,) = outcome.failures
+    assert failure.wait is not None
+    assert failure.wait.limit == pytest.approx(0.5)
+    assert failure.wait.lasted >= failure.wait.limit
+
+
+def test_a_closed_connection_fails_the_step_at_once(tmp_path: Path) -> None:
+    peers = PEERS.replace("data: [echo]", 'data: [end: "ab"]')
+
+    outcome = replay(
+        tmp_path, 'exchange: [client -> server: "x", server -> client: "abc"]', peers=peers, scale=9
+    )
+
+    assert headlines(outcome)[0] == "client got 2 of 3 bytes, then end"
+    assert outcome.failures[0].wait is not None
+    assert outcome.failures[0].wait.lasted < 9
+
+
+def test_bytes_that_nobody_claims_are_a_finding(tmp_path: Path) -> None:
+    outcome = replay(tmp_path, 'exchange: [client -> server: "a"]')
+
+    assert headlines(outcome) == ["client has 1 unread byte"]
+
+
+def test_a_finding_can_be_allowed_by_name(tmp_path: Path) -> None:
+    outcome = replay(
+        tmp_path,
+        """\
+        allow: [unread_bytes]
+        exchange: [client -> server: "a"]
+        """,
+    )
+
+    assert outcome.verdict is Verdict.PASSED
+
+
+def test_a_reset_that_nobody_claims_is_a_finding(tmp_path: Path) -> None:
+    peers = PEERS.replace("data: [echo]", "data: [terminate]")
+
+    outcome = replay(tmp_path, 'exchange: [client -> server: "a"]', peers=peers)
+
+    assert headlines(outcome) == ["client saw close (ECONNRESET), which no step expects"]
+
+
+def test_an_exception_in_a_handler_is_a_finding(tmp_path: Path) -> None:
+    peers = PEERS.replace("data: [echo]", 'data: [echo, raise: "boom"]')
+
+    outcome = replay(
+        tmp_path, 'exchange: [client -> server: "a", server -> client: "a"]', peers=peers
+    )
+
+    assert headlines(outcome) == ["server uncaught_exception: boom"]
+
+
+def test_a_failure_names_the_exception_that_may_have_caused_it(tmp_path: Path) -> None:
+    peers = PEERS.replace("data: [echo]", 'data: [raise: "boom"]')
+
+    outcome = replay(
+        tmp_path, 'exchange: [client -> server: "a", server -> client: "a"]', peers=peers
+    )
+
+    assert headlines(outcome) == ["client got nothing", "server uncaught_exception: boom"]
+
+
+def test_a_close_with_an_error_does_not_satisfy_an_orderly_close(tmp_path: Path) -> None:
+    peers = PEERS.replace("data: [echo]", "data: [terminate]")
+
+    outcome = replay(
+        tmp_path, 'exchange: [client -> server: "a", client: {sees: close}]', peers=peers
+    )
+
+    assert headlines(outcome)[0] == "client close: error ECONNRESET, expected error none"
+
+
+def test_a_write_that_is_cut_short_is_never_hidden(tmp_path: Path) -> None:
+    outcome = replay(
+        tmp_path,
+        """\
+        exchange: [client: {write: {bytes: 32MiB}}, server: {received: {bytes: 32MiB}}]
+        """,
+        peers=SCRIPTED,
+    )
+
+    assert "client write took" in headlines(outcome)[0]
+
+
+def test_a_returned_value_outside_its_bounds_fails(tmp_path: Path) -> None:
+    outcome = replay(
+        tmp_path, 'exchange: [client: {write: "abc", returns: {at_most: 2}}]', peers=SCRIPTED
+    )
+
+    assert headlines(outcome) == ["client write returned 3, expected at most 2"]
+
+
+def test_writing_on_a_closed_connection_fails_the_step(tmp_path: Path) -> None:
+    outcome = replay(tmp_path, 'exchange: [client: end, client: {write: "abc"}]', peers=SCRIPTED)
+
+    assert headlines(outcome) == ["client cannot write: it saw close"]
+
+
+def test_a_write_all_that_never_finishes_is_a_finding(tmp_path: Path) -> None:
+    peers = SCRIPTED.replace("listen: loopback", "listen: loopback, pause_on_connect: true")
+
+    outcome = replay(
+        tmp_path, "exchange: [client: {write_all: {bytes: 32MiB}}, client: resume]", peers=peers
+    )
+
+    assert headlines(outcome) == ["client write_all did not finish its 33554432 bytes"]
+
+
+def test_an_end_that_nobody_claims_before_more_is_done_is_a_finding(tmp_path: Path) -> None:
+    peers = SCRIPTED.replace("listen: loopback", "listen: loopback, allow_half_open: true")
+
+    outcome = replay(
+        tmp_path,
+        """\
+        exchange:
+          - client -> server: "a"
+          - client: shutdown
+          - server: {never: data, for: 100ms}
+          - server -> client: "b"
+        """,
+        peers=peers,
+    )
+
+    assert headlines(outcome) == ["server saw end, which no step expects, before write_all"]
+
+
+def test_a_negative_fails_when_what_it_forbids_comes(tmp_path: Path) -> None:
+    outcome = replay(
+        tmp_path, 'exchange: [client: {write: "a"}, client: {never: data, for: 10s}]', scale=1
+    )
+
+    assert headlines(outcome) == ["client got 1 byte, expected no data"]
+
+
+def test_the_second_connection_of_a_listener_has_a_name(tmp_path: Path) -> None:
+    peers = PEERS + "  other: {tcp: {connect: server}}\n"
+
+    outcome = replay(
+        tmp_path,
+        """\
+        exchange:
+          - client -> server: "one"
+          - server -> client: "one"
+          - other -> server@2: "two"
+          - server@2 -> other: "two"
+          - server@2: end
+          - other: {sees: close}
+        """,
+        peers=peers,
+    )
+
+    assert headlines(outcome) == []
+
+
+def test_a_client_that_connects_again_has_a_new_connection(tmp_path: Path) -> None:
+    outcome = replay(
+        tmp_path,
+        """\
+        exchange:
+          - client: connect
+          - client -> server: "one"
+          - server -> client: "one"
+          - client: end
+          - client: connect
+          - client -> server@2: "two"
+          - server@2 -> client: "two"
+        """,
+    )
+
+    assert headlines(outcome) == []
+
+
+def test_a_client_that_has_not_connected_cannot_act(tmp_path: Path) -> None:
+    outcome = replay(tmp_path, 'exchange: [client -> server: "a", client: connect]', peers=SCRIPTED)
+
+    assert headlines(outcome) == ["client has not connected yet"]
+
+
+def test_a_connection_from_outside_is_a_finding(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(PEERS + 'exchange: [client -> server: "a", server -> client: "a"]')
+    (case,) = loader.load(path).cases
+
+    with Stage(case, policy=Policy()) as stage:
+        (port,) = stage.driver.ports()
+        with socket.create_connection(("127.0.0.1", port)):
+            outcome = Replayer(stage).run()
+
+    assert headlines(outcome) == ["server has a connection from outside"]
+
+
+def test_a_stage_leaves_nothing_open(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(PEERS + 'exchange: [client -> server: "a"]')
+    (case,) = loader.load(path).cases
+    before = _descriptors()
+
+    with Stage(case, policy=Policy()) as stage:
+        Replayer(stage).run()
+        during = _descriptors()
+
+    assert during > before
+    assert _descriptors() == before
+
+
+def test_a_stage_that_cannot_be_set_leaves_nothing_open(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        path = tmp_path / "spec.yaml"
+        port = taken.getsockname()[1]
+        peers = PEERS.replace("listen: loopback", f"listen: loopback, port: {port}")
+        path.write_text(peers + 'exchange: [client -> server: "a"]')
+        (case,) = loader.load(path).cases
+        before = _descriptors()
+
+        with pytest.raises(OSError, match="Address already in use"):
+            Stage(case, policy=Policy()).__enter__()
+
+        assert _descriptors() == before
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))

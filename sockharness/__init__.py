@@ -1,7 +1,7 @@
 """sockharness: test network clients, servers and protocols over real sockets.
 
-The public names are loaded when they are first used (PEP 562): every pytest run in an environment that
-holds this package imports it, and most of them use none of it.
+The public names are loaded when they are first used (PEP 562): every pytest run in an environment
+that holds this package imports it, and most of them use none of it.
 """
 
 from importlib import import_module
@@ -42,7 +42,7 @@ _HOMES = {
     "listen": "sockharness.engine.listener",
 }
 
-__all__ = sorted([*_HOMES, "run"])  # noqa: PLE0605 - derived, so that it cannot lag behind
+__all__ = sorted([*_HOMES, "run"])
 
 
 def run() -> None:

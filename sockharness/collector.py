@@ -128,6 +128,7 @@ def _mark(item: pytest.Item, spec: Spec, case: Case) -> None:
     reason = probes.missing(needs - {"capture"})
     if reason:
         item.add_marker(pytest.mark.skip(reason=reason))
-    elif "capture" in needs and (reason := settings.capture_reason(item.config)):
-        if settings.value(item.config, "sock_capture_missing") == "skip":
-            item.add_marker(pytest.mark.skip(reason=reason))
+    if "capture" not in needs or settings.value(item.config, "sock_capture_missing") == "fail":
+        return
+    if reason := settings.capture_reason(item.config):
+        item.add_marker(pytest.mark.skip(reason=reason))

@@ -124,9 +124,12 @@ class BytesExpected:
             amount = f"got {count(got, 'byte')} and no match"
         missing = count(wanted - got, "byte") if wanted is not None else self.matcher.describe()
         peer, less = self.channel.peer, f"lacks {missing}" if wanted is not None else "got no match"
+        ended = ending(self.channel)
         who = f", then {_who_ended(self.channel)}" if then else ""
         return Mismatch(
-            headline=_that_fits(f"{peer} {amount}{then}", f"{peer} {less}{then}"),
+            headline=_that_fits(
+                f"{peer} {amount}{then}", f"{peer} {less}{then}", f"{peer} saw {ended}"
+            ),
             note=f"{peer} {amount}{who}; expected {self.matcher.describe()}",
             expected=self.matcher.expected(),
             received=bytes(self.channel.unread),

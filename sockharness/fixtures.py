@@ -132,7 +132,9 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     except Exception as symptom:
         known = [outcome for each in _in_use(item) if (outcome := each.recorded()) is not None]
         if known:
-            raise _failure(item, known) from symptom
+            failure = _failure(item, known)
+            _forget(item, own=True)
+            raise failure from symptom
         raise
 
 

@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         named = [_path_of(config, argument) for argument in config.args]
         for path in config.stash[_paths]:
-            if not any(name.is_relative_to(path) for name in named):
+            if not any(_overlap(path, name) for name in named):
                 config.args.append(str(path))
 
 
@@ -92,6 +92,11 @@ def pytest_runtest_makereport(
 def _path_of(config: pytest.Config, argument: str) -> Path:
     """Return the path of an argument such as `specs/echo.yaml::echo`."""
     return (config.invocation_params.dir / argument.split("::")[0]).resolve()
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    """Say whether one path is, or holds, the other: then an argument brings the specs already."""
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def _under(path: Path, folders: list[Path]) -> bool:

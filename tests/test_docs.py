@@ -1,4 +1,4 @@
-"""What the documentation shows is true: its specs are replayed, its Python is that of examples that run."""
+"""What the documentation shows is true: specs are replayed, Python is part of examples that run."""
 
 import re
 import textwrap

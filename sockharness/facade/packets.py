@@ -1,7 +1,7 @@
 """The packets that a test asks for: what crossed the wire to and from its servers.
 
-A frame waits in the kernel's queue from inside its sender's system call on, so nothing has to run beside the
-test: the frames are fetched when the test looks at them, and when the capture ends.
+A frame waits in the kernel's queue from inside its sender's system call on, so nothing has to run
+beside the test: the frames are fetched when the test looks at them, and when the capture ends.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,8 +25,8 @@ class HasPort(Protocol):
 class Packets(Sequence[Any]):
     """The captured frames as scapy packets, in the order in which they were sent.
 
-    Each frame is there once, though loopback shows it twice. scapy dissects a frame when it is first looked
-    at. While the capture runs, looking fetches what has come since.
+    Each frame is there once, though loopback shows it twice. scapy dissects a frame when it is
+    first looked at. While the capture runs, looking fetches what has come since.
     """
 
     def __init__(self, capture: Capture) -> None:
@@ -69,8 +69,8 @@ class Wire:
             interface: where.
 
         Raises:
-            ExpectationFailed: at the end of the block, if the kernel dropped a frame: what was seen is
-                not all that happened, so nothing can be concluded from it.
+            ExpectationFailed: at the end of the block, if the kernel dropped a frame: what was
+                seen is not all that happened, so nothing can be concluded from it.
             Unavailable: if this process may not capture.
         """
         with Capture(interface, ports=[server.port for server in servers]) as capture:

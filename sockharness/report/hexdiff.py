@@ -36,17 +36,21 @@ def _line(title: str, data: bytes, other: bytes, start: int) -> str:
 
 
 def _pointers(expected: bytes, received: bytes, start: int, same: int) -> str:
-    width = min(WIDTH, max(len(expected), len(received)) - start)
+    longest = max(len(expected), len(received))
+    width = min(WIDTH, longest - start)
     cells = []
     for offset in range(start, start + width):
         cells.append(
             "  " if expected[offset : offset + 1] == received[offset : offset + 1] else "^^"
         )
     indent = " " * (12 + (2 if start else 0))
-    return f"{indent}{' '.join(cells)}   {_explain(expected, received, same)}"
+    after = "  " if start + WIDTH < longest else ""
+    return f"{indent}{' '.join(cells)}{after}   {_explain(expected, received, same)}"
 
 
 def _explain(expected: bytes, received: bytes, same: int) -> str:
+    if expected == received:
+        return "the same"
     if same == len(received):
         return f"missing from offset {same}"
     if same == len(expected):

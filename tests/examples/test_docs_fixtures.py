@@ -31,7 +31,7 @@ def test_says_bye_and_hangs_up(tcp_server):
 
 
 async def converse(tcp_server):
-    reader, writer = await asyncio.open_connection(*tcp_server.address)
+    _, writer = await asyncio.open_connection(*tcp_server.address)
     writer.write(b"BYE\r\n")
     writer.close()
     await tcp_server.connection(1).aio.wait_for("close")

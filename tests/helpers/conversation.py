@@ -8,7 +8,8 @@ are joined, because chunk boundaries mean nothing.
 from collections.abc import Callable
 from typing import Any
 
-from sockharness.engine.connector import Connecting, connect
+from sockharness.engine.connecting import Connecting
+from sockharness.engine.connector import connect
 from sockharness.engine.listener import Listener, listen
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.stream import Socket

@@ -2,9 +2,9 @@ r"""Deliberately wrong copies of a spec: what a test suite that cannot fail woul
 
 Four kinds, all made in the text of the file, so that a failure quotes the wrong copy:
 
-- `byte`: one side expects a byte that the other does not say. Where the sender is scripted, the arrow
-  would write the wrong byte too, so it becomes a `write_all` of the right bytes and a `received` of the
-  wrong ones;
+- `byte`: one side expects a byte that the other does not say. Where the sender is scripted, the
+  arrow would write the wrong byte too, so it becomes a `write_all` of the right bytes and a
+  `received` of the wrong ones;
 - `event`: `sees` names another event;
 - `removed`: a step is gone;
 - `count`: a wire check wants a frame more.
@@ -33,7 +33,7 @@ SWAPS = {
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A wrong copy: its text, the line that is wrong (0 if it is gone), and words that must be told."""
+    """A wrong copy: its text, the line that is wrong (0: gone), and words that must be told."""
 
     spec: str
     kind: str

@@ -5,7 +5,8 @@ from sockharness.spec.bindings import Bindings, Value, suggestion
 
 
 def facts(peer: str, fact: str) -> Value | None:
-    return {("server", "port"): 8080, ("server", "host"): "::1"}.get((peer, fact))
+    known: dict[tuple[str, str], Value] = {("server", "port"): 8080, ("server", "host"): "::1"}
+    return known.get((peer, fact))
 
 
 def test_a_captured_value_is_written_as_bytes() -> None:

@@ -298,6 +298,13 @@ def test_an_alias_bomb_is_refused_at_its_first_anchor() -> None:
     assert problem_of(BOMB).message == "anchors are refused"
 
 
+@pytest.mark.usefixtures("parser")
+def test_deep_nesting_is_refused_by_whoever_sees_it_first() -> None:
+    problem = problem_of("[" * 1500)
+
+    assert "32" in f"{problem.message} {problem.hint}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("parser", ["CSafeLoader", "SafeLoader"])
 def test_100_000_brackets_do_not_crash_the_interpreter(parser: str) -> None:

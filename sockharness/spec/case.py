@@ -438,7 +438,7 @@ class CaseDecoder:
             {
                 "where": self._field_tests,
                 "each": self._field_tests,
-                "count": self._bounds,
+                "count": self._count,
                 "within": as_seconds,
             },
         )
@@ -455,6 +455,12 @@ class CaseDecoder:
             within=known.get("within"),
             location=node.location,
         )
+
+    def _count(self, node: Node) -> model.Bounds:
+        bounds = self._bounds(node)
+        if bounds.capture or bounds.exactly == -1:
+            raise unexpected(node, "a count of frames")
+        return bounds
 
     def _field_tests(self, node: Node) -> tuple[model.FieldTest, ...]:
         return tuple(

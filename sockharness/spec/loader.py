@@ -6,10 +6,9 @@ decodes the peers and the exchange once for each case, with the names that the c
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
-from sockharness.errors import SpecError
+from sockharness.errors import Problem, SpecError
 from sockharness.location import Location
 from sockharness.spec import model, nodes, payloads
 from sockharness.spec.case import CaseDecoder, name_of
@@ -56,11 +55,16 @@ class _File:
 
     def spec(self) -> model.Spec:
         """Return the model, or raise all problems."""
-        spec = None
-        with suppress(TooMany), self._problems.collect():
-            spec = self._spec()
+        spec, more = None, False
+        try:
+            with self._problems.collect():
+                spec = self._spec()
+        except TooMany:
+            more = True
         if self._problems or spec is None:
-            raise SpecError(self._problems.in_order())
+            found = self._problems.in_order()
+            last = [Problem(found[-1].location, "there may be more problems")] if more else []
+            raise SpecError([*found, *last])
         return spec
 
     def _spec(self) -> model.Spec:

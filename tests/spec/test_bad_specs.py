@@ -836,6 +836,20 @@ BAD: list[tuple[str, int, int, str, str]] = [
         "did you mean 'server.port'?",
     ),
     (
+        wire("{where: {TCP.flags: S}, count: -1}"),
+        8,
+        36,
+        "expected a count of frames, got '-1'",
+        "",
+    ),
+    (
+        wire("{where: {TCP.flags: S}, count: {at_least: 1, capture: n}}"),
+        8,
+        36,
+        "expected a count of frames, got a mapping",
+        "",
+    ),
+    (
         wire("{where: {TCP.flags: S}, count: 1, within: 1}"),
         8,
         47,

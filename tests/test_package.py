@@ -1,0 +1,43 @@
+"""What people install is whole."""
+
+import configparser
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_types_the_entry_point_and_the_licence(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (entry_points,) = [name for name in names if name.endswith("entry_points.txt")]
+        parser = configparser.ConfigParser()
+        parser.read_string(archive.read(entry_points).decode())
+    assert "sockharness/py.typed" in names
+    assert parser["pytest11"] == {"sockharness": "sockharness.plugin"}
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not [name for name in names if name.startswith(("tests/", "specs/", "benchmarks/"))]
+
+
+def test_every_public_name_can_be_had_and_every_name_is_listed() -> None:
+    import sockharness
+
+    for name in sockharness.__all__:
+        assert getattr(sockharness, name) is not None
+    assert dir(sockharness) == sockharness.__all__
+    with pytest.raises(AttributeError, match="no attribute 'listne'"):
+        _ = sockharness.listne  # type: ignore[attr-defined]

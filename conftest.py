@@ -1,5 +1,7 @@
-# pytester forgets the modules that a run inside this process imported. libyaml's classes exist once
-# a process, so PyYAML has to be imported before the first such run, and only once.
-import yaml as _yaml  # noqa: F401
+# pytester forgets the modules that a run inside this process imported, but not the packages that
+# hold them, so a second run would meet both old and new classes. Whatever such runs import is
+# imported here before, once.
+import sockharness.collector
+import sockharness.harness  # noqa: F401
 
 pytest_plugins = ["pytester"]

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sockharness import match as match
     from sockharness.engine.connecting import Connecting as Connecting
     from sockharness.engine.connector import connect as connect
     from sockharness.engine.listener import Listener as Listener
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sockharness.facade.tcp import Connection as Connection
     from sockharness.facade.tcp import TcpServer as TcpServer
     from sockharness.harness import Harness as Harness
+    from sockharness.harness import TcpServerFactory as TcpServerFactory
 
 _HOMES = {
     "ClosedError": "sockharness.errors",
@@ -36,13 +38,16 @@ _HOMES = {
     "Socket": "sockharness.engine.stream",
     "SpecError": "sockharness.errors",
     "TcpServer": "sockharness.facade.tcp",
+    "TcpServerFactory": "sockharness.harness",
     "Unavailable": "sockharness.errors",
     "UsageError": "sockharness.errors",
     "connect": "sockharness.engine.connector",
     "listen": "sockharness.engine.listener",
 }
 
-__all__ = sorted([*_HOMES, "run"])
+_MODULES = ("match",)
+
+__all__ = sorted([*_HOMES, *_MODULES, "run"])
 
 
 def run() -> None:
@@ -57,6 +62,8 @@ def run() -> None:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"sockharness.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'sockharness' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)

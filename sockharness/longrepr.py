@@ -13,13 +13,15 @@ import pytest
 from sockharness.errors import SpecError
 
 
-def tell(report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+def tell(
+    item: pytest.Item, report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException]
+) -> None:
     """Let a report tell an exception of ours by its own text, and what the test raised below it."""
     error = excinfo.value
     text = str(error)
     if error.__cause__ is not None:
-        text += "\n\nbelow that, the test itself raised\n\n" + _symptom(error.__cause__)
-    shown: Any = excinfo.getrepr(style="value")
+        text += "\n\nbelow that, the test itself raised\n\n" + _symptom(item, error.__cause__)
+    shown: Any = excinfo.getrepr(style="value", chain=False)
     entry = shown.reprtraceback.reprentries[0]
     entry.lines = text.splitlines()
     shown.reprcrash.message = text.partition("\n")[0]
@@ -29,5 +31,6 @@ def tell(report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException]
     report.longrepr = shown
 
 
-def _symptom(cause: BaseException) -> str:
-    return str(pytest.ExceptionInfo.from_exception(cause).getrepr(style="short"))
+def _symptom(item: pytest.Item, cause: BaseException) -> str:
+    """Represent what the test raised as pytest would have."""
+    return str(item.repr_failure(pytest.ExceptionInfo.from_exception(cause)))

@@ -85,7 +85,7 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and isinstance(call.excinfo.value, _TELLING):
         from sockharness.longrepr import tell
 
-        tell(report, call.excinfo)
+        tell(item, report, call.excinfo)
     return report
 
 

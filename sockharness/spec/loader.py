@@ -5,6 +5,7 @@ reported at once. A key that is in no table is an error with the nearest known k
 decodes the peers and the exchange once for each case, with the names that the case binds.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,14 @@ from sockharness.spec.case import CaseDecoder, name_of
 from sockharness.spec.model import Payload
 from sockharness.spec.nodes import Node
 from sockharness.spec.problems import Problems, TooMany
-from sockharness.spec.typed import Refusal, as_mapping, as_sequence, as_text, as_word
+from sockharness.spec.typed import (
+    Refusal,
+    as_mapping,
+    as_sequence,
+    as_text,
+    as_word,
+    unexpected,
+)
 
 FINDINGS = ("unread_bytes", "extra_connections", "unclaimed_events")
 """What `allow:` may name: findings at the end that would fail a spec."""
@@ -26,8 +34,12 @@ MAX_REPEATED = 100_000
 """The most nodes that may be decoded for all cases together: each case decodes the file anew."""
 
 _TOP = (
-    "sockspec", "name", "peers", "exchange", "let", "cases", "handlers", "wire", "needs", "allow",
+    "sockspec", "name", "shows", "peers", "exchange", "let", "cases", "handlers", "wire", "needs",
+    "allow",
 )  # fmt: skip
+
+_RULE = re.compile(r"(?:TCP|TLS|UDP)-\d{3}|D[1-9]\d?", re.ASCII)
+"""A rule of Bun's behaviour, or a row of the deliberate differences."""
 
 
 def load(path: Path, *, shown: str = "") -> model.Spec:
@@ -78,8 +90,13 @@ class _File:
         with self._problems.collect():
             if "name" in known:
                 name = as_text(known["name"], "a title")
-        needs = self._needs(known.get("needs"))
-        return model.Spec(path=self._shown, name=name, cases=self._cases(known), needs=needs)
+        return model.Spec(
+            path=self._shown,
+            name=name,
+            cases=self._cases(known),
+            needs=self._needs(known.get("needs")),
+            shows=self._shows(known.get("shows")),
+        )
 
     def _cases(self, known: Mapping[str, Node]) -> tuple[model.Case, ...]:
         let = self._let(known.get("let"), {})
@@ -110,6 +127,17 @@ class _File:
                 names[key.text] = payloads.decode(value, scope)
             names.setdefault(key.text, model.Literal(b"?"))  # wrong: one problem, not one a use
         return names
+
+    def _shows(self, node: Node | None) -> tuple[str, ...]:
+        shown: list[str] = []
+        if node is not None:
+            for item in as_sequence(node, "a list of rules such as TCP-022 or D1").items:
+                with self._problems.collect():
+                    text = as_text(item, "a rule such as TCP-022 or D1")
+                    if not _RULE.fullmatch(text):
+                        raise unexpected(item, "a rule such as TCP-022 or D1")
+                    shown.append(text)
+        return tuple(shown)
 
     def _needs(self, node: Node | None) -> Mapping[str, Location]:
         needs: dict[str, Location] = {}

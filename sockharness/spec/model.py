@@ -433,12 +433,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """A file: its title and its cases, at least one."""
+    """A file: its title and its cases, at least one; `shows` names the rules that it proves."""
 
     path: str
     name: str
     cases: tuple[Case, ...]
     needs: Mapping[str, Location] = field(default_factory=dict)
+    shows: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=8)

@@ -239,6 +239,7 @@ def test_without_libyaml_a_file_may_have_only_32_kib(
     assert problem_in(path).message == "expected at most 32 KiB, got more"
 
 
+@pytest.mark.slow
 def test_20_000_nodes_are_the_most() -> None:
     around = 6  # the beginnings and ends of stream, document and list
 
@@ -298,7 +299,6 @@ def test_an_alias_bomb_is_refused_at_its_first_anchor() -> None:
     assert problem_of(BOMB).message == "anchors are refused"
 
 
-@pytest.mark.usefixtures("parser")
 def test_deep_nesting_is_refused_by_whoever_sees_it_first() -> None:
     problem = problem_of("[" * 1500)
 

@@ -1,0 +1,38 @@
+"""The matchers that tests in Python use."""
+
+import hashlib
+import socket
+
+import pytest
+
+from sockharness import TcpServer, match
+from sockharness.spec.matchers import Matcher
+
+
+@pytest.mark.parametrize(
+    "want",
+    [
+        match.exact(b"user anna\r\n"),
+        match.length(11),
+        match.regex(r"user [a-z]+\r\n"),
+        match.sha256(hashlib.sha256(b"user anna\r\n").hexdigest(), 11),
+        match.concat("user ", match.capture("name", match.regex(rb"[a-z]{4}")), b"\r\n"),
+    ],
+    ids=["exact", "length", "regex", "sha256", "concat"],
+)
+def test_a_server_may_expect_what_is_only_described(tcp_server: TcpServer, want: Matcher) -> None:
+    tcp_server.expect(want).reply(b"hello")
+
+    with socket.create_connection(tcp_server.address, timeout=5) as client:
+        client.sendall(b"user anna\r\n")
+        assert client.recv(5) == b"hello"
+
+
+def test_a_size_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="size: expected 1 or more, got 0"):
+        match.length(0)
+
+
+def test_a_digest_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="digest: expected 64 hexadecimal digits, got 'abc'"):
+        match.sha256("abc", 3)

@@ -59,6 +59,7 @@ class CaseDecoder:
         self.handlers: dict[str, model.HandlerSet] = {}
         self._handler_names: tuple[str, ...] = ()
         self._names: tuple[str, ...] = ()
+        self._listening: tuple[str, ...] = ()
         self._mentioned: set[str] = set()
         self._complete = False
 
@@ -66,7 +67,7 @@ class CaseDecoder:
         return payloads.decode(node, self._scope())
 
     def _scope(self) -> payloads.Scope:
-        return payloads.Scope(self._let, self._captured, self._names, self._folder)
+        return payloads.Scope(self._let, self._captured, self._listening, self._folder)
 
     # ---- peers and handlers
 
@@ -76,6 +77,7 @@ class CaseDecoder:
         if not entries:
             raise Refusal(node.location, "expected at least one peer, got none")
         self._names = tuple(key.text for key, _ in entries)
+        self._listening = tuple(key.text for key, value in entries if _listens(value))
         if handlers is not None:
             self._handler_sets(handlers)
         for key, value in entries:
@@ -554,6 +556,12 @@ def _subject(step: MappingNode) -> tuple[Scalar, Node]:
     got = f"'{show(extra.text, limit=40)}' too" if extra else "none"
     place = extra.location if extra else step.location
     raise Refusal(place, f"expected one peer or arrow in a step, got {got}")
+
+
+def _listens(peer: Node) -> bool:
+    """Say whether a peer that was not decoded yet listens: only such a one has facts."""
+    tcp = peer.get("tcp") if isinstance(peer, MappingNode) else None
+    return isinstance(tcp, MappingNode) and tcp.get("listen") is not None
 
 
 def _plain(word: str, place: Location) -> model.Action:

@@ -56,7 +56,7 @@ class Scope:
     Attributes:
         let: the names that `let` and the case define.
         captured: the names that an earlier step captures.
-        peers: the peers, for `$server.port`.
+        peers: the peers that listen, for `$server.port`.
         folder: where `file:` looks, and no further.
     """
 

@@ -104,6 +104,9 @@ BAD: list[tuple[str, int, int, str, str]] = [
         "did you mean 'unread_bytes'?",
     ),
     (top("allow: {}"), 7, 8, "expected a list of findings, got a mapping", ""),
+    (top("shows: D1"), 7, 8, "expected a list of rules such as TCP-022 or D1, got 'D1'", ""),
+    (top("shows: [TCP-22]"), 7, 9, "expected a rule such as TCP-022 or D1, got 'TCP-22'", ""),
+    (top("shows: [D1, []]"), 7, 13, "expected a rule such as TCP-022 or D1, got a list", ""),
     (top("let: []"), 7, 6, "expected values by name, got a list", ""),
     (
         top("let: {1st: a}"),

@@ -74,10 +74,13 @@ def test_a_file_is_its_own_name_for_messages_if_none_is_given(tmp_path: Path) ->
 
 def test_the_keys_of_the_top_are_read(tmp_path: Path) -> None:
     spec = load(
-        tmp_path, f"{MINIMAL}name: a title\nneeds: [ipv6]\nallow: [unread_bytes, extra_connections]"
+        tmp_path,
+        f"{MINIMAL}name: a title\nneeds: [ipv6]\nshows: [TCP-022, D1]\n"
+        "allow: [unread_bytes, extra_connections]",
     )
 
     assert spec.name == "a title"
+    assert spec.shows == ("TCP-022", "D1")
     assert {need: str(place) for need, place in spec.needs.items()} == {
         "ipv6": "some-words.yaml:8:9"
     }
@@ -755,3 +758,18 @@ def test_bytes_at_random_are_an_error_with_its_place(tmp_path: Path) -> None:
             loader.load(path)
 
         assert len(caught.value.problems) == 1
+
+
+def test_only_a_peer_that_listens_has_a_port(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(
+        "sockspec: 1\n"
+        "peers:\n"
+        "  server: {tcp: {listen: loopback}}\n"
+        "  client: {tcp: {connect: server}}\n"
+        "exchange:\n"
+        "  - client -> server: $client.port\n"
+    )
+
+    with pytest.raises(SpecError, match=r"line 6: \$client\.port is not defined here"):
+        loader.load(path)

@@ -26,7 +26,9 @@ such call on. No wake-up is lost: the poster appends and then looks at `_awake`;
 the parent's interest. So a child may do nothing with it, and `_forks` tells who is a child.
 
 **Embedding** in another loop needs three names: watch `fileno()` for readability, wake up after
-`poll_timeout()` seconds at the latest, then call `run_once(0)`.
+`poll_timeout()` seconds at the latest, then call `run_once(0)`. For asyncio and trio `embed` does
+it: then the reactor has a host, which calls `turn` in place of `run_once`, gets the exceptions of
+step 5, and is told when something to do comes from outside an iteration that no descriptor shows.
 
 Longer than other files because all of this shares one state; the heap of timers does not, and is in
 `timers`.
@@ -38,8 +40,11 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from importlib import import_module
+from typing import Any, NoReturn, Protocol
 
+from sockharness.engine import hosts
+from sockharness.engine.hosts import Failure, Host
 from sockharness.engine.kernel import Kernel
 from sockharness.engine.timers import Callback, Timer, Timers
 from sockharness.errors import ClosedError, UsageError
@@ -72,6 +77,7 @@ class Reactor:
         "_fresh",
         "_generation",
         "_handles",
+        "_host",
         "_monotonic",
         "_poller",
         "_posted",
@@ -101,10 +107,11 @@ class Reactor:
         self._handles: set[Handle] = set()
         self._timers = Timers()
         self._posted: deque[tuple[Callback, Any]] = deque()
-        self._failures: list[BaseException] = []
+        self._failures: list[Failure] = []
         self._unclaimed: list[Callable[[], BaseException | None]] = []
         self._references = 0
         self._running = False
+        self._host: Host | None = None
         self._awake = False
         self._woken = False
         self._wakeup = -1
@@ -134,7 +141,17 @@ class Reactor:
 
     @staticmethod
     def current() -> "Reactor":
-        """Return the calling thread's reactor, made on first use."""
+        """Return the calling thread's reactor, made on first use.
+
+        Inside asyncio that is the running loop's, inside trio that of `attached()`.
+
+        Raises:
+            UsageError: inside trio, but not inside `attached()`.
+        """
+        library = hosts.running()
+        if library:  # a layer above this one, and not needed elsewhere
+            found = import_module("sockharness.engine.embed").current(library)
+            return found  # type: ignore[no-any-return] # its module is not known here
         reactor = getattr(_current, "reactor", None)
         if reactor is None or reactor.closed or reactor.is_foreign:
             reactor = _current.reactor = Reactor()
@@ -193,6 +210,8 @@ class Reactor:
         if self.debug:
             self.check()
         self._posted.append((function, args))
+        if self._host is not None:
+            self._rearm()
 
     def call_soon_threadsafe(self, function: Callback, *args: Any) -> None:
         """Do the same from any thread, and wake the loop.
@@ -215,7 +234,10 @@ class Reactor:
     def call_at(self, when: float, function: Callback, *args: Any) -> Timer:
         """Call `function(*args)` when `now()` is `when`; a time in the past means soon."""
         self.check()
-        return self._timers.add(when, function, args)
+        timer = self._timers.add(when, function, args)
+        if self._host is not None:
+            self._rearm()
+        return timer
 
     # Running
 
@@ -223,9 +245,21 @@ class Reactor:
         """Run one iteration; sleep at most `timeout` seconds (`None`: until something happens).
 
         Raises whatever the callbacks raised, when all of them are done, unless `on_exception` is
-        set. Raises `UsageError` inside a callback, in a foreign thread and in a forked child.
+        set. Raises `UsageError` inside a callback, in a foreign thread, in a forked child, and for
+        a reactor that runs inside another loop.
         """
-        self.check()
+        self._check_inline("run_once")
+        self._iterate(timeout)
+        if self._failures:
+            self.raise_failures()
+
+    def turn(self) -> None:
+        """Run one iteration without sleeping; for the host alone."""
+        self._iterate(0.0)
+        if self._failures:
+            self.raise_failures()
+
+    def _iterate(self, timeout: float | None) -> None:
         poller = self._open_poller()
         if self._running:
             raise UsageError("run_once: the reactor is running already; return from the callback")
@@ -240,8 +274,6 @@ class Reactor:
                 self._dispatch(events)
         finally:
             self._running = self._awake = False
-        if self._failures:
-            self.raise_failures()
 
     def run_until(self, condition: Callable[[], object], timeout: float | None = None) -> bool:
         """Run until `condition()` is true (returns `True`) or `timeout` seconds passed (`False`).
@@ -249,6 +281,7 @@ class Reactor:
         The condition is looked at first and after every iteration. At least one iteration is run
         before the answer is `False`. Raises what callbacks raise, as `run_once`.
         """
+        self._check_inline("run_until")
         deadline = None if timeout is None else self._monotonic() + timeout
         remaining = timeout
         while not condition():
@@ -265,6 +298,7 @@ class Reactor:
         Raises what callbacks raise, and at the end the failures of connects for which nobody
         waited (TCP-139).
         """
+        self._check_inline("run")
         while self._references or self._timers.references or self._posted or self._failures:
             self.run_once()
         self.report_unclaimed()
@@ -278,6 +312,16 @@ class Reactor:
     def poll_timeout(self) -> float | None:
         """Return after how many seconds `run_once(0)` has work of its own (`None`: none)."""
         return self._sleep(None)
+
+    @property
+    def host(self) -> Host | None:
+        """The loop of another library that drives this reactor."""
+        return self._host
+
+    def attach(self, host: Host) -> None:
+        """Let a host drive this reactor from now on, until it is closed."""
+        self._check_inline("attach")
+        self._host = host
 
     @property
     def running(self) -> bool:
@@ -311,6 +355,9 @@ class Reactor:
             raise UsageError("close: the reactor is running; return from the callback first")
         for handle in list(self._handles):
             handle.abandon()
+        host, self._host = self._host, None
+        if host is not None:
+            host.detach()
         with self._wakeup_lock:
             self._poller.close()
             self._poller = None
@@ -357,9 +404,11 @@ class Reactor:
         """Take back one `ref()`."""
         self._references -= 1
 
-    def report(self, error: BaseException) -> None:
-        """Keep an exception that no handler took until the iteration's callbacks are done."""
-        self._failures.append(error)
+    def report(self, error: BaseException, source: object = None) -> None:
+        """Keep an exception that no handler of `source` took until the callbacks are done."""
+        self._failures.append((error, source))
+        if self._host is not None:
+            self._rearm()
 
     def add_unclaimed(self, claim: Callable[[], BaseException | None]) -> None:
         """Keep a failure for which nobody waits; `claim()` gives it when `run()` ends."""
@@ -391,7 +440,7 @@ class Reactor:
         try:
             function(*args)
         except BaseException as error:  # noqa: BLE001 - kept, and raised by `run_once`
-            self._failures.append(error)
+            self._failures.append((error, None))
 
     def _sleep(self, timeout: float | None) -> float | None:
         if self._posted or self._failures:
@@ -413,22 +462,22 @@ class Reactor:
             try:
                 callback(mask)
             except BaseException as error:  # noqa: BLE001 - kept, and raised by `run_once`
-                self._failures.append(error)
+                self._failures.append((error, None))
 
     def raise_failures(self) -> None:
-        """Raise what was reported, or give it to `on_exception`."""
+        """Raise what was reported, or give it to `on_exception`, or to the host."""
         failures, self._failures = self._failures, []
         if self.on_exception is not None:
-            for failure in failures:
+            for failure, _ in failures:
                 self.on_exception(failure)
-            return
-        urgent = next((each for each in failures if not isinstance(each, Exception)), None)
-        ordinary = [each for each in failures if isinstance(each, Exception)]
-        if len(failures) == 1:
-            raise failures[0]
-        if urgent is None:
-            raise ExceptionGroup("exceptions in handlers", ordinary)
-        raise urgent from (ExceptionGroup("exceptions in handlers", ordinary) if ordinary else None)
+        elif self._host is not None:
+            self._host.take(failures)
+        elif failures:
+            raise_together([failure for failure, _ in failures])
+
+    def _rearm(self) -> None:
+        if self._host is not None and not self._running:
+            self._host.rearm()
 
     # Ownership
 
@@ -437,6 +486,11 @@ class Reactor:
             raise ClosedError("the reactor is closed")
         self.check()
         return self._poller
+
+    def _check_inline(self, function: str) -> None:
+        self.check()
+        if self._host is not None:
+            raise UsageError(f"{function}: the reactor runs inside {self._host.name}; await instead")
 
     def _check_process(self) -> None:
         if self._generation != _forks.count:
@@ -456,6 +510,17 @@ class Reactor:
     def _on_woken(self, _mask: int) -> None:
         os.eventfd_read(self._wakeup)
         self._woken = False
+
+
+def raise_together(errors: list[BaseException]) -> NoReturn:
+    """Raise one exception as it is, several as a group, `KeyboardInterrupt` and its like first."""
+    urgent = next((each for each in errors if not isinstance(each, Exception)), None)
+    ordinary = [each for each in errors if isinstance(each, Exception)]
+    if len(errors) == 1:
+        raise errors[0]
+    if urgent is None:
+        raise ExceptionGroup("exceptions in handlers", ordinary)
+    raise urgent from (ExceptionGroup("exceptions in handlers", ordinary) if ordinary else None)
 
 
 class _Forks:

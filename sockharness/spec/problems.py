@@ -1,7 +1,7 @@
 """Collects what is wrong with a file, so that all of it is reported at once."""
 
-from collections.abc import Callable, Container, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Mapping
+from types import TracebackType
 from typing import Any
 
 from sockharness.errors import Problem
@@ -35,21 +35,30 @@ class Problems:
         """Return each problem once, in the order of the file."""
         return sorted(self._found, key=lambda problem: problem.location)
 
-    @contextmanager
-    def collect(self) -> Iterator[None]:
-        """Keep the refusal that the body raises, and go on behind it.
+    def collect(self) -> "Problems":
+        """Return what keeps the refusal that a `with` body raises, and goes on behind the body.
 
         Raises:
             TooMany: if it is the last that is told.
         """
-        try:
-            yield
-        except Known:
-            return
-        except Refusal as refusal:
-            self._found[refusal.problem] = None
+        return self
+
+    def __enter__(self) -> None:
+        """Begin a body; bodies nest, and each node of a file is decoded in one."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Refusal):
+            return False
+        if not isinstance(error, Known):
+            self._found[error.problem] = None
             if len(self._found) >= MOST:
                 raise TooMany from None
+        return True
 
     def entries(self, node: MappingNode, keys: tuple[str, ...]) -> dict[str, Node]:
         """Return the entries of a mapping, with a problem for each unknown key."""

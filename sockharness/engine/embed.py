@@ -1,0 +1,332 @@
+"""A reactor inside the loop of asyncio (uvloop too) or trio.
+
+epoll descriptors can be polled themselves, so the host watches one descriptor, `fileno()`, however
+many sockets there are. The host runs an iteration (`turn`) when that is readable, when the next
+timer is due, and when `rearm` says that something else is to be done. Nothing else wakes it.
+
+**Whose reactor.** In asyncio each loop has one, made when `Reactor.current()` is first called in
+it. Only the loop holds it: a `_Leash`, an argument of the loop's reader, is freed when the loop is
+closed or collected, and closes the reactor then, calling no handler. So whatever in the frames
+below `_turn` is raised goes through the loop's exception handler or is raised by a call of its own:
+a traceback with such a frame would hold the leash.
+
+In trio a reactor belongs to a block, `async with attached()`, and to the tasks that begin inside.
+Leaving it is what leaving a scope with a background service is elsewhere in trio: the `async def`
+handlers are cancelled, then everything is closed, calling no handler; nothing is waited for.
+
+**Exceptions** that no handler took (D17) and failed connects for which nobody waited (TCP-139), the
+latter when the loop or block ends, go to asyncio's exception handler with message, exception and
+socket; in trio they are raised out of the block, in groups as by any nursery.
+
+**`async def` handlers** begin after the iteration, in the order of events, and are not serialised
+(TCP-098). trio starts tasks in random order, so there each is seen to begin before the next one.
+"""
+
+import math
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
+
+from sockharness.engine import hosts
+from sockharness.engine.hosts import Call, Failure
+from sockharness.engine.reactor import Reactor, raise_together
+from sockharness.errors import UsageError
+
+if TYPE_CHECKING:
+    import asyncio
+
+    import trio
+
+_hosts: "WeakKeyDictionary[asyncio.AbstractEventLoop, ref[_InAsyncio]]" = WeakKeyDictionary()
+_attached: ContextVar[Reactor] = ContextVar("attached")
+
+
+def current(library: str) -> Reactor:
+    """Return the reactor of the loop that is running in this thread."""
+    if library == "trio":
+        reactor = _attached.get(None)
+        if reactor is None or reactor.closed or not reactor.in_thread:
+            raise UsageError("in trio: expected to be inside `async with sockharness.attached():`")
+        return reactor
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    made = _hosts.get(loop)
+    host = None if made is None else made()
+    if host is None or host.reactor.closed:
+        host = _InAsyncio(loop)
+        _hosts[loop] = ref(host)
+    return host.reactor
+
+
+@asynccontextmanager
+async def attached() -> AsyncIterator[Reactor]:
+    """Run a reactor inside trio: `async with sockharness.attached() as reactor:`.
+
+    It is `Reactor.current()` inside the block and in tasks that begin there. Leaving the block
+    cancels the `async def` handlers and closes all sockets and listeners, calling no handler.
+
+    Raises:
+        ExceptionGroup: what the block raised, and handlers, and nobody took (D17).
+        UsageError: not inside trio; asyncio needs no such block.
+    """
+    if hosts.running() != "trio":
+        raise UsageError("attached: expected to be inside trio; asyncio needs no such block")
+    import trio
+
+    with Reactor() as reactor:
+        async with trio.open_nursery() as nursery:
+            host = _InTrio(reactor, nursery)
+            token = _attached.set(reactor)
+            nursery.start_soon(host.run)
+            try:
+                yield reactor
+            finally:
+                _attached.reset(token)
+                nursery.start_soon(host.leave)
+                nursery.cancel_scope.cancel()
+
+
+async def called_back(calling: Callable[[Callable[[], object]], Any]) -> None:
+    """Suspend this task until a function was called, in whatever thread.
+
+    Args:
+        calling: gets the function and returns a context manager; only inside it is it called.
+    """
+    library = hosts.running()
+    if not library:
+        raise UsageError("await: expected a running asyncio or trio loop; use result() elsewhere")
+    bell = _in_trio() if library == "trio" else _in_asyncio()
+    ring, wait = bell
+    with calling(ring):
+        await wait()
+
+
+def _in_asyncio() -> tuple[Callable[[], object], Callable[[], Any]]:
+    import asyncio
+
+    loop, event, here = asyncio.get_running_loop(), asyncio.Event(), threading.get_ident()
+
+    def ring() -> None:
+        if threading.get_ident() == here:
+            event.set()
+        else:
+            with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+                loop.call_soon_threadsafe(event.set)
+
+    return ring, event.wait
+
+
+def _in_trio() -> tuple[Callable[[], object], Callable[[], Any]]:
+    import trio
+
+    token, event = trio.lowlevel.current_trio_token(), trio.Event()
+
+    def ring() -> None:
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(event.set)
+
+    return ring, event.wait
+
+
+class _Leash:
+    """Closes the reactor when the loop lets go of this."""
+
+    __slots__ = ("_host",)
+
+    def __init__(self, host: "_InAsyncio") -> None:
+        self._host = host
+
+    def __del__(self) -> None:
+        self._host.end()
+
+
+class _InAsyncio:
+    """Drives a reactor of its own from an asyncio loop."""
+
+    name = "asyncio"
+
+    def __init__(self, loop: "asyncio.AbstractEventLoop") -> None:
+        self._loop = loop
+        self._calls: list[Call] = []
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._alarm: asyncio.Handle | None = None
+        self._due = math.inf  # when the alarm goes off
+        self.reactor = Reactor()
+        self.reactor.attach(self)
+        loop.add_reader(self.reactor.fileno(), self._turn, _Leash(self))
+
+    def rearm(self) -> None:
+        """See to it that the loop runs an iteration in time."""
+        delay = 0.0 if self._calls else self.reactor.poll_timeout()
+        if delay is None:
+            return
+        due = self.reactor.now() + delay
+        if due >= self._due:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._due = due
+        # In whole milliseconds, upwards: uvloop rounds, and early is too often.
+        self._alarm = (
+            self._loop.call_later(math.ceil(delay * 1000) / 1000, self._on_alarm)
+            if delay
+            else self._loop.call_soon(self._on_alarm)
+        )
+
+    def spawn(self, call: Call) -> Call:
+        """Begin the call after the iteration."""
+        self._calls.append(call)
+        if not self.reactor.running:
+            self.rearm()
+        return call
+
+    def take(self, failures: list[Failure]) -> None:
+        """Give exceptions to the loop's exception handler, as asyncio does with a callback's."""
+        for error, source in failures:
+            if isinstance(error, (KeyboardInterrupt, SystemExit)) and not self._loop.is_closed():
+                self._loop.call_soon(_raise, error)
+                continue
+            text = f"unhandled exception in a handler of {source!r}" if source else "in a callback"
+            context = {"message": text, "exception": error}
+            self._loop.call_exception_handler(context | ({"socket": source} if source else {}))
+
+    def detach(self) -> None:
+        """Let go of the loop."""
+        for call in self._calls:
+            call.coroutine.close()
+        self._calls.clear()
+        if self._loop.is_closed():
+            return
+        self._loop.remove_reader(self.reactor.fileno())
+        if self._alarm is not None:
+            self._alarm.cancel()
+        for task in self._tasks:
+            task.cancel()
+
+    def end(self) -> None:
+        """Close the reactor: the loop has ended."""
+        reactor = self.reactor
+        if reactor.host is not self or reactor.is_foreign:
+            return
+        reactor.adopt_thread()  # a loop may be closed by any thread
+        reactor.report_unclaimed()
+        reactor.raise_failures()
+        reactor.close()
+
+    def _on_alarm(self) -> None:
+        self._alarm, self._due = None, math.inf
+        if not self.reactor.closed:
+            self._turn()
+
+    def _turn(self, _leash: _Leash | None = None) -> None:
+        self.reactor.turn()
+        if self._calls:
+            self._begin()
+        self.rearm()
+
+    def _begin(self) -> None:
+        calls, self._calls = self._calls, []
+        for call in calls:
+            task = self._loop.create_task(call.coroutine)
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._on_done, call))
+
+    def _on_done(self, call: Call, task: "asyncio.Future[Any]") -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+            self.take([(error, call.socket)])  # of those two the loop has heard already
+        if call.then is not None:
+            call.then()
+
+
+class _InTrio:
+    """Drives a reactor from a task of a trio nursery."""
+
+    name = "trio"
+
+    def __init__(self, reactor: Reactor, nursery: "trio.Nursery") -> None:
+        self._reactor = reactor
+        self._nursery = nursery
+        self._calls: list[Call] = []
+        self._nap: trio.CancelScope | None = None  # while the task sleeps
+        self._leaving = False
+        reactor.attach(self)
+
+    def rearm(self) -> None:
+        """See to it that the task wakes up in time; while it is awake it looks by itself."""
+        delay = 0.0 if self._calls else self._reactor.poll_timeout()
+        if self._nap is not None and delay is not None:
+            import trio
+
+            self._nap.deadline = min(self._nap.deadline, trio.current_time() + delay)
+
+    def spawn(self, call: Call) -> Call:
+        """Begin the call after the iteration."""
+        self._calls.append(call)
+        if not self._reactor.running:
+            self.rearm()
+        return call
+
+    def take(self, failures: list[Failure]) -> None:
+        """Raise the exceptions, in the task and so out of the block."""
+        if failures:
+            raise_together([error for error, _ in failures])
+
+    def detach(self) -> None:
+        """Let the task end."""
+        import trio
+
+        for call in self._calls:
+            call.coroutine.close()
+        self._calls.clear()
+        trio.lowlevel.notify_closing(self._reactor.fileno())
+
+    async def run(self) -> None:
+        """Drive the reactor until it is closed."""
+        import trio
+
+        reactor = self._reactor
+        while not reactor.closed:
+            reactor.turn()
+            while self._calls:
+                await self._nursery.start(self._call, self._calls.pop(0))
+            with self._napping() as nap, suppress(trio.ClosedResourceError):
+                delay = reactor.poll_timeout()
+                if delay is not None:
+                    nap.deadline = trio.current_time() + delay
+                await trio.lowlevel.wait_readable(reactor.fileno())
+
+    async def leave(self) -> None:
+        """Raise what is left to be told when the block is left."""
+        self._leaving = True
+        if not self._reactor.closed:
+            self._reactor.report_unclaimed()
+            self._reactor.raise_failures()
+
+    @contextmanager
+    def _napping(self) -> "Iterator[trio.CancelScope]":
+        import trio
+
+        with trio.CancelScope() as self._nap:
+            try:
+                yield self._nap
+            finally:
+                self._nap = None
+
+    async def _call(self, call: Call, *, task_status: "trio.TaskStatus[None]") -> None:
+        task_status.started()
+        try:
+            await call.coroutine
+        finally:
+            if call.then is not None and not self._leaving:
+                call.then()
+
+
+def _raise(error: BaseException) -> None:
+    raise error

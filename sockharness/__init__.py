@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from sockharness import match as match
     from sockharness.engine.connecting import Connecting as Connecting
     from sockharness.engine.connector import connect as connect
+    from sockharness.engine.embed import attached as attached
     from sockharness.engine.listener import Listener as Listener
     from sockharness.engine.listener import listen as listen
     from sockharness.engine.reactor import Reactor as Reactor
+    from sockharness.engine.sink import ArrayBufferSink as ArrayBufferSink
     from sockharness.engine.stream import ReadyState as ReadyState
     from sockharness.engine.stream import Socket as Socket
     from sockharness.errors import ClosedError as ClosedError
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from sockharness.harness import TcpServerFactory as TcpServerFactory
 
 _HOMES = {
+    "ArrayBufferSink": "sockharness.engine.sink",
     "ClosedError": "sockharness.errors",
     "Connecting": "sockharness.engine.connecting",
     "Connection": "sockharness.facade.tcp",
@@ -41,6 +44,7 @@ _HOMES = {
     "TcpServerFactory": "sockharness.harness",
     "Unavailable": "sockharness.errors",
     "UsageError": "sockharness.errors",
+    "attached": "sockharness.engine.embed",
     "connect": "sockharness.engine.connector",
     "listen": "sockharness.engine.listener",
 }

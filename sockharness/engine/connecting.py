@@ -16,15 +16,14 @@ takes the place of the error for whoever waits (TCP-109), and is D17 if nobody d
 
 import errno
 import socket as _socket
-import sys
 import threading
-from collections.abc import Generator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from select import EPOLLERR, EPOLLHUP, EPOLLOUT
 from typing import Any
 
-from sockharness.engine import options, sockopts
+from sockharness.engine import hosts, options, sockopts
 from sockharness.engine.handlers import HandlerGroup, Handlers
 from sockharness.engine.kernel import AddressInfo
 from sockharness.engine.reactor import Reactor
@@ -56,7 +55,7 @@ class Settings:
 class Connecting:
     """A connection attempt; made by `connect`.
 
-    Only `result` and `cancel` may be called in another thread than the reactor's.
+    Only `result`, `cancel` and awaiting may be done in another thread than the reactor's.
     """
 
     __slots__ = (
@@ -79,7 +78,7 @@ class Connecting:
     def __init__(self, reactor: Reactor, handlers: Handlers, settings: Settings) -> None:
         """Make an attempt that has not begun; `connect` is the way to make one."""
         self._reactor = reactor
-        self._group = HandlerGroup(handlers)
+        self._group = HandlerGroup(handlers, reactor)
         self._settings = settings
         self._settled = False
         self._awaited = False
@@ -90,7 +89,7 @@ class Connecting:
         self._sock: _socket.socket | None = None
         self._target: Any = None
         self._timer: Timer | None = None
-        self._waiters: list[threading.Event] = []
+        self._waiters: list[Callable[[], object]] = []
         reactor.ref()
         reactor.add(self)
         if settings.timeout is not None:
@@ -103,12 +102,29 @@ class Connecting:
         return f"<Connecting {self._error!r}>" if self._error else f"<Connecting {self._socket!r}>"
 
     def __await__(self) -> Generator[Any, None, Socket]:
-        """Not available yet: awaiting needs a reactor inside asyncio or trio, a later version's.
+        """Return the socket as `result` does: `socket = await connecting`, in asyncio and trio.
+
+        Cancelling one who awaits it is `cancel()`, for all others too. Once settled there is
+        nothing to cancel: `open` has run, and the socket is its handlers'.
 
         Raises:
-            UsageError: always; use `result()`.
+            OSError, socket.gaierror: as `result`.
+            UsageError: no loop is running, or not the one that drives the reactor, so that this
+                would never end.
         """
-        raise UsageError("connect: awaiting comes in a later version; use result()")
+        return self._awaiting().__await__()
+
+    async def _awaiting(self) -> Socket:
+        if not self._settled:
+            self._check_may_await()
+            self._awaited = True
+            try:
+                await hosts.until_rung(self._waiting)
+            except BaseException:
+                with suppress(UsageError):  # closed, and so settled
+                    self.cancel()
+                raise
+        return self.result()
 
     @property
     def settled(self) -> bool:
@@ -348,7 +364,7 @@ class Connecting:
         except BaseException as raised:  # noqa: BLE001 - for whoever waits, else reported
             self._error = raised
             if not self._awaited:
-                self._reactor.report(raised)
+                self._reactor.report(raised, self)
         self._settle()
 
     def _unclaimed(self) -> BaseException | None:
@@ -378,8 +394,8 @@ class Connecting:
         self._settled = True
         self._reactor.unref()
         self._reactor.discard(self)
-        for waiter in self._waiters:
-            waiter.set()
+        for wake in tuple(self._waiters):
+            wake()
 
     def _described(self, error: OSError) -> OSError:
         if isinstance(self._target, tuple):
@@ -389,12 +405,18 @@ class Connecting:
     # Waiting
 
     def _check_may_wait(self) -> None:
-        if _in_host_loop():
+        if hosts.running():
             raise UsageError("result: it would block the running event loop")
         if self._reactor.in_thread and self._reactor.running:
             raise UsageError(
                 "result: it would block the reactor; use the handlers, or wait outside"
             )
+
+    def _check_may_await(self) -> None:
+        if not hosts.running():
+            raise UsageError("await: expected a running asyncio or trio loop; use result()")
+        if self._reactor.in_thread and self._reactor.host is None:
+            raise UsageError("await: the reactor runs in no loop; use result()")
 
     def _wait(self, timeout: float | None) -> None:
         before, self._awaited = self._awaited, True
@@ -407,22 +429,20 @@ class Connecting:
             self._awaited = before
 
     def _wait_for_the_other_thread(self, timeout: float | None) -> None:
-        waiter = threading.Event()
-        self._waiters.append(waiter)
-        if not self._settled:  # settling sets the flag first, then looks for waiters
-            waiter.wait(timeout)
-        self._waiters.remove(waiter)
+        settled = threading.Event()
+        with self._waiting(settled.set):
+            settled.wait(timeout)
+
+    @contextmanager
+    def _waiting(self, wake: Callable[[], object]) -> Iterator[None]:
+        """Have `wake` called when this settles, at once if it has, in whatever thread."""
+        self._waiters.append(wake)
+        try:
+            if self._settled:  # settling sets the flag first, then looks for waiters
+                wake()
+            yield
+        finally:
+            self._waiters.remove(wake)
 
     def _is_settled(self) -> bool:
         return self._settled
-
-
-def _in_host_loop() -> bool:
-    """Whether an asyncio or trio loop is running in this thread; imports neither."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is not None:
-        with suppress(RuntimeError):
-            asyncio.get_running_loop()
-            return True
-    trio = sys.modules.get("trio")
-    return trio is not None and bool(trio.lowlevel.in_trio_run())

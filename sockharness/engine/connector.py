@@ -52,14 +52,15 @@ def connect(
 
     Raises:
         TypeError, ValueError: an option cannot be (TCP-120..130).
-        UsageError: TLS options; an `async def` handler.
+        UsageError: TLS options; an `async def` handler outside asyncio and trio; inside trio, but
+            not inside `attached()`.
     """
     options.no_tls("connect", tls)
-    handlers = Handlers(socket)
+    reactor = Reactor.current() if reactor is None else reactor
+    handlers = Handlers(socket, reactor.host)
     path, adopted = _target(hostname=hostname, port=port, unix=unix, fd=fd)
     options.optional_seconds("handshake_timeout", handshake_timeout)
     by_host = path is None and adopted is None
-    reactor = Reactor.current() if reactor is None else reactor
     reactor.check()
     settings = Settings(
         host=hostname if by_host else None,

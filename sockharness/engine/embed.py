@@ -5,10 +5,10 @@ many sockets there are. The host runs an iteration (`turn`) when that is readabl
 timer is due, and when `rearm` says that something else is to be done. Nothing else wakes it.
 
 **Whose reactor.** In asyncio each loop has one, made when `Reactor.current()` is first called in
-it. Only the loop holds it: a `_Leash`, an argument of the loop's reader, is freed when the loop is
-closed or collected, and closes the reactor then, calling no handler. So whatever in the frames
-below `_turn` is raised goes through the loop's exception handler or is raised by a call of its own:
-a traceback with such a frame would hold the leash.
+it. It ends with the loop, which has no hook for that but frees its callbacks when it is closed: a
+`_Leash` is registered as the callback for writability, which an epoll descriptor never has, and
+closes the reactor when it is freed, calling no handler. Since it is never called, no frame holds
+it, and so no traceback that somebody keeps. A loop that was never closed says so itself.
 
 In trio a reactor belongs to a block, `async with attached()`, and to the tasks that begin inside.
 Leaving it is what leaving a scope with a background service is elsewhere in trio: the `async def`
@@ -23,9 +23,8 @@ socket; in trio they are raised out of the block, in groups as by any nursery.
 """
 
 import math
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -60,6 +59,7 @@ def current(library: str) -> Reactor:
     if host is None or host.reactor.closed:
         host = _InAsyncio(loop)
         _hosts[loop] = ref(host)
+    host.own_thread()
     return host.reactor
 
 
@@ -87,59 +87,19 @@ async def attached() -> AsyncIterator[Reactor]:
                 yield reactor
             finally:
                 _attached.reset(token)
-                nursery.start_soon(host.leave)
+                nursery.start_soon(host.tell_the_rest)
                 nursery.cancel_scope.cancel()
 
 
-async def called_back(calling: Callable[[Callable[[], object]], Any]) -> None:
-    """Suspend this task until a function was called, in whatever thread.
-
-    Args:
-        calling: gets the function and returns a context manager; only inside it is it called.
-    """
-    library = hosts.running()
-    if not library:
-        raise UsageError("await: expected a running asyncio or trio loop; use result() elsewhere")
-    bell = _in_trio() if library == "trio" else _in_asyncio()
-    ring, wait = bell
-    with calling(ring):
-        await wait()
-
-
-def _in_asyncio() -> tuple[Callable[[], object], Callable[[], Any]]:
-    import asyncio
-
-    loop, event, here = asyncio.get_running_loop(), asyncio.Event(), threading.get_ident()
-
-    def ring() -> None:
-        if threading.get_ident() == here:
-            event.set()
-        else:
-            with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-                loop.call_soon_threadsafe(event.set)
-
-    return ring, event.wait
-
-
-def _in_trio() -> tuple[Callable[[], object], Callable[[], Any]]:
-    import trio
-
-    token, event = trio.lowlevel.current_trio_token(), trio.Event()
-
-    def ring() -> None:
-        with suppress(trio.RunFinishedError):
-            token.run_sync_soon(event.set)
-
-    return ring, event.wait
-
-
 class _Leash:
-    """Closes the reactor when the loop lets go of this."""
+    """Closes the reactor when the loop lets go of this; never called."""
 
     __slots__ = ("_host",)
 
     def __init__(self, host: "_InAsyncio") -> None:
         self._host = host
+
+    def __call__(self) -> None: ...
 
     def __del__(self) -> None:
         self._host.end()
@@ -158,7 +118,8 @@ class _InAsyncio:
         self._due = math.inf  # when the alarm goes off
         self.reactor = Reactor()
         self.reactor.attach(self)
-        loop.add_reader(self.reactor.fileno(), self._turn, _Leash(self))
+        loop.add_reader(self.reactor.fileno(), self._turn)
+        loop.add_writer(self.reactor.fileno(), _Leash(self))
 
     def rearm(self) -> None:
         """See to it that the loop runs an iteration in time."""
@@ -166,7 +127,7 @@ class _InAsyncio:
         if delay is None:
             return
         due = self.reactor.now() + delay
-        if due >= self._due:
+        if due >= self._due or self._loop.is_closed():
             return
         if self._alarm is not None:
             self._alarm.cancel()
@@ -191,9 +152,11 @@ class _InAsyncio:
             if isinstance(error, (KeyboardInterrupt, SystemExit)) and not self._loop.is_closed():
                 self._loop.call_soon(_raise, error)
                 continue
-            text = f"unhandled exception in a handler of {source!r}" if source else "in a callback"
-            context = {"message": text, "exception": error}
-            self._loop.call_exception_handler(context | ({"socket": source} if source else {}))
+            context: dict[str, Any] = {"message": "exception in a callback", "exception": error}
+            if source is not None:
+                context["message"] = f"exception in a handler of {source!r}"
+                context["socket"] = source
+            self._loop.call_exception_handler(context)
 
     def detach(self) -> None:
         """Let go of the loop."""
@@ -203,6 +166,7 @@ class _InAsyncio:
         if self._loop.is_closed():
             return
         self._loop.remove_reader(self.reactor.fileno())
+        self._loop.remove_writer(self.reactor.fileno())
         if self._alarm is not None:
             self._alarm.cancel()
         for task in self._tasks:
@@ -211,19 +175,25 @@ class _InAsyncio:
     def end(self) -> None:
         """Close the reactor: the loop has ended."""
         reactor = self.reactor
-        if reactor.host is not self or reactor.is_foreign:
+        if reactor.host is not self or reactor.is_foreign or not self._loop.is_closed():
             return
-        reactor.adopt_thread()  # a loop may be closed by any thread
+        self.own_thread()
         reactor.report_unclaimed()
         reactor.raise_failures()
         reactor.close()
+
+    def own_thread(self) -> None:
+        """Follow the loop: it may run in one thread and then in another, or be closed there."""
+        if not self.reactor.in_thread:
+            self.reactor.adopt_thread()
 
     def _on_alarm(self) -> None:
         self._alarm, self._due = None, math.inf
         if not self.reactor.closed:
             self._turn()
 
-    def _turn(self, _leash: _Leash | None = None) -> None:
+    def _turn(self) -> None:
+        self.own_thread()
         self.reactor.turn()
         if self._calls:
             self._begin()
@@ -255,7 +225,6 @@ class _InTrio:
         self._nursery = nursery
         self._calls: list[Call] = []
         self._nap: trio.CancelScope | None = None  # while the task sleeps
-        self._leaving = False
         reactor.attach(self)
 
     def rearm(self) -> None:
@@ -289,42 +258,39 @@ class _InTrio:
 
     async def run(self) -> None:
         """Drive the reactor until it is closed."""
-        import trio
-
-        reactor = self._reactor
-        while not reactor.closed:
-            reactor.turn()
+        while not self._reactor.closed:
+            self._reactor.turn()
             while self._calls:
                 await self._nursery.start(self._call, self._calls.pop(0))
-            with self._napping() as nap, suppress(trio.ClosedResourceError):
-                delay = reactor.poll_timeout()
-                if delay is not None:
-                    nap.deadline = trio.current_time() + delay
-                await trio.lowlevel.wait_readable(reactor.fileno())
+            await self._sleep()
 
-    async def leave(self) -> None:
+    async def tell_the_rest(self) -> None:
         """Raise what is left to be told when the block is left."""
-        self._leaving = True
         if not self._reactor.closed:
             self._reactor.report_unclaimed()
             self._reactor.raise_failures()
 
-    @contextmanager
-    def _napping(self) -> "Iterator[trio.CancelScope]":
+    async def _sleep(self) -> None:
         import trio
 
-        with trio.CancelScope() as self._nap:
-            try:
-                yield self._nap
-            finally:
-                self._nap = None
+        if self._reactor.closed:
+            return
+        with trio.CancelScope() as self._nap, suppress(trio.ClosedResourceError):
+            self.rearm()
+            await trio.lowlevel.wait_readable(self._reactor.fileno())
+        self._nap = None
 
     async def _call(self, call: Call, *, task_status: "trio.TaskStatus[None]") -> None:
+        import trio
+
         task_status.started()
         try:
             await call.coroutine
+        except trio.Cancelled:  # the block is left, which closes without calling a handler
+            call.then = None
+            raise
         finally:
-            if call.then is not None and not self._leaving:
+            if call.then is not None:
                 call.then()
 
 

@@ -3,7 +3,11 @@
 Handlers belong to a group, not to a socket: a listener and all connections it accepted share one,
 a client socket has its own. So `reload` is one assignment and reaches every connection at once,
 also when it is called on an accepted socket (TCP-170..172). Functions are looked up when the group
-is made; changing the mapping later changes nothing (TCP-004).
+is made; changing the mapping later changes nothing (TCP-004). An exception in one of them goes to
+the group's `error`, and never out of the call that ran the handler.
+
+An `async def` handler is wrapped: to call it is to leave its coroutine to the host that drives the
+reactor, which must therefore be known. `alpn_callback` has to answer at once and cannot be one.
 
 A handler that was not given is `None` here. At least one of `data` and `drain` must be given, as in
 Bun (TCP-122).
@@ -15,10 +19,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sockharness.engine.hosts import Call, Host
 from sockharness.errors import UsageError
 
 if TYPE_CHECKING:
     from sockharness.engine.listener import Listener
+    from sockharness.engine.reactor import Reactor
     from sockharness.engine.stream import Socket
 
 HANDLER_NAMES = (
@@ -39,7 +45,7 @@ HANDLER_NAMES = (
 
 Handler = Callable[..., object]
 
-_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_ANSWERS_AT_ONCE = "alpn_callback"
 
 
 class Handlers:
@@ -61,19 +67,21 @@ class Handlers:
     server_name: Handler | None
     alpn_callback: Handler | None
 
-    def __init__(self, source: object) -> None:
+    def __init__(self, source: object, host: Host | None = None) -> None:
         """Read a mapping, or an object (instance, class, module) with handlers as attributes.
+
+        Args:
+            source: what has the handlers.
+            host: who runs `async def` handlers: that of the reactor.
 
         Raises:
             TypeError: an unknown name in a mapping, an attribute `on_<handler>`, a handler that
-                cannot be called, neither `data` nor `drain`.
-            UsageError: an `async def` handler; they need a reactor inside asyncio or trio.
+                cannot be called or is an asynchronous generator, neither `data` nor `drain`.
+            UsageError: an `async def` handler without host, or one that has to answer at once.
         """
         given = _from_mapping(source) if isinstance(source, Mapping) else _from_object(source)
         for name in HANDLER_NAMES:
-            handler = given.get(name)
-            _check_handler(name, handler)
-            setattr(self, name, handler)
+            setattr(self, name, _checked(name, given.get(name), host))
         if self.data is None and self.drain is None:
             raise TypeError("socket: expected at least one of the handlers 'data' and 'drain'")
 
@@ -91,12 +99,39 @@ class HandlerGroup:
         connections: the open sockets of the group, oldest first.
     """
 
-    __slots__ = ("connections", "handlers", "listener")
+    __slots__ = ("_reactor", "connections", "handlers", "listener")
 
-    def __init__(self, handlers: Handlers, listener: "Listener | None" = None) -> None:
+    def __init__(
+        self, handlers: Handlers, reactor: "Reactor", listener: "Listener | None" = None
+    ) -> None:
         self.handlers = handlers
         self.listener = listener
         self.connections: dict[Socket, None] = {}
+        self._reactor = reactor
+
+    def call(self, handler: Handler, socket: "Socket", *args: Any) -> Call | None:
+        """Call one of the handlers; return the call that it left to the host, if it did."""
+        try:
+            result = handler(socket, *args)
+        except BaseException as error:  # noqa: BLE001 - reported, see `failed`
+            self.failed(error, socket)
+            return None
+        return result if isinstance(result, Call) else None
+
+    def failed(self, error: BaseException, socket: "Socket") -> None:
+        """Give a handler's exception to `error`, or to whoever runs the reactor (TCP-101, D17)."""
+        handler = self.handlers.error
+        if handler is None or not isinstance(error, Exception):
+            self._reactor.report(error, socket)
+            return
+        try:
+            handler(socket, error)
+        except BaseException as second:  # noqa: BLE001 - reported (TCP-107)
+            self._reactor.report(second, socket)
+
+    def reload(self, source: object) -> None:
+        """Replace all handlers; if it raises, nothing has changed."""
+        self.handlers = Handlers(source, self._reactor.host)
 
 
 def _from_mapping(source: Mapping[Any, Any]) -> dict[str, Any]:
@@ -121,23 +156,36 @@ def _from_object(source: object) -> dict[str, Any]:
     return {name: getattr(source, name, None) for name in HANDLER_NAMES}
 
 
-def _check_handler(name: str, handler: object) -> None:
+def _checked(name: str, handler: object, host: Host | None) -> Handler | None:
     if handler is None:
-        return
-    if not callable(handler):
+        return None
+    if not callable(handler) or _has_code(handler, inspect.CO_ASYNC_GENERATOR):
         raise TypeError(f"socket: handler {name!r}: expected a function, got {handler!r}")
-    if _is_async(handler):
+    if not _has_code(handler, inspect.CO_COROUTINE):
+        return handler
+    if name == _ANSWERS_AT_ONCE:
+        raise UsageError(f"socket: handler {name!r} is async def, but must answer at once")
+    if host is None:
         raise UsageError(
             f"socket: handler {name!r} is async def, which needs a reactor inside asyncio or trio"
         )
+    return _spawning(handler, host)
 
 
-def _is_async(handler: object) -> bool:
+def _spawning(handler: Handler, host: Host) -> Handler:
+    def spawn(socket: object, *args: Any) -> Call:
+        coroutine: Any = handler(socket, *args)
+        return host.spawn(Call(coroutine, socket))
+
+    return spawn
+
+
+def _has_code(handler: object, kind: int) -> bool:
     while isinstance(handler, functools.partial):
         handler = handler.func
-    return _has_async_code(handler) or _has_async_code(getattr(type(handler), "__call__", None))  # noqa: B004 - its kind, not its existence
+    return _is_code_of(handler, kind) or _is_code_of(getattr(type(handler), "__call__", None), kind)  # noqa: B004 - its kind, not its existence
 
 
-def _has_async_code(function: object) -> bool:
+def _is_code_of(function: object, kind: int) -> bool:
     code = getattr(getattr(function, "__func__", function), "__code__", None)
-    return code is not None and bool(code.co_flags & _ASYNC)
+    return code is not None and bool(code.co_flags & kind)

@@ -1,16 +1,18 @@
-"""Loops of others: which one is running here, and what a reactor asks of the one that drives it.
+"""Loops of others: which one runs here, what a reactor asks of its own, how a task waits in any.
 
 Nothing is imported to find out: a library that nobody has imported is not running. trio can run
 inside asyncio (guest mode) and asyncio inside trio; then the one whose code is running counts.
 """
 
 import sys
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Protocol
 
 # An exception that no handler took, and the object whose handler raised it, if it was one.
 Failure = tuple[BaseException, object]
+Ring = Callable[[], object]
 
 
 class Call:
@@ -67,3 +69,41 @@ def running() -> str:
             asyncio.get_running_loop()
             return "asyncio"
     return "trio" if trio is not None and trio.lowlevel.in_trio_run() else ""
+
+
+async def until_rung(listening: Callable[[Ring], AbstractContextManager[object]]) -> None:
+    """Suspend this task of asyncio or trio until a function was called, in whatever thread.
+
+    Args:
+        listening: gets the function; it is called inside the context manager that this returns.
+    """
+    ring, wait = _trio_bell() if running() == "trio" else _asyncio_bell()
+    with listening(ring):
+        await wait()
+
+
+def _asyncio_bell() -> tuple[Ring, Callable[[], Awaitable[object]]]:
+    import asyncio
+
+    loop, event, here = asyncio.get_running_loop(), asyncio.Event(), threading.get_ident()
+
+    def ring() -> None:
+        if threading.get_ident() == here:
+            event.set()
+        else:
+            with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+                loop.call_soon_threadsafe(event.set)
+
+    return ring, event.wait
+
+
+def _trio_bell() -> tuple[Ring, Callable[[], Awaitable[object]]]:
+    import trio
+
+    token, event = trio.lowlevel.current_trio_token(), trio.Event()
+
+    def ring() -> None:
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(event.set)
+
+    return ring, event.wait

@@ -80,7 +80,7 @@ class Listener:
         self.data = data
         self._reactor = reactor
         self._binding = binding
-        self._group = HandlerGroup(handlers, self)
+        self._group = HandlerGroup(handlers, reactor, self)
         self._half_open = half_open
         self._pause_on_connect = pause_on_connect
         self._exhausted = False
@@ -140,7 +140,7 @@ class Listener:
         If it raises, nothing has changed (TCP-174). Raises as `listen`.
         """
         self._reactor.check()
-        self._group.handlers = Handlers(socket)
+        self._group.reload(socket)
 
     def stop(self, close_active: bool = False) -> None:  # noqa: FBT001, FBT002 - Bun's signature
         """Stop listening; with `close_active`, `end()` the accepted sockets, newest first.
@@ -339,12 +339,14 @@ def listen(
 
     Raises:
         TypeError, ValueError: an option cannot be (TCP-120..130).
-        UsageError: TLS options; an `async def` handler.
+        UsageError: TLS options; an `async def` handler outside asyncio and trio; inside trio, but
+            not inside `attached()`.
         OSError: with `.code`, such as `"EADDRINUSE"` (TCP-131..135).
         socket.gaierror: the name cannot be looked up; `.code` as `"ENOTFOUND"`.
     """
     options.no_tls("listen", tls)
-    handlers = Handlers(socket)
+    reactor = Reactor.current() if reactor is None else reactor
+    handlers = Handlers(socket, reactor.host)
     path = options.target("listen", hostname=hostname, port=port, unix=unix)
     for name, value in (("reuse_port", reuse_port), ("ipv6_only", ipv6_only)):
         if options.flag(name, value) and path is not None:
@@ -352,7 +354,6 @@ def listen(
     options.flag("allow_half_open", allow_half_open)
     options.flag("pause_on_connect", pause_on_connect)
     options.optional_seconds("handshake_timeout", handshake_timeout)
-    reactor = Reactor.current() if reactor is None else reactor
     reactor.check()
     binding = Binding(
         reactor.kernel,

@@ -248,7 +248,7 @@ class Reactor:
         set. Raises `UsageError` inside a callback, in a foreign thread, in a forked child, and for
         a reactor that runs inside another loop.
         """
-        self._check_inline("run_once")
+        self.check_inline("run_once")
         self._iterate(timeout)
         if self._failures:
             self.raise_failures()
@@ -281,7 +281,7 @@ class Reactor:
         The condition is looked at first and after every iteration. At least one iteration is run
         before the answer is `False`. Raises what callbacks raise, as `run_once`.
         """
-        self._check_inline("run_until")
+        self.check_inline("run_until")
         deadline = None if timeout is None else self._monotonic() + timeout
         remaining = timeout
         while not condition():
@@ -298,7 +298,7 @@ class Reactor:
         Raises what callbacks raise, and at the end the failures of connects for which nobody
         waited (TCP-139).
         """
-        self._check_inline("run")
+        self.check_inline("run")
         while self._references or self._timers.references or self._posted or self._failures:
             self.run_once()
         self.report_unclaimed()
@@ -320,7 +320,7 @@ class Reactor:
 
     def attach(self, host: Host) -> None:
         """Let a host drive this reactor from now on, until it is closed."""
-        self._check_inline("attach")
+        self.check_inline("attach")
         self._host = host
 
     @property
@@ -375,6 +375,14 @@ class Reactor:
         if self._thread != threading.get_ident():
             raise UsageError("the reactor belongs to another thread; use call_soon_threadsafe")
         self._check_process()
+
+    def check_inline(self, function: str) -> None:
+        """Raise `UsageError` unless the calling thread may run this itself."""
+        self.check()
+        if self._host is not None:
+            raise UsageError(
+                f"{function}: the reactor runs inside {self._host.name}; await instead"
+            )
 
     # For the handles
 
@@ -486,11 +494,6 @@ class Reactor:
             raise ClosedError("the reactor is closed")
         self.check()
         return self._poller
-
-    def _check_inline(self, function: str) -> None:
-        self.check()
-        if self._host is not None:
-            raise UsageError(f"{function}: the reactor runs inside {self._host.name}; await instead")
 
     def _check_process(self) -> None:
         if self._generation != _forks.count:

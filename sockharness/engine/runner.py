@@ -27,6 +27,9 @@ class ThreadRunner:
         reactor: what to run; the caller's to close after `close()`, and the thread's until then.
             Without one the runner makes its own and closes it.
 
+    Raises:
+        UsageError: the reactor is another thread's, or runs inside asyncio or trio.
+
     Attributes:
         reactor: what is run; `Reactor.current()` on the thread.
         on_exception: called on the thread with each exception that no handler took.
@@ -52,6 +55,7 @@ class ThreadRunner:
         self.on_exception = on_exception
         self._owned = reactor is None
         self.reactor = reactor or Reactor()
+        self.reactor.check_inline("ThreadRunner")
         self._closed = False
         self._stopping = False
         self._lock = threading.Lock()

@@ -28,6 +28,13 @@ class State(enum.Enum):
     CLOSED = "closed"
 
 
+class ReadyState(enum.IntEnum):
+    """What `Socket.ready_state` can be."""
+
+    OPEN = 1
+    CLOSED = -1
+
+
 class Happening(enum.Enum):
     """What takes a socket from one state to another; closing is possible in all of them."""
 

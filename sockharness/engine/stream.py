@@ -16,7 +16,7 @@ received before is delivered first, then comes `close(socket, error)` (D5).
 **Reading.** One `recv` per chunk, at most 512 KiB (TCP-088), again while chunks come back full, at
 most `_READS_PER_EVENT` times, so that a fast peer does not starve the others. Once the kernel says
 that the peer has finished, reading goes on to the end, so that `data`, `end` and `close` come in
-one turn (TCP-099).
+one turn (TCP-099). The automatic close after `end` waits for an `async def end`.
 
 **Interest.** epoll reports EPOLLERR and EPOLLHUP whether asked or not, as long as they hold. When
 nothing is to be read (paused, or the peer has ended), that would be a busy loop; so then the
@@ -27,7 +27,6 @@ Longer than other files because the surface of a socket is wide; what can be sai
 state is elsewhere: `states`, `chunk`, `names`, `sockopts`.
 """
 
-import enum
 import errno
 import socket as _socket
 from contextlib import suppress
@@ -36,9 +35,11 @@ from typing import TYPE_CHECKING, Any
 
 from sockharness.engine import names, options, sockopts
 from sockharness.engine.chunk import Data, chunk_of
-from sockharness.engine.handlers import Handler, HandlerGroup, Handlers
+from sockharness.engine.handlers import HandlerGroup
+from sockharness.engine.hosts import Call
 from sockharness.engine.reactor import RECEIVE_BUFFER_SIZE, Reactor
 from sockharness.engine.states import NEXT, RIGHTS, Happening, State
+from sockharness.engine.states import ReadyState as ReadyState
 from sockharness.engine.timers import Timer
 from sockharness.errors import os_error, with_code
 
@@ -49,13 +50,6 @@ _READS_PER_EVENT = 8
 _BACK_PRESSURE = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # D5
 _READABLE = EPOLLIN | EPOLLRDHUP
 _GONE = EPOLLERR | EPOLLHUP
-
-
-class ReadyState(enum.IntEnum):
-    """What `Socket.ready_state` can be."""
-
-    OPEN = 1
-    CLOSED = -1
 
 
 # Looked up in every event: a global costs less than an attribute of an enum.
@@ -78,6 +72,7 @@ class Socket:
         "__weakref__",
         "_armed",
         "_bytes_written",
+        "_end_call",
         "_error",
         "_fd",
         "_group",
@@ -107,6 +102,7 @@ class Socket:
         self._armed = False  # waiting for writability
         self._leftover: memoryview | None = None  # of end(data), still to be sent
         self._error: OSError | None = None  # why it is BROKEN
+        self._end_call: Call | None = None  # an `async def end` that has not ended yet
         self._timer: Timer | None = None
         self._referenced = False
         self._local: Any = None
@@ -317,7 +313,7 @@ class Socket:
         """
         self._reactor.check()
         if self._state is not _CLOSED:
-            self._group.handlers = Handlers(socket)
+            self._group.reload(socket)
 
     # Options
 
@@ -407,13 +403,13 @@ class Socket:
         self._update()
         drain = self._group.handlers.drain
         if drain is not None:
-            self._call(drain)
+            self._group.call(drain, self)
 
     def _on_timeout(self) -> None:
         self._timer = None
         timeout = self._group.handlers.timeout
         if timeout is not None:
-            self._call(timeout)
+            self._group.call(timeout, self)
 
     def _on_gone(self, mask: int) -> None:
         """Handle an error or the end of both directions while nothing may be read."""
@@ -422,7 +418,7 @@ class Socket:
             self._close(self._error)
         elif number:
             self._close(os_error(number))
-        elif mask & EPOLLHUP and not RIGHTS[self._state].read:
+        elif mask & EPOLLHUP and not RIGHTS[self._state].read and self._end_call is None:
             self._close(None)
 
     def _read(self, *, to_the_end: bool) -> None:
@@ -443,8 +439,8 @@ class Socket:
             if data is not None:
                 try:
                     data(self, buffer[:count])
-                except BaseException as error:  # noqa: BLE001 - reported, see `_failed`
-                    self._failed(error)
+                except BaseException as error:  # noqa: BLE001 - reported; `call` written out
+                    self._group.failed(error, self)
                 if self._paused or (self._state is not _OPEN and not RIGHTS[self._state].read):
                     return
             if count < RECEIVE_BUFFER_SIZE and not to_the_end:
@@ -471,10 +467,15 @@ class Socket:
         elif was is State.SHUT or end is None:  # TCP-032, TCP-030, TCP-046
             self._close(None)
         else:
-            self._call(end)
-            self._after_end()
+            self._end_call = self._group.call(end, self)
+            if self._end_call is None:
+                self._after_end()
+            else:  # an `async def`
+                self._end_call.then = self._after_end
+                self._update()
 
     def _after_end(self) -> None:
+        self._end_call = None
         if self._state is _CLOSED:
             return
         if self._half_open or self._state in (State.FINISHING, _BROKEN):
@@ -537,7 +538,7 @@ class Socket:
         self._release()
         close = self._group.handlers.close
         if close is not None:
-            self._call(close, error)
+            self._group.call(close, self, error)
 
     def _release(self) -> None:
         """Let go of everything; from here on the socket is closed."""
@@ -559,35 +560,16 @@ class Socket:
         self._group.connections.pop(self, None)
         sock.close()
 
-    # Calling handlers
-
     def _call_open(self) -> None:
         handler = self._group.handlers.open
         if handler is None:
             return
         try:
             handler(self)
-        except BaseException as error:  # noqa: BLE001 - reported, see `_failed`
-            self._failed(error)
+        except BaseException as error:  # noqa: BLE001 - reported, see `failed`
+            self._group.failed(error, self)
             if self._leftover is None:  # a rest of end(data) closes by itself
                 self._close(None)
-
-    def _call(self, handler: Handler, *args: Any) -> None:
-        try:
-            handler(self, *args)
-        except BaseException as error:  # noqa: BLE001 - reported, see `_failed`
-            self._failed(error)
-
-    def _failed(self, error: BaseException) -> None:
-        """Give a handler's exception to `error`, or to whoever runs the reactor (TCP-101, D17)."""
-        handler = self._group.handlers.error
-        if handler is None or not isinstance(error, Exception):
-            self._reactor.report(error)
-            return
-        try:
-            handler(self, error)
-        except BaseException as second:  # noqa: BLE001 - reported (TCP-107)
-            self._reactor.report(second)
 
     # The descriptor
 

@@ -28,18 +28,6 @@ def dead_port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-@pytest.fixture
-def saturated() -> Iterator[int]:
-    """A port whose queue is full, so that connects to it stay pending."""
-    with socket.socket() as listening, socket.socket() as first, socket.socket() as second:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(0)
-        for client in (first, second):
-            client.settimeout(0)
-            client.connect_ex(listening.getsockname())
-        yield listening.getsockname()[1]
-
-
 class Names(Kernel):
     """Resolves from a table; counts and records sockets."""
 
@@ -70,6 +58,7 @@ def assert_nothing_is_open(reactor: Reactor) -> None:
     assert repr(reactor) == "<Reactor idle descriptors=0 timers=0 posted=0 references=0>"
 
 
+@pytest.mark.shows("TCP-002", "TCP-124", "TCP-125", "TCP-126", "TCP-127", "TCP-128", "D24", "D25")
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
@@ -105,11 +94,13 @@ def test_a_wrong_option_raises_at_once_and_leaves_nothing(
     assert_nothing_is_open(reactor)
 
 
+@pytest.mark.shows("D25")
 def test_local_options_are_refused_beside_a_path(reactor: Reactor) -> None:
     with pytest.raises(ValueError, match="local_address and local_port beside hostname only"):
         attempt(reactor, unix="/x", local_port=5)
 
 
+@pytest.mark.shows("TCP-002", "TCP-191")
 def test_connect_returns_before_anything_happens(talk: MakeTalk) -> None:
     """TCP-002, TCP-191."""
     conversation = talk()
@@ -123,11 +114,13 @@ def test_connect_returns_before_anything_happens(talk: MakeTalk) -> None:
     assert conversation.log.trace() == "s.open c.open"
 
 
+@pytest.mark.shows("TCP-012")
 def test_open_is_optional(talk: MakeTalk) -> None:
     """TCP-012."""
     assert talk().connect(socket=HANDLERS).result(DEADLINE).ready_state == 1
 
 
+@pytest.mark.shows("TCP-006")
 def test_result_is_the_socket_that_handlers_get(talk: MakeTalk) -> None:
     """TCP-006."""
     seen: list[Any] = []
@@ -136,6 +129,7 @@ def test_result_is_the_socket_that_handlers_get(talk: MakeTalk) -> None:
     assert connecting.result(DEADLINE) is connecting.result() is seen[0]
 
 
+@pytest.mark.shows("TCP-136", "TCP-137", "TCP-138", "D27")
 def test_refused_is_told_to_connect_error_and_then_to_whoever_waits(
     reactor: Reactor, dead_port: int
 ) -> None:
@@ -157,6 +151,7 @@ def test_refused_is_told_to_connect_error_and_then_to_whoever_waits(
     assert_nothing_is_open(reactor)
 
 
+@pytest.mark.shows("TCP-142")
 def test_a_failure_known_at_once_is_told_inside_connect(reactor: Reactor, tmp_path: Path) -> None:
     """TCP-142."""
     log = Log()
@@ -167,6 +162,7 @@ def test_a_failure_known_at_once_is_told_inside_connect(reactor: Reactor, tmp_pa
     assert log.trace() == "c.connect_error(ENOENT)"
 
 
+@pytest.mark.shows("TCP-141")
 @pytest.mark.parametrize(
     ("name", "code"),
     [
@@ -192,6 +188,7 @@ def test_a_path_without_a_listener_has_its_errno(
     assert_nothing_is_open(reactor)
 
 
+@pytest.mark.shows("TCP-143", "D13")
 def test_errors_keep_their_errno(reactor: Reactor) -> None:
     """D13 (TCP-143): Bun says ECONNREFUSED."""
     with pytest.raises(OSError, match=r"255\.255\.255\.255") as caught:
@@ -200,6 +197,7 @@ def test_errors_keep_their_errno(reactor: Reactor) -> None:
     assert vars(caught.value)["code"] in ("ENETUNREACH", "EACCES")
 
 
+@pytest.mark.shows("TCP-109")
 def test_an_exception_in_connect_error_takes_the_place_of_the_error(
     reactor: Reactor, dead_port: int
 ) -> None:
@@ -216,6 +214,7 @@ def test_an_exception_in_connect_error_takes_the_place_of_the_error(
     assert log.trace() == "c.connect_error(ECONNREFUSED)"
 
 
+@pytest.mark.shows("D17")
 def test_an_exception_in_connect_error_is_not_lost_when_nobody_waits(
     reactor: Reactor, dead_port: int
 ) -> None:
@@ -230,6 +229,7 @@ def test_an_exception_in_connect_error_is_not_lost_when_nobody_waits(
         reactor.run()
 
 
+@pytest.mark.shows("TCP-139", "D17")
 def test_a_failure_of_which_nobody_hears_comes_out_of_run_when_it_ends(
     reactor: Reactor, dead_port: int
 ) -> None:
@@ -242,6 +242,7 @@ def test_a_failure_of_which_nobody_hears_comes_out_of_run_when_it_ends(
     reactor.run()
 
 
+@pytest.mark.shows("TCP-139")
 def test_a_failure_with_a_connect_error_handler_is_handled(
     reactor: Reactor, dead_port: int
 ) -> None:
@@ -257,6 +258,7 @@ def test_a_failure_with_a_connect_error_handler_is_handled(
 # names
 
 
+@pytest.mark.shows("TCP-148")
 def test_localhost_and_short_forms_are_looked_up_without_a_thread(reactor: Reactor) -> None:
     """TCP-148."""
     listener = listen(socket=HANDLERS, hostname="127.0.0.1", port=0, reactor=reactor)
@@ -268,6 +270,7 @@ def test_localhost_and_short_forms_are_looked_up_without_a_thread(reactor: React
         assert made.result(DEADLINE).remote_address == "127.0.0.1"
 
 
+@pytest.mark.shows("TCP-148")
 def test_a_bracketed_ipv6_literal_works(reactor: Reactor) -> None:
     """TCP-148."""
     listener = listen(socket=HANDLERS, hostname="::1", port=0, reactor=reactor)
@@ -288,6 +291,7 @@ def test_other_names_are_looked_up_on_a_thread() -> None:
         assert kernel.threads[0] != threading.get_ident()
 
 
+@pytest.mark.shows("TCP-020", "D3")
 def test_addresses_are_tried_one_after_another(dead_port: int) -> None:
     """D3 (TCP-020): a server sees no phantom."""
     kernel = Names(example=["127.0.0.2", "127.0.0.3", "127.0.0.1", "127.0.0.4"])
@@ -301,6 +305,7 @@ def test_addresses_are_tried_one_after_another(dead_port: int) -> None:
         assert talk.trace() == "s.open c.open"
 
 
+@pytest.mark.shows("D3")
 def test_when_all_addresses_fail_the_last_error_is_told(dead_port: int) -> None:
     """D3."""
     kernel = Names(example=["127.0.0.2", "127.0.0.1"])
@@ -309,6 +314,7 @@ def test_when_all_addresses_fail_the_last_error_is_told(dead_port: int) -> None:
         attempt(reactor, hostname="example", port=dead_port).result(DEADLINE)
 
 
+@pytest.mark.shows("TCP-140")
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -347,6 +353,7 @@ def test_a_resolver_with_a_bug_does_not_leave_the_attempt_hanging() -> None:
 # source address, descriptors
 
 
+@pytest.mark.shows("TCP-153")
 def test_local_address_and_port_are_those_of_the_socket(tcp: MakeTalk, dead_port: int) -> None:
     """TCP-153."""
     with socket.socket() as free:
@@ -366,6 +373,7 @@ def test_local_port_alone_binds_any_address(tcp: MakeTalk) -> None:
     assert tcp().connect(local_port=port).result(DEADLINE).local_port == port
 
 
+@pytest.mark.shows("TCP-153", "D13")
 def test_a_local_address_of_the_wrong_family_fails(reactor: Reactor) -> None:
     """TCP-153."""
     with pytest.raises(OSError, match="connect to") as caught:
@@ -374,6 +382,7 @@ def test_a_local_address_of_the_wrong_family_fails(reactor: Reactor) -> None:
     assert vars(caught.value)["code"] == "EAFNOSUPPORT"
 
 
+@pytest.mark.shows("TCP-199")
 def test_a_descriptor_is_adopted_inside_the_call(reactor: Reactor) -> None:
     """TCP-199."""
     log = Log()
@@ -389,6 +398,7 @@ def test_a_descriptor_is_adopted_inside_the_call(reactor: Reactor) -> None:
         assert theirs.recv(10) == b"bye"
 
 
+@pytest.mark.shows("TCP-200", "D13")
 @pytest.mark.parametrize(
     ("make", "code"),
     [
@@ -413,6 +423,7 @@ def test_an_unusable_descriptor_fails_and_stays_the_callers(
         os.close(fd)
 
 
+@pytest.mark.shows("TCP-200")
 def test_a_descriptor_of_this_reactor_cannot_be_adopted_twice(tcp: MakeTalk) -> None:
     """TCP-200."""
     conversation = tcp()
@@ -426,6 +437,7 @@ def test_a_descriptor_of_this_reactor_cannot_be_adopted_twice(tcp: MakeTalk) -> 
 # time and cancelling
 
 
+@pytest.mark.shows("TCP-144", "D11")
 def test_timeout_bounds_the_connect(reactor: Reactor, saturated: int) -> None:
     """D11."""
     log = Log()
@@ -438,6 +450,7 @@ def test_timeout_bounds_the_connect(reactor: Reactor, saturated: int) -> None:
     assert_nothing_is_open(reactor)
 
 
+@pytest.mark.shows("D11")
 def test_timeout_bounds_the_look_up() -> None:
     """D11."""
     asked = threading.Event()
@@ -471,6 +484,7 @@ def test_a_result_that_expires_leaves_the_attempt_running(reactor: Reactor, satu
     connecting.cancel()
 
 
+@pytest.mark.shows("TCP-144", "D11")
 def test_cancel_closes_and_calls_no_handler(reactor: Reactor, saturated: int) -> None:
     log = Log()
     connecting = attempt(reactor, port=saturated, socket=log.handlers("c"))

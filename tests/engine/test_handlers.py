@@ -42,6 +42,7 @@ def test_a_mapping_is_read_by_name() -> None:
     assert repr(handlers) == "<Handlers data>"
 
 
+@pytest.mark.shows("TCP-004")
 def test_of_an_object_only_handler_names_are_read() -> None:
     """TCP-004: also inherited ones."""
     instance = Inherits()
@@ -63,6 +64,7 @@ def test_a_module_like_object_works() -> None:
     assert Handlers(SimpleNamespace(drain=on_data)).drain is on_data
 
 
+@pytest.mark.shows("D25")
 @pytest.mark.parametrize(
     ("name", "suggestion"),
     [
@@ -86,6 +88,7 @@ def test_an_attribute_with_on_is_refused_with_the_right_name() -> None:
         Handlers(SimpleNamespace(on_data=on_data, drain=on_data))
 
 
+@pytest.mark.shows("TCP-123")
 @pytest.mark.parametrize("value", [5, "text", object(), False, True])
 def test_what_cannot_be_called_is_refused_by_name(value: Any) -> None:
     """TCP-123: `False` is not absent."""
@@ -93,6 +96,7 @@ def test_what_cannot_be_called_is_refused_by_name(value: Any) -> None:
         Handlers({"data": on_data, "open": value})
 
 
+@pytest.mark.shows("TCP-122")
 @pytest.mark.parametrize("given", [{}, {"open": on_data}, {"data": None}, SimpleNamespace()])
 def test_one_of_data_and_drain_is_required(given: Any) -> None:
     """TCP-122."""
@@ -100,6 +104,7 @@ def test_one_of_data_and_drain_is_required(given: Any) -> None:
         Handlers(given)
 
 
+@pytest.mark.shows("TCP-121")
 @pytest.mark.parametrize("given", [None, 5, "x", b"x", [], ()])
 def test_what_holds_no_handlers_is_refused(given: Any) -> None:
     """TCP-121."""

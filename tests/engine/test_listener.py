@@ -31,6 +31,7 @@ def assert_nothing_is_open(reactor: Reactor) -> None:
     assert repr(reactor) == "<Reactor idle descriptors=0 timers=0 posted=0 references=0>"
 
 
+@pytest.mark.shows("TCP-001", "TCP-145")
 def test_listen_returns_when_the_kernel_listens(reactor: Reactor) -> None:
     """TCP-001, TCP-145."""
     listener = make(reactor, data="D")
@@ -44,6 +45,7 @@ def test_listen_returns_when_the_kernel_listens(reactor: Reactor) -> None:
     assert repr(listener) == f"<Listener listening ('127.0.0.1', {listener.port}) connections=0>"
 
 
+@pytest.mark.shows("TCP-145")
 def test_hostname_is_what_was_given_and_address_what_is_bound(reactor: Reactor) -> None:
     """TCP-145."""
     listener = make(reactor, hostname="localhost")
@@ -52,6 +54,7 @@ def test_hostname_is_what_was_given_and_address_what_is_bound(reactor: Reactor) 
     assert listener.address in (("127.0.0.1", listener.port), ("::1", listener.port))
 
 
+@pytest.mark.shows("TCP-121", "TCP-122", "TCP-124", "TCP-125", "TCP-126", "TCP-127", "D24", "D25")
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
@@ -94,6 +97,7 @@ def test_a_wrong_option_says_what_was_expected_and_got(
     assert_nothing_is_open(reactor)
 
 
+@pytest.mark.shows("TCP-127")
 @pytest.mark.parametrize(
     ("unix", "error"), [("", ValueError), ("a\0b", ValueError), (5, TypeError), ([], TypeError)]
 )
@@ -103,6 +107,7 @@ def test_a_wrong_path_is_refused(reactor: Reactor, unix: Any, error: type[Except
         make(reactor, unix=unix)
 
 
+@pytest.mark.shows("D25")
 @pytest.mark.parametrize("option", ["reuse_port", "ipv6_only"])
 def test_options_of_tcp_are_refused_beside_a_path(
     reactor: Reactor, tmp_path: Path, option: str
@@ -111,11 +116,13 @@ def test_options_of_tcp_are_refused_beside_a_path(
         make(reactor, unix=tmp_path / "s", **{option: True})
 
 
+@pytest.mark.shows("TCP-129")
 def test_tls_false_means_plain(reactor: Reactor) -> None:
     """TCP-129."""
     assert make(reactor, tls=False).port
 
 
+@pytest.mark.shows("TCP-131")
 def test_a_port_in_use_raises_its_errno(reactor: Reactor) -> None:
     """TCP-131."""
     first = make(reactor)
@@ -128,6 +135,7 @@ def test_a_port_in_use_raises_its_errno(reactor: Reactor) -> None:
     assert_nothing_is_open(reactor)
 
 
+@pytest.mark.shows("TCP-132")
 @pytest.mark.parametrize(
     ("first", "second", "shared"),
     [(False, False, False), (True, False, False), (False, True, False), (True, True, True)],
@@ -145,6 +153,7 @@ def test_reuse_port_on_both_shares_the_port(
             make(reactor, port=port, reuse_port=second)
 
 
+@pytest.mark.shows("TCP-133")
 def test_the_port_can_be_bound_again_while_accepted_connections_live(tcp: MakeTalk) -> None:
     """TCP-133."""
     conversation = tcp()
@@ -153,6 +162,7 @@ def test_the_port_can_be_bound_again_while_accepted_connections_live(tcp: MakeTa
     assert make(conversation.reactor, port=conversation.listener.port).port
 
 
+@pytest.mark.shows("TCP-134")
 def test_an_address_of_another_machine_is_not_available(reactor: Reactor) -> None:
     """TCP-134."""
     with pytest.raises(OSError, match=r"listen on 192\.0\.2\.77") as caught:
@@ -161,6 +171,7 @@ def test_an_address_of_another_machine_is_not_available(reactor: Reactor) -> Non
     assert vars(caught.value)["code"] == "EADDRNOTAVAIL"
 
 
+@pytest.mark.shows("TCP-134")
 def test_a_malformed_name_is_a_failed_look_up(reactor: Reactor) -> None:
     """TCP-134."""
     with pytest.raises(socket.gaierror, match="listen on a b") as caught:
@@ -169,6 +180,7 @@ def test_a_malformed_name_is_a_failed_look_up(reactor: Reactor) -> None:
     assert vars(caught.value)["code"] == "ENOTFOUND"
 
 
+@pytest.mark.shows("TCP-148")
 def test_all_addresses_of_ipv6_include_ipv4_unless_told(reactor: Reactor) -> None:
     """TCP-148."""
     both = make(reactor, hostname="::")
@@ -180,6 +192,7 @@ def test_all_addresses_of_ipv6_include_ipv4_unless_told(reactor: Reactor) -> Non
         socket.create_connection(("127.0.0.1", only.port or 0), DEADLINE)
 
 
+@pytest.mark.shows("TCP-148")
 def test_a_mapped_peer_has_family_ipv6(reactor: Reactor) -> None:
     """TCP-148."""
     log = Log()
@@ -207,6 +220,7 @@ def test_buffer_sizes_are_those_of_accepted_sockets(tcp: MakeTalk) -> None:
 # unix
 
 
+@pytest.mark.shows("TCP-146")
 def test_a_unix_listener_has_a_path_and_no_port(reactor: Reactor, tmp_path: Path) -> None:
     """TCP-146."""
     path = str(tmp_path / "s")
@@ -216,6 +230,7 @@ def test_a_unix_listener_has_a_path_and_no_port(reactor: Reactor, tmp_path: Path
     assert (listener.hostname, listener.port) == (None, None)
 
 
+@pytest.mark.shows("TCP-192")
 @pytest.mark.parametrize("prefix", ["unix://", "file://", "sock://"])
 def test_a_prefix_is_stripped(reactor: Reactor, tmp_path: Path, prefix: str) -> None:
     """TCP-192."""
@@ -226,6 +241,7 @@ def test_a_prefix_is_stripped(reactor: Reactor, tmp_path: Path, prefix: str) -> 
     assert client.result(DEADLINE).ready_state == 1
 
 
+@pytest.mark.shows("TCP-192")
 @pytest.mark.parametrize("prefix", ["UNIX://", "unix:"])
 def test_other_prefixes_are_taken_literally(
     reactor: Reactor, tmp_path: Path, prefix: str, monkeypatch: pytest.MonkeyPatch
@@ -237,6 +253,7 @@ def test_other_prefixes_are_taken_literally(
         make(reactor, unix=f"{prefix}/nowhere/s")
 
 
+@pytest.mark.shows("TCP-193")
 def test_an_abstract_name_leaves_no_file(reactor: Reactor) -> None:
     """TCP-193."""
     name = f"\0sockharness-{os.getpid()}-{id(reactor)}"
@@ -252,6 +269,7 @@ def test_a_path_object_is_a_path(reactor: Reactor, tmp_path: Path) -> None:
     assert make(reactor, unix=tmp_path / "s").unix == str(tmp_path / "s")
 
 
+@pytest.mark.shows("TCP-195")
 def test_a_long_path_works_when_its_last_component_is_short(
     reactor: Reactor, tmp_path: Path
 ) -> None:
@@ -268,6 +286,7 @@ def test_a_long_path_works_when_its_last_component_is_short(
     assert not os.path.exists(path)
 
 
+@pytest.mark.shows("TCP-135")
 @pytest.mark.parametrize(
     ("name", "code"),
     [("x" * 108, "EINVAL"), ("missing/s", "ENOENT"), (".", "EADDRINUSE"), ("file", "EADDRINUSE")],
@@ -286,6 +305,7 @@ def test_a_path_that_cannot_be_bound_raises_its_errno(
     assert_nothing_is_open(reactor)
 
 
+@pytest.mark.shows("TCP-135")
 def test_a_stale_socket_file_is_not_removed(reactor: Reactor, tmp_path: Path) -> None:
     """TCP-135."""
     path = str(tmp_path / "s")
@@ -298,6 +318,7 @@ def test_a_stale_socket_file_is_not_removed(reactor: Reactor, tmp_path: Path) ->
     assert os.path.exists(path)
 
 
+@pytest.mark.shows("TCP-194")
 @pytest.mark.parametrize("there", ["socket", "another file", "nothing"])
 def test_stop_removes_whatever_is_at_the_path(reactor: Reactor, tmp_path: Path, there: str) -> None:
     """TCP-194."""
@@ -316,6 +337,7 @@ def test_stop_removes_whatever_is_at_the_path(reactor: Reactor, tmp_path: Path, 
 # stop
 
 
+@pytest.mark.shows("TCP-147", "TCP-158")
 def test_stop_refuses_new_connections_and_leaves_old_ones(talk: MakeTalk) -> None:
     """TCP-158, TCP-147."""
     conversation = talk()
@@ -334,6 +356,7 @@ def test_stop_refuses_new_connections_and_leaves_old_ones(talk: MakeTalk) -> Non
     assert sorted(conversation.trace().split()) == ["c.data(y)", "s.data(x)"]
 
 
+@pytest.mark.shows("TCP-159", "TCP-161", "TCP-165")
 def test_stop_with_true_ends_connections_newest_first_inside_the_call(talk: MakeTalk) -> None:
     """TCP-159, TCP-161, TCP-165."""
     conversation = talk()
@@ -351,6 +374,7 @@ def test_stop_with_true_ends_connections_newest_first_inside_the_call(talk: Make
     assert conversation.log.seen("c", "end") == 3
 
 
+@pytest.mark.shows("TCP-162")
 def test_stop_with_true_after_stop_still_closes(talk: MakeTalk) -> None:
     """TCP-162."""
     conversation = talk()
@@ -361,6 +385,7 @@ def test_stop_with_true_after_stop_still_closes(talk: MakeTalk) -> None:
     assert conversation.log.of("s") == "s.open s.close(None)"
 
 
+@pytest.mark.shows("TCP-160", "D25")
 @pytest.mark.parametrize("value", [1, "x", None])
 def test_only_a_bool_tells_stop_to_close(talk: MakeTalk, value: Any) -> None:
     """TCP-160."""
@@ -368,6 +393,7 @@ def test_only_a_bool_tells_stop_to_close(talk: MakeTalk, value: Any) -> None:
         talk().listener.stop(value)
 
 
+@pytest.mark.shows("TCP-163")
 def test_a_with_block_stops_and_closes(talk: MakeTalk) -> None:
     """TCP-163."""
     conversation = talk()
@@ -378,6 +404,7 @@ def test_a_with_block_stops_and_closes(talk: MakeTalk) -> None:
     assert conversation.server.ready_state == -1
 
 
+@pytest.mark.shows("TCP-164")
 def test_stop_in_open_leaves_that_connection(talk: MakeTalk) -> None:
     """TCP-164."""
     log = Log()
@@ -388,6 +415,7 @@ def test_stop_in_open_leaves_that_connection(talk: MakeTalk) -> None:
     assert conversation.listener.fileno() == -1
 
 
+@pytest.mark.shows("TCP-164")
 def test_stop_with_true_in_data_nests(talk: MakeTalk) -> None:
     """TCP-164."""
     log = Log()
@@ -404,6 +432,7 @@ def test_stop_with_true_in_data_nests(talk: MakeTalk) -> None:
     assert log.of("s") == "s.data(x) s.close(None) s.returned"
 
 
+@pytest.mark.shows("TCP-018")
 def test_a_connection_that_was_not_accepted_is_reset_by_stop(tcp: MakeTalk) -> None:
     """TCP-018."""
     conversation = tcp()
@@ -414,6 +443,7 @@ def test_a_connection_that_was_not_accepted_is_reset_by_stop(tcp: MakeTalk) -> N
         pending.result(DEADLINE)
 
 
+@pytest.mark.shows("TCP-177")
 def test_reload_works_after_stop(talk: MakeTalk) -> None:
     """TCP-177."""
     conversation = talk()
@@ -528,6 +558,7 @@ def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sockharness.engine.listener._ACCEPT_PAUSE", 0.005)
 
 
+@pytest.mark.shows("D4")
 @pytest.mark.usefixtures("short_pause")
 def test_out_of_descriptors_is_told_once_and_recovers() -> None:
     """D4: no spin."""
@@ -545,6 +576,7 @@ def test_out_of_descriptors_is_told_once_and_recovers() -> None:
         assert kernel.calls <= 5
 
 
+@pytest.mark.shows("D4")
 @pytest.mark.usefixtures("short_pause")
 def test_out_of_descriptors_without_error_handler_warns() -> None:
     """D4."""

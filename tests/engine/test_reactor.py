@@ -218,6 +218,7 @@ def test_run_returns_when_no_reference_is_left(reactor: Reactor) -> None:
     assert order == ["timer"]
 
 
+@pytest.mark.shows("TCP-166")
 def test_a_listener_holds_run_until_it_is_unrefed(reactor: Reactor) -> None:
     """TCP-166: references are not counted per handle."""
     listener = listen(socket={"data": print}, hostname="127.0.0.1", port=0, reactor=reactor)

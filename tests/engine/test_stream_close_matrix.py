@@ -90,6 +90,19 @@ MATRIX = [
 ]
 
 
+@pytest.mark.shows(
+    "TCP-022",
+    "TCP-026",
+    "TCP-028",
+    "TCP-029",
+    "TCP-030",
+    "TCP-031",
+    "TCP-033",
+    "TCP-034",
+    "TCP-046",
+    "TCP-049",
+    "TCP-058",
+)
 @pytest.mark.parametrize("actor", ["client", "server"])
 @pytest.mark.parametrize(
     ("action", "end_handlers", "half_open", "trace", "states", "writes", "then"), MATRIX

@@ -11,6 +11,7 @@ MakeTalk = Callable[..., Talk]
 HUGE = 16_000_000
 
 
+@pytest.mark.shows("TCP-022", "TCP-026", "TCP-028")
 @pytest.mark.parametrize("method", ["end", "close", "terminate"])
 def test_the_close_handler_runs_inside_the_call(talk: MakeTalk, method: str) -> None:
     """TCP-022, TCP-026, TCP-028."""
@@ -23,6 +24,7 @@ def test_the_close_handler_runs_inside_the_call(talk: MakeTalk, method: str) -> 
     assert (conversation.client.ready_state, conversation.client.fileno()) == (-1, -1)
 
 
+@pytest.mark.shows("TCP-023")
 @pytest.mark.parametrize(
     ("data", "returned"), [((), 0), ((None,), 0), (("",), 0), ((b"",), 0), (("bye",), 3)]
 )
@@ -42,6 +44,7 @@ def test_end_takes_offset_and_length(talk: MakeTalk) -> None:
     assert conversation.log.received("s") == b"234"
 
 
+@pytest.mark.shows("TCP-025", "TCP-041")
 def test_everything_is_inert_after_end(talk: MakeTalk) -> None:
     """TCP-025, TCP-041."""
     conversation = talk()
@@ -60,6 +63,7 @@ def test_everything_is_inert_after_end(talk: MakeTalk) -> None:
     assert conversation.trace() == ""
 
 
+@pytest.mark.shows("TCP-040")
 def test_a_with_block_ends_the_socket(talk: MakeTalk) -> None:
     """TCP-040."""
     conversation = talk()
@@ -71,6 +75,7 @@ def test_a_with_block_ends_the_socket(talk: MakeTalk) -> None:
     assert conversation.trace() == "c.close(None) s.data(zz) s.end s.close(None)"
 
 
+@pytest.mark.shows("TCP-039")
 def test_inside_close_the_socket_is_already_detached(talk: MakeTalk) -> None:
     """TCP-039."""
     log = Log()
@@ -86,6 +91,7 @@ def test_inside_close_the_socket_is_already_detached(talk: MakeTalk) -> None:
     assert seen == [(-1, -1, -1, -1)]
 
 
+@pytest.mark.shows("TCP-027")
 @pytest.mark.parametrize("method", ["end", "close", "shutdown"])
 def test_what_the_kernel_accepted_is_not_lost_by_a_graceful_close(
     talk: MakeTalk, method: str
@@ -101,6 +107,7 @@ def test_what_the_kernel_accepted_is_not_lost_by_a_graceful_close(
     assert conversation.log.of("s").endswith("s.end s.close(None)")
 
 
+@pytest.mark.shows("D1", "TCP-082", "TCP-084", "TCP-085", "TCP-086", "TCP-070")
 def test_a_big_end_accepts_everything_and_finishes_in_the_background(talk: MakeTalk) -> None:
     """D1 (TCP-082..087)."""
     conversation = talk()
@@ -121,6 +128,7 @@ def test_a_big_end_accepts_everything_and_finishes_in_the_background(talk: MakeT
     assert client.bytes_written == HUGE
 
 
+@pytest.mark.shows("D1")
 def test_data_is_still_delivered_while_a_big_end_finishes(talk: MakeTalk) -> None:
     """D1."""
     conversation = talk(listen_options={"pause_on_connect": True})
@@ -134,6 +142,7 @@ def test_data_is_still_delivered_while_a_big_end_finishes(talk: MakeTalk) -> Non
     assert conversation.log.of("c") == "c.open c.data(meanwhile) c.close(None)"
 
 
+@pytest.mark.shows("D1")
 def test_a_big_end_goes_on_when_the_peer_has_shut_down(talk: MakeTalk) -> None:
     """D1; after the own end there is no `end` event, as after the own shutdown (TCP-032)."""
     conversation = talk(listen_options={"pause_on_connect": True, "allow_half_open": True})
@@ -148,6 +157,7 @@ def test_a_big_end_goes_on_when_the_peer_has_shut_down(talk: MakeTalk) -> None:
     assert conversation.log.of("c") == "c.open c.close(None)"
 
 
+@pytest.mark.shows("D1")
 def test_close_drops_the_rest_of_a_big_end(talk: MakeTalk) -> None:
     """D1."""
     conversation = talk(listen_options={"pause_on_connect": True})
@@ -162,6 +172,7 @@ def test_close_drops_the_rest_of_a_big_end(talk: MakeTalk) -> None:
     assert len(conversation.log.received("s")) == accepted < HUGE
 
 
+@pytest.mark.shows("D1")
 def test_terminate_drops_the_rest_of_a_big_end(tcp: MakeTalk) -> None:
     """D1."""
     conversation = tcp(listen_options={"pause_on_connect": True})
@@ -173,6 +184,7 @@ def test_terminate_drops_the_rest_of_a_big_end(tcp: MakeTalk) -> None:
     assert conversation.log.of("s") == "s.open s.close(ECONNRESET)"
 
 
+@pytest.mark.shows("D1", "D5")
 def test_a_big_end_to_a_peer_that_goes_away_closes_with_the_error(talk: MakeTalk) -> None:
     """D1 and D5: exactly one `close`, which says that the rest did not arrive."""
     conversation = talk(listen_options={"pause_on_connect": True})
@@ -185,6 +197,7 @@ def test_a_big_end_to_a_peer_that_goes_away_closes_with_the_error(talk: MakeTalk
     assert conversation.log.of("c") in ("c.open c.close(ECONNRESET)", "c.open c.close(EPIPE)")
 
 
+@pytest.mark.shows("D1")
 def test_stop_lets_a_big_end_of_an_accepted_socket_finish(talk: MakeTalk) -> None:
     """D1."""
     conversation = talk()
@@ -196,6 +209,7 @@ def test_stop_lets_a_big_end_of_an_accepted_socket_finish(talk: MakeTalk) -> Non
     assert len(conversation.log.received("c")) == HUGE
 
 
+@pytest.mark.shows("D1")
 def test_a_big_end_in_the_end_handler_is_sent_before_the_automatic_close(talk: MakeTalk) -> None:
     """D1, TCP-043."""
     log = Log()
@@ -209,6 +223,7 @@ def test_a_big_end_in_the_end_handler_is_sent_before_the_automatic_close(talk: M
     assert log.of("s").endswith("s.end s.close(None)")
 
 
+@pytest.mark.shows("D1", "TCP-083", "TCP-087")
 def test_end_of_a_full_socket_closes_when_its_tail_was_taken(talk: MakeTalk) -> None:
     """D1 (TCP-087)."""
     conversation = talk()
@@ -221,6 +236,7 @@ def test_end_of_a_full_socket_closes_when_its_tail_was_taken(talk: MakeTalk) -> 
     assert conversation.log.seen("c", "drain") == 0
 
 
+@pytest.mark.shows("TCP-023")
 def test_end_with_data_after_shutdown_is_refused_and_end_closes(talk: MakeTalk) -> None:
     """TCP-023."""
     conversation = talk(allow_half_open=True)
@@ -231,6 +247,7 @@ def test_end_with_data_after_shutdown_is_refused_and_end_closes(talk: MakeTalk) 
     assert (client.end(), client.ready_state) == (0, -1)
 
 
+@pytest.mark.shows("TCP-080")
 def test_end_in_drain_sends_and_closes(talk: MakeTalk) -> None:
     """TCP-080."""
     log = Log()
@@ -244,6 +261,7 @@ def test_end_in_drain_sends_and_closes(talk: MakeTalk) -> None:
     assert log.of("c") == "c.drain c.close(None)"
 
 
+@pytest.mark.shows("TCP-038")
 def test_closing_in_data_nests_and_nothing_follows(talk: MakeTalk) -> None:
     """TCP-038."""
     log = Log()
@@ -261,6 +279,7 @@ def test_closing_in_data_nests_and_nothing_follows(talk: MakeTalk) -> None:
     assert [entry[1] for entry in log.entries if entry[0] == "s"] == ["data", "close", "returned"]
 
 
+@pytest.mark.shows("TCP-043")
 def test_what_the_end_handler_writes_is_sent_before_the_automatic_close(talk: MakeTalk) -> None:
     """TCP-043."""
     log = Log()
@@ -273,6 +292,7 @@ def test_what_the_end_handler_writes_is_sent_before_the_automatic_close(talk: Ma
     assert conversation.trace() == "s.end s.close(None) c.data(reply) c.close(None)"
 
 
+@pytest.mark.shows("TCP-036")
 @pytest.mark.parametrize("method", ["end", "shutdown", "terminate"])
 @pytest.mark.parametrize("half_open", [False, True])
 def test_simultaneous_closes_bring_two_closes_and_no_end(
@@ -288,6 +308,7 @@ def test_simultaneous_closes_bring_two_closes_and_no_end(
     assert sorted(conversation.trace().split()) == ["c.close(None)", "s.close(None)"]
 
 
+@pytest.mark.shows("TCP-037", "TCP-196")
 def test_closing_with_unread_data_resets_the_peer(talk: MakeTalk) -> None:
     """TCP-037, TCP-196: the kernel's doing."""
     conversation = talk(listen_options={"pause_on_connect": True})
@@ -300,6 +321,7 @@ def test_closing_with_unread_data_resets_the_peer(talk: MakeTalk) -> None:
     assert conversation.trace() == "s.close(None) c.close(ECONNRESET)"
 
 
+@pytest.mark.shows("TCP-196")
 def test_terminate_on_a_unix_socket_looks_like_an_end(reactor: Any, tmp_path: Any) -> None:
     """TCP-196."""
     conversation = Talk(reactor, unix=str(tmp_path / "s"))
@@ -310,6 +332,7 @@ def test_terminate_on_a_unix_socket_looks_like_an_end(reactor: Any, tmp_path: An
     assert conversation.trace() == "c.close(None) s.end s.close(None)"
 
 
+@pytest.mark.shows("TCP-016")
 def test_a_server_that_closes_in_open_lets_the_client_open_first(talk: MakeTalk) -> None:
     """TCP-016."""
     log = Log()
@@ -320,6 +343,7 @@ def test_a_server_that_closes_in_open_lets_the_client_open_first(talk: MakeTalk)
     assert trace == "s.open s.close(None) c.open c.data(hi) c.end c.close(None)"
 
 
+@pytest.mark.shows("TCP-017")
 def test_a_server_of_the_same_reactor_that_resets_in_open_lets_the_client_open_first(
     tcp: MakeTalk,
 ) -> None:
@@ -331,6 +355,7 @@ def test_a_server_of_the_same_reactor_that_resets_in_open_lets_the_client_open_f
     assert conversation.trace() == "s.open s.close(None) c.open c.close(ECONNRESET)"
 
 
+@pytest.mark.shows("TCP-015")
 @pytest.mark.parametrize("method", ["end", "close"])
 def test_a_client_that_closes_in_open_is_returned_closed(talk: MakeTalk, method: str) -> None:
     """TCP-015."""
@@ -342,6 +367,7 @@ def test_a_client_that_closes_in_open_is_returned_closed(talk: MakeTalk, method:
     assert conversation.trace() == "s.open c.open c.close(None) s.end s.close(None)"
 
 
+@pytest.mark.shows("TCP-010", "TCP-014")
 def test_both_sides_may_write_in_open(talk: MakeTalk) -> None:
     """TCP-010, TCP-014: the server opens first."""
     log = Log()
@@ -355,6 +381,7 @@ def test_both_sides_may_write_in_open(talk: MakeTalk) -> None:
     assert trace == "s.open c.open c.data(from-server) s.data(from-client)"
 
 
+@pytest.mark.shows("TCP-019")
 def test_accepts_come_before_opens_in_connect_order(talk: MakeTalk) -> None:
     """TCP-019."""
     conversation = talk()

@@ -34,6 +34,7 @@ def provoke(conversation: Talk, event: str) -> None:
         client.timeout(0.001)
 
 
+@pytest.mark.shows("TCP-079", "TCP-101", "TCP-117")
 @pytest.mark.parametrize(
     ("event", "then"), [("data", ""), ("drain", ""), ("timeout", ""), ("end", " c.close(None)")]
 )
@@ -53,6 +54,7 @@ def test_an_exception_in_a_handler_goes_to_error_and_does_not_close(
     assert conversation.client.ready_state == (-1 if then else 1)
 
 
+@pytest.mark.shows("TCP-101", "TCP-108")
 def test_an_exception_in_close_goes_to_error_and_never_out_of_end(talk: MakeTalk) -> None:
     """TCP-101, TCP-108."""
     log = Log()
@@ -64,6 +66,7 @@ def test_an_exception_in_close_goes_to_error_and_never_out_of_end(talk: MakeTalk
     assert log.trace() == "c.close(None) c.error(Boom)"
 
 
+@pytest.mark.shows("TCP-104")
 def test_an_exception_in_open_goes_to_error_and_closes_gracefully(talk: MakeTalk) -> None:
     """TCP-104: the attempt has succeeded all the same."""
     log = Log()
@@ -73,6 +76,7 @@ def test_an_exception_in_open_goes_to_error_and_closes_gracefully(talk: MakeTalk
     assert conversation.trace() == "s.open c.open c.error(Boom) c.close(None) s.end s.close(None)"
 
 
+@pytest.mark.shows("TCP-102", "D17")
 def test_without_an_error_handler_an_exception_comes_out_of_run_when_callbacks_are_done(
     talk: MakeTalk,
 ) -> None:
@@ -88,6 +92,7 @@ def test_without_an_error_handler_an_exception_comes_out_of_run_when_callbacks_a
     conversation.settle()
 
 
+@pytest.mark.shows("TCP-108", "D17")
 def test_an_exception_in_close_is_kept_until_the_loop_runs(talk: MakeTalk) -> None:
     """D17, TCP-108."""
     log = Log()
@@ -99,6 +104,7 @@ def test_an_exception_in_close_is_kept_until_the_loop_runs(talk: MakeTalk) -> No
         conversation.reactor.run_once(0)
 
 
+@pytest.mark.shows("D17")
 def test_several_exceptions_of_one_iteration_come_as_a_group(talk: MakeTalk) -> None:
     """D17."""
     log = Log()
@@ -113,6 +119,7 @@ def test_several_exceptions_of_one_iteration_come_as_a_group(talk: MakeTalk) -> 
     assert [type(each) for each in caught.value.exceptions] == [Boom, Boom, Boom]
 
 
+@pytest.mark.shows("TCP-107")
 def test_an_exception_in_error_is_not_lost(talk: MakeTalk) -> None:
     """TCP-107."""
     log = Log()
@@ -129,6 +136,7 @@ def test_an_exception_in_error_is_not_lost(talk: MakeTalk) -> None:
     assert conversation.client.ready_state == 1
 
 
+@pytest.mark.shows("D17")
 @pytest.mark.parametrize("kind_of_exit", [KeyboardInterrupt, SystemExit])
 def test_an_interrupt_never_goes_to_error(talk: MakeTalk, kind_of_exit: type) -> None:
     """D17: it comes out before other exceptions of the iteration."""
@@ -149,6 +157,7 @@ def test_an_interrupt_never_goes_to_error(talk: MakeTalk, kind_of_exit: type) ->
     assert log.of("c").endswith("c.end c.close(None)")
 
 
+@pytest.mark.shows("TCP-105", "D17")
 def test_returning_an_exception_is_not_raising_it(talk: MakeTalk) -> None:
     """D17 (TCP-105)."""
     log = Log()
@@ -157,6 +166,7 @@ def test_returning_an_exception_is_not_raising_it(talk: MakeTalk) -> None:
     assert conversation.trace() == "s.open c.open"
 
 
+@pytest.mark.shows("TCP-004")
 def test_handlers_are_functions_of_the_moment_of_the_call(talk: MakeTalk) -> None:
     """TCP-004."""
     log = Log()
@@ -173,6 +183,7 @@ def test_handlers_are_functions_of_the_moment_of_the_call(talk: MakeTalk) -> Non
 # timeout
 
 
+@pytest.mark.shows("TCP-112", "TCP-111", "D2")
 def test_timeout_fires_once_and_does_not_close(talk: MakeTalk) -> None:
     """TCP-112, D2: to the millisecond, whatever the traffic (TCP-113)."""
     conversation = talk()
@@ -189,6 +200,7 @@ def test_timeout_fires_once_and_does_not_close(talk: MakeTalk) -> None:
     assert conversation.client.ready_state == 1
 
 
+@pytest.mark.shows("TCP-114")
 def test_timeout_zero_cancels_and_another_call_replaces(talk: MakeTalk) -> None:
     """TCP-114."""
     conversation = talk()
@@ -204,6 +216,7 @@ def test_timeout_zero_cancels_and_another_call_replaces(talk: MakeTalk) -> None:
     assert conversation.log.seen("c", "timeout") == 0
 
 
+@pytest.mark.shows("TCP-110")
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
 def test_timeout_refuses_what_is_not_a_length_of_time(talk: MakeTalk, value: float) -> None:
     """TCP-110."""
@@ -211,6 +224,7 @@ def test_timeout_refuses_what_is_not_a_length_of_time(talk: MakeTalk, value: flo
         talk().client.timeout(value)
 
 
+@pytest.mark.shows("TCP-110", "D25")
 @pytest.mark.parametrize("value", ["5", None, True])
 def test_timeout_refuses_what_is_not_a_number(talk: MakeTalk, value: Any) -> None:
     """TCP-110."""
@@ -218,6 +232,7 @@ def test_timeout_refuses_what_is_not_a_number(talk: MakeTalk, value: Any) -> Non
         talk().client.timeout(value)
 
 
+@pytest.mark.shows("TCP-117")
 def test_a_paused_socket_times_out_and_may_end_there(talk: MakeTalk) -> None:
     """TCP-117."""
     log = Log()
@@ -244,6 +259,7 @@ def test_closing_forgets_the_timeout(talk: MakeTalk) -> None:
 # reload
 
 
+@pytest.mark.shows("TCP-170")
 def test_reload_replaces_all_handlers_of_the_listener(talk: MakeTalk) -> None:
     """TCP-170: also of future connections; what is left out is gone."""
     conversation = talk()
@@ -259,6 +275,7 @@ def test_reload_replaces_all_handlers_of_the_listener(talk: MakeTalk) -> None:
     assert conversation.trace() == "new.data(x) new.open"
 
 
+@pytest.mark.shows("TCP-172")
 def test_reload_of_an_accepted_socket_is_that_of_its_listener(talk: MakeTalk) -> None:
     """TCP-172."""
     conversation = talk()
@@ -271,6 +288,7 @@ def test_reload_of_an_accepted_socket_is_that_of_its_listener(talk: MakeTalk) ->
     assert conversation.trace() == "v2.data(x)"
 
 
+@pytest.mark.shows("TCP-171")
 def test_reload_of_a_client_concerns_it_alone(talk: MakeTalk) -> None:
     """TCP-171."""
     conversation = talk()
@@ -284,6 +302,7 @@ def test_reload_of_a_client_concerns_it_alone(talk: MakeTalk) -> None:
     assert sorted(conversation.trace().split()) == ["c.data(x)", "v2.data(x)"]
 
 
+@pytest.mark.shows("TCP-174")
 def test_a_failed_reload_changes_nothing(talk: MakeTalk) -> None:
     """TCP-174."""
     conversation = talk()
@@ -298,6 +317,7 @@ def test_a_failed_reload_changes_nothing(talk: MakeTalk) -> None:
     assert conversation.trace() == "s.data(x)"
 
 
+@pytest.mark.shows("TCP-176")
 def test_reload_in_a_handler_takes_effect_from_the_next_event(talk: MakeTalk) -> None:
     """TCP-176."""
     log = Log()
@@ -315,6 +335,7 @@ def test_reload_in_a_handler_takes_effect_from_the_next_event(talk: MakeTalk) ->
 # properties
 
 
+@pytest.mark.shows("TCP-149")
 def test_addresses_tell_both_ends(tcp: MakeTalk) -> None:
     """TCP-149."""
     conversation = tcp()
@@ -326,6 +347,7 @@ def test_addresses_tell_both_ends(tcp: MakeTalk) -> None:
     assert client.remote_port == conversation.listener.port
 
 
+@pytest.mark.shows("TCP-150", "D12")
 @pytest.mark.parametrize("end", ["end", "terminate"])
 def test_addresses_stay_readable_after_close(tcp: MakeTalk, end: str) -> None:
     """D12 (TCP-150): without being read before."""
@@ -339,6 +361,7 @@ def test_addresses_stay_readable_after_close(tcp: MakeTalk, end: str) -> None:
     assert server.remote_family == "IPv4"
 
 
+@pytest.mark.shows("TCP-149")
 def test_a_unix_socket_has_no_addresses(reactor: Reactor, tmp_path: Any) -> None:
     """TCP-149."""
     conversation = Talk(reactor, unix=str(tmp_path / "s"))
@@ -350,6 +373,7 @@ def test_a_unix_socket_has_no_addresses(reactor: Reactor, tmp_path: Any) -> None
         assert {getattr(socket, name) for name in names} == {None}
 
 
+@pytest.mark.shows("TCP-152")
 def test_listener_is_known_to_accepted_sockets_while_open(talk: MakeTalk) -> None:
     """TCP-152."""
     conversation = talk()
@@ -364,6 +388,7 @@ def test_listener_is_known_to_accepted_sockets_while_open(talk: MakeTalk) -> Non
     assert server.listener is None
 
 
+@pytest.mark.shows("TCP-155", "TCP-156", "TCP-157")
 def test_data_is_shared_by_reference_and_survives_close(talk: MakeTalk) -> None:
     """TCP-154..157."""
     value = ["shared"]
@@ -379,6 +404,7 @@ def test_data_is_shared_by_reference_and_survives_close(talk: MakeTalk) -> None:
     assert later.data == 5
 
 
+@pytest.mark.shows("TCP-186", "TCP-187", "D29")
 def test_set_no_delay_and_keep_alive_reach_the_kernel(tcp: MakeTalk) -> None:
     """TCP-186, TCP-187: seconds here, milliseconds in Bun."""
     import socket
@@ -397,6 +423,7 @@ def test_set_no_delay_and_keep_alive_reach_the_kernel(tcp: MakeTalk) -> None:
         real.detach()
 
 
+@pytest.mark.shows("TCP-001")
 def test_accepted_sockets_send_small_segments_at_once(tcp: MakeTalk) -> None:
     """TCP-001: TCP_NODELAY is inherited from the listening socket."""
     import socket
@@ -408,6 +435,7 @@ def test_accepted_sockets_send_small_segments_at_once(tcp: MakeTalk) -> None:
         real.detach()
 
 
+@pytest.mark.shows("TCP-186", "TCP-187")
 def test_options_of_tcp_on_a_unix_socket(reactor: Reactor, tmp_path: Any) -> None:
     """TCP-186, TCP-187."""
     client = Talk(reactor, unix=str(tmp_path / "s")).client

@@ -28,6 +28,7 @@ class Sizes(Log):
         super().note(who, event, *args)
 
 
+@pytest.mark.shows("TCP-088", "TCP-095")
 def test_a_chunk_has_at_most_512_kib_and_is_never_empty(tcp: MakeTalk) -> None:
     """TCP-088, TCP-095."""
     log = Sizes()
@@ -41,6 +42,7 @@ def test_a_chunk_has_at_most_512_kib_and_is_never_empty(tcp: MakeTalk) -> None:
     assert min(log.sizes) > 0
 
 
+@pytest.mark.shows("TCP-090")
 def test_each_chunk_is_bytes_of_its_own(talk: MakeTalk) -> None:
     """TCP-090."""
     log = Sizes()
@@ -69,6 +71,7 @@ def test_a_fast_peer_does_not_keep_another_socket_waiting(tcp: MakeTalk) -> None
     assert second.ready_state == 1
 
 
+@pytest.mark.shows("TCP-094")
 def test_ready_sockets_are_served_in_the_order_they_became_ready(talk: MakeTalk) -> None:
     """TCP-094."""
     conversation = talk()
@@ -83,6 +86,7 @@ def test_ready_sockets_are_served_in_the_order_they_became_ready(talk: MakeTalk)
     assert order == [b"2", b"0", b"1"]
 
 
+@pytest.mark.shows("TCP-029", "TCP-099")
 def test_data_end_and_close_come_in_one_iteration(talk: MakeTalk) -> None:
     """TCP-099."""
     conversation = talk()
@@ -96,6 +100,7 @@ def test_data_end_and_close_come_in_one_iteration(talk: MakeTalk) -> None:
     assert conversation.log.of("s") == "s.data(x) s.end s.close(None)"
 
 
+@pytest.mark.shows("TCP-092")
 def test_with_only_drain_incoming_data_is_dropped(talk: MakeTalk) -> None:
     """TCP-092."""
     log = Log()
@@ -110,6 +115,7 @@ def test_with_only_drain_incoming_data_is_dropped(talk: MakeTalk) -> None:
     assert log.of("s") == "s.data(seen)"
 
 
+@pytest.mark.shows("TCP-100")
 def test_an_open_socket_survives_garbage_collection(talk: MakeTalk) -> None:
     """TCP-100."""
     conversation = talk()
@@ -127,6 +133,7 @@ def test_an_open_socket_survives_garbage_collection(talk: MakeTalk) -> None:
 # pause and resume
 
 
+@pytest.mark.shows("TCP-179", "D9")
 def test_pause_holds_data_back_and_resume_delivers_it_later(talk: MakeTalk) -> None:
     """TCP-179, D9: no drain comes with it."""
     conversation = talk()
@@ -145,6 +152,7 @@ def test_pause_holds_data_back_and_resume_delivers_it_later(talk: MakeTalk) -> N
     assert conversation.trace() == "s.data(ab)"
 
 
+@pytest.mark.shows("TCP-180")
 def test_a_fin_is_not_seen_while_paused(talk: MakeTalk) -> None:
     """TCP-180."""
     conversation = talk()
@@ -161,6 +169,7 @@ def test_a_fin_is_not_seen_while_paused(talk: MakeTalk) -> None:
     assert conversation.log.of("s") == "s.data(tail) s.end s.close(None)"
 
 
+@pytest.mark.shows("TCP-181")
 def test_a_reset_is_seen_while_paused(tcp: MakeTalk) -> None:
     """TCP-181."""
     conversation = tcp()
@@ -172,6 +181,7 @@ def test_a_reset_is_seen_while_paused(tcp: MakeTalk) -> None:
     assert conversation.trace() == "c.close(None) s.close(ECONNRESET)"
 
 
+@pytest.mark.shows("TCP-182")
 def test_end_works_while_paused(talk: MakeTalk) -> None:
     """TCP-182."""
     conversation = talk()
@@ -183,6 +193,7 @@ def test_end_works_while_paused(talk: MakeTalk) -> None:
     assert conversation.trace() == "s.close(None) c.data(bye) c.end c.close(None)"
 
 
+@pytest.mark.shows("TCP-183")
 def test_pause_in_data_holds_the_rest_back(talk: MakeTalk) -> None:
     """TCP-183."""
     log = Sizes()
@@ -198,6 +209,7 @@ def test_pause_in_data_holds_the_rest_back(talk: MakeTalk) -> None:
         conversation.until(lambda count=count: len(log.sizes) > count)  # type: ignore[misc]
 
 
+@pytest.mark.shows("TCP-184")
 @pytest.mark.parametrize("side", ["listen_options", "connect_options"])
 def test_pause_on_connect_opens_the_socket_paused(talk: MakeTalk, side: str) -> None:
     """TCP-184."""
@@ -260,6 +272,7 @@ def count_iterations(conversation: Talk, seconds: float) -> int:
 # half-open
 
 
+@pytest.mark.shows("TCP-045", "TCP-048", "TCP-197", "D9")
 def test_a_half_open_socket_writes_on_until_it_is_ended(talk: MakeTalk) -> None:
     """TCP-045, D9: no drain comes with it."""
     conversation = talk(listen_options={"allow_half_open": True})
@@ -273,6 +286,7 @@ def test_a_half_open_socket_writes_on_until_it_is_ended(talk: MakeTalk) -> None:
     assert conversation.trace() == "s.end s.close(None) c.data(latelast) c.close(None)"
 
 
+@pytest.mark.shows("TCP-047")
 def test_half_open_on_the_listener_does_not_concern_clients(talk: MakeTalk) -> None:
     """TCP-047."""
     conversation = talk(listen_options={"allow_half_open": True})
@@ -283,6 +297,7 @@ def test_half_open_on_the_listener_does_not_concern_clients(talk: MakeTalk) -> N
     assert conversation.trace() == "c.end c.close(None) s.close(None)"
 
 
+@pytest.mark.shows("TCP-050")
 def test_two_half_open_sides_close_when_both_have_shut_down(talk: MakeTalk) -> None:
     """TCP-050."""
     conversation = talk(allow_half_open=True)
@@ -295,6 +310,7 @@ def test_two_half_open_sides_close_when_both_have_shut_down(talk: MakeTalk) -> N
     assert sorted(conversation.trace().split()) == ["c.close(None)", "s.close(None)"]
 
 
+@pytest.mark.shows("TCP-051")
 def test_a_reset_after_the_fin_is_reported_as_broken_pipe(tcp: MakeTalk) -> None:
     """TCP-051: Linux in CLOSE_WAIT."""
     conversation = tcp(listen_options={"allow_half_open": True})
@@ -307,6 +323,7 @@ def test_a_reset_after_the_fin_is_reported_as_broken_pipe(tcp: MakeTalk) -> None
     assert conversation.trace() == "c.close(None) s.close(EPIPE)"
 
 
+@pytest.mark.shows("TCP-049", "D5")
 def test_two_writes_to_a_closed_peer_keep_the_error_for_close(tcp: MakeTalk) -> None:
     """D5 (TCP-049): in Bun the second write consumes the error and `close` has none."""
     conversation = tcp(listen_options={"allow_half_open": True})
@@ -321,6 +338,7 @@ def test_two_writes_to_a_closed_peer_keep_the_error_for_close(tcp: MakeTalk) -> 
     assert conversation.trace() == "s.close(EPIPE)"
 
 
+@pytest.mark.shows("TCP-197")
 def test_a_half_open_unix_socket_closes_when_its_peer_is_gone(reactor: Any, tmp_path: Any) -> None:
     """TCP-197."""
     conversation = Talk(reactor, unix=str(tmp_path / "s"), allow_half_open=True)
@@ -341,6 +359,7 @@ def test_shutdown_in_the_end_handler_closes_without_half_open(talk: MakeTalk) ->
     assert conversation.trace() == "s.end s.close(None) c.close(None)"
 
 
+@pytest.mark.shows("TCP-178")
 def test_an_end_handler_added_by_reload_sees_the_next_fin(talk: MakeTalk) -> None:
     """TCP-178."""
     log = Log()
@@ -356,6 +375,7 @@ def test_an_end_handler_added_by_reload_sees_the_next_fin(talk: MakeTalk) -> Non
 # resets
 
 
+@pytest.mark.shows("TCP-052")
 def test_a_reset_is_the_second_argument_of_close(tcp: MakeTalk) -> None:
     """TCP-052: positive errno, no `error`, no `end`."""
     conversation = tcp()
@@ -370,6 +390,7 @@ def test_a_reset_is_the_second_argument_of_close(tcp: MakeTalk) -> None:
     assert conversation.log.of("s") == "s.open s.close(ECONNRESET)"
 
 
+@pytest.mark.shows("TCP-052")
 def test_a_reset_after_the_own_shutdown_is_told(tcp: MakeTalk) -> None:
     """TCP-052."""
     conversation = tcp()
@@ -392,6 +413,7 @@ def test_shutting_down_both_directions_closes_when_the_peer_ends(talk: MakeTalk)
     assert sorted(conversation.trace().split()) == ["c.close(None)", "s.close(None)", "s.end"]
 
 
+@pytest.mark.shows("TCP-053")
 def test_data_before_a_reset_is_delivered_first(tcp: MakeTalk) -> None:
     """TCP-053."""
     conversation = tcp()
@@ -403,6 +425,7 @@ def test_data_before_a_reset_is_delivered_first(tcp: MakeTalk) -> None:
     assert conversation.trace() == "c.close(None) s.data(before-rst) s.close(ECONNRESET)"
 
 
+@pytest.mark.shows("TCP-054", "D5")
 @pytest.mark.parametrize("method", ["write", "end"])
 def test_a_write_that_meets_the_reset_leaves_the_error_to_close(tcp: MakeTalk, method: str) -> None:
     """D5 (TCP-054): in Bun `end` and `close(undefined)` follow."""
@@ -417,6 +440,7 @@ def test_a_write_that_meets_the_reset_leaves_the_error_to_close(tcp: MakeTalk, m
     assert conversation.trace() == "c.close(None) s.close(ECONNRESET)"
 
 
+@pytest.mark.shows("TCP-054")
 def test_end_without_data_after_a_reset_closes_at_once(tcp: MakeTalk) -> None:
     """TCP-054."""
     conversation = tcp()
@@ -428,6 +452,7 @@ def test_end_without_data_after_a_reset_closes_at_once(tcp: MakeTalk) -> None:
     assert conversation.trace() == "c.close(None) s.close(None)"
 
 
+@pytest.mark.shows("TCP-055")
 def test_a_reset_with_a_full_send_queue_brings_no_drain(tcp: MakeTalk) -> None:
     """TCP-055."""
     conversation = tcp(connect_options={"pause_on_connect": True})
@@ -439,6 +464,7 @@ def test_a_reset_with_a_full_send_queue_brings_no_drain(tcp: MakeTalk) -> None:
     assert conversation.trace() == "c.close(None) s.close(ECONNRESET)"
 
 
+@pytest.mark.shows("TCP-057")
 @pytest.mark.parametrize(
     ("half_open", "trace"),
     [(False, "s.data(bye) s.end s.close(None)"), (True, "s.data(bye) s.end s.close(EPIPE)")],

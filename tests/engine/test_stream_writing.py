@@ -15,6 +15,7 @@ BIG = 8_000_000
 MakeTalk = Callable[..., Talk]
 
 
+@pytest.mark.shows("TCP-059", "TCP-061")
 @pytest.mark.parametrize(
     ("data", "sent"),
     [
@@ -36,6 +37,7 @@ def test_anything_bytes_like_and_text_can_be_written(tcp: MakeTalk, data: Any, s
     talk.until(lambda: talk.log.received("s") == sent)
 
 
+@pytest.mark.shows("TCP-060", "TCP-024")
 @pytest.mark.parametrize("data", [5, True, {}, object(), ["a"]])
 @pytest.mark.parametrize("method", ["write", "end"])
 def test_other_data_is_a_type_error_and_changes_nothing(
@@ -51,6 +53,7 @@ def test_other_data_is_a_type_error_and_changes_nothing(
     assert talk.client.write("still open") == 10
 
 
+@pytest.mark.shows("TCP-065", "TCP-064", "D10")
 def test_offset_and_length_count_bytes_also_of_text_and_wide_arrays(tcp: MakeTalk) -> None:
     """TCP-065, and D10: an offset without a length means the rest (TCP-064)."""
     talk = tcp()
@@ -69,6 +72,7 @@ def test_offset_and_length_count_bytes_also_of_text_and_wide_arrays(tcp: MakeTal
     talk.until(lambda: talk.log.received("s") == sent)
 
 
+@pytest.mark.shows("TCP-066")
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
@@ -91,6 +95,7 @@ def test_offset_and_length_out_of_range_name_the_range(
         talk.client.write(b"0123456789", *arguments)
 
 
+@pytest.mark.shows("TCP-067")
 def test_an_empty_write_returns_zero_and_brings_no_drain(talk: MakeTalk) -> None:
     """TCP-067."""
     conversation = talk()
@@ -101,6 +106,7 @@ def test_an_empty_write_returns_zero_and_brings_no_drain(talk: MakeTalk) -> None
     assert conversation.trace() == ""
 
 
+@pytest.mark.shows("TCP-074")
 def test_a_full_write_brings_no_drain(talk: MakeTalk) -> None:
     """TCP-074."""
     conversation = talk()
@@ -111,6 +117,7 @@ def test_a_full_write_brings_no_drain(talk: MakeTalk) -> None:
     assert conversation.trace() == "s.data(x)"
 
 
+@pytest.mark.shows("TCP-071", "TCP-198")
 def test_a_short_write_takes_part_and_keeps_nothing(talk: MakeTalk) -> None:
     """TCP-071, TCP-072: the peer gets exactly the sum of what was returned."""
     conversation = talk()
@@ -126,6 +133,7 @@ def test_a_short_write_takes_part_and_keeps_nothing(talk: MakeTalk) -> None:
     assert conversation.client.bytes_written == taken + again
 
 
+@pytest.mark.shows("TCP-073", "TCP-198")
 def test_several_short_writes_bring_one_drain(talk: MakeTalk) -> None:
     """TCP-073."""
     conversation = talk()
@@ -138,6 +146,7 @@ def test_several_short_writes_bring_one_drain(talk: MakeTalk) -> None:
     assert conversation.log.seen("c", "drain") == 1
 
 
+@pytest.mark.shows("TCP-076")
 def test_a_later_full_write_does_not_cancel_the_drain(talk: MakeTalk) -> None:
     """TCP-076."""
     conversation = talk(listen_options={"pause_on_connect": True})
@@ -148,6 +157,7 @@ def test_a_later_full_write_does_not_cancel_the_drain(talk: MakeTalk) -> None:
     conversation.until_seen("c", "drain")
 
 
+@pytest.mark.shows("TCP-075")
 def test_writing_in_drain_moves_everything_in_order(talk: MakeTalk) -> None:
     """TCP-075."""
     source = bytes(range(256)) * 60_000
@@ -167,6 +177,7 @@ def test_writing_in_drain_moves_everything_in_order(talk: MakeTalk) -> None:
     assert log.seen("c", "drain") >= 1
 
 
+@pytest.mark.shows("TCP-078")
 def test_drain_comes_before_data_when_both_are_due(tcp: MakeTalk) -> None:
     """TCP-078."""
     conversation = tcp(listen_options={"pause_on_connect": True})
@@ -179,6 +190,7 @@ def test_drain_comes_before_data_when_both_are_due(tcp: MakeTalk) -> None:
     assert conversation.log.trace() == "c.drain c.data(x)"
 
 
+@pytest.mark.shows("TCP-185")
 def test_a_drain_comes_while_paused(talk: MakeTalk) -> None:
     """TCP-185."""
     conversation = talk()
@@ -188,6 +200,7 @@ def test_a_drain_comes_while_paused(talk: MakeTalk) -> None:
     conversation.until_seen("c", "drain")
 
 
+@pytest.mark.shows("TCP-074")
 def test_no_drain_after_shutdown(talk: MakeTalk) -> None:
     """TCP-074."""
     conversation = talk(allow_half_open=True)
@@ -200,6 +213,7 @@ def test_no_drain_after_shutdown(talk: MakeTalk) -> None:
     assert conversation.log.seen("c", "drain") == 0
 
 
+@pytest.mark.shows("TCP-074")
 def test_without_a_drain_handler_a_short_write_has_no_consequences(talk: MakeTalk) -> None:
     """TCP-074."""
     log = Log()
@@ -211,6 +225,7 @@ def test_without_a_drain_handler_a_short_write_has_no_consequences(talk: MakeTal
     assert conversation.client.ready_state == 1
 
 
+@pytest.mark.shows("TCP-081")
 def test_a_short_write_in_open_drains_like_any_other(talk: MakeTalk) -> None:
     """TCP-081."""
     log = Log()
@@ -220,6 +235,7 @@ def test_a_short_write_in_open_drains_like_any_other(talk: MakeTalk) -> None:
     conversation.until_seen("s", "drain")
 
 
+@pytest.mark.shows("TCP-068")
 def test_write_on_a_closed_socket_returns_minus_one_before_looking_at_its_arguments(
     talk: MakeTalk,
 ) -> None:
@@ -232,6 +248,7 @@ def test_write_on_a_closed_socket_returns_minus_one_before_looking_at_its_argume
     assert conversation.client.end(anything) == -1
 
 
+@pytest.mark.shows("TCP-031", "TCP-068")
 def test_write_after_shutdown_validates_first_and_returns_minus_one(talk: MakeTalk) -> None:
     """TCP-031, TCP-068."""
     conversation = talk(allow_half_open=True)
@@ -264,6 +281,7 @@ class FailingSend(Kernel):
         return sock
 
 
+@pytest.mark.shows("D5")
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM])
 def test_a_full_kernel_is_back_pressure_and_drains(number: int) -> None:
     """D5, TCP-073."""
@@ -277,6 +295,7 @@ def test_a_full_kernel_is_back_pressure_and_drains(number: int) -> None:
         talk.until_seen("c", "drain")
 
 
+@pytest.mark.shows("D5")
 def test_an_interrupted_send_is_tried_again() -> None:
     """D5."""
     kernel = FailingSend()
@@ -287,6 +306,7 @@ def test_an_interrupted_send_is_tried_again() -> None:
         assert talk.client.write(b"x") == 1
 
 
+@pytest.mark.shows("D5")
 def test_a_hard_failure_returns_minus_one_then_delivers_data_and_closes_with_the_error() -> None:
     """D5 (TCP-054): no `end`, and the error that the write met."""
     kernel = FailingSend()
@@ -308,6 +328,7 @@ def test_a_hard_failure_returns_minus_one_then_delivers_data_and_closes_with_the
         assert talk.log.of("c") == "c.data(received before) c.close(EHOSTUNREACH)"
 
 
+@pytest.mark.shows("D5")
 def test_a_hard_failure_of_a_paused_socket_closes_at_once() -> None:
     """D5, as a reset does while paused (TCP-181)."""
     kernel = FailingSend()

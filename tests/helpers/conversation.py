@@ -5,6 +5,7 @@ in call order, `s` for the accepted socket and `c` for the client. Consecutive `
 are joined, because chunk boundaries mean nothing.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,8 @@ Handlers = dict[str, Callable[..., Any]]
 class Log:
     """Makes handlers that write down their calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, ring: Callable[[], object] | None = None) -> None:
+        self.ring = ring  # called after each handler
         self.calls = 0
         self.entries: list[tuple[str, str, tuple[Any, ...]]] = []
 
@@ -44,9 +46,23 @@ class Log:
         return made
 
     def _handler(self, who: str, name: str, then: Callable[..., Any] | None) -> Callable[..., Any]:
+        if inspect.iscoroutinefunction(then):
+            return self._async_handler(who, name, then)
+
         def handler(socket: Any, *args: Any) -> Any:
             self.note(who, name, *args)
-            return None if then is None else then(socket, *args)
+            try:
+                return None if then is None else then(socket, *args)
+            finally:
+                if self.ring is not None:
+                    self.ring()
+
+        return handler
+
+    def _async_handler(self, who: str, name: str, then: Callable[..., Any]) -> Callable[..., Any]:
+        async def handler(socket: Any, *args: Any) -> None:
+            self.note(who, name, *args)
+            await then(socket, *args)
 
         return handler
 

@@ -1,5 +1,7 @@
 """The example of the page about the engine, as printed there."""
 
+import asyncio
+
 import sockharness
 
 
@@ -34,3 +36,21 @@ def echo_once():
 
 def test_the_engine_runs_by_itself():
     assert echo_once() == [b"hello"]
+
+
+async def converse_in_asyncio(port):
+    answer = asyncio.get_running_loop().create_future()
+    socket = await sockharness.connect(
+        socket={"data": lambda socket, data: answer.set_result(data)},
+        hostname="127.0.0.1",
+        port=port,
+    )
+    socket.write(b"PING\r\n")
+    with socket:
+        return await answer
+
+
+def test_a_connection_can_be_awaited(tcp_server):
+    tcp_server.expect(b"PING\r\n").reply(b"PONG\r\n")
+
+    assert asyncio.run(converse_in_asyncio(tcp_server.port)) == b"PONG\r\n"

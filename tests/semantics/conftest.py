@@ -1,0 +1,3 @@
+from tests.engine.conftest import kind, reactor, talk, tcp
+
+__all__ = ["kind", "reactor", "talk", "tcp"]

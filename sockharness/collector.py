@@ -74,7 +74,8 @@ class SpecItem(pytest.Function):
         assert self._stage is not None, "set-up comes first"
         outcome = Replayer(self._stage, scale).run()
         if outcome.verdict is not Verdict.PASSED:
-            raise ExpectationFailed(failure_text(outcome, again=self._again()))
+            text = failure_text(outcome, again=self._again())
+            raise ExpectationFailed(text, outcome.failures[0].location)
 
     def teardown(self) -> None:
         """Close all that the case opened."""

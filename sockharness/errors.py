@@ -59,8 +59,16 @@ class SpecError(SockharnessError):
 class ExpectationFailed(AssertionError):
     """What happened is not what was expected; the text says where, what, and what arrived instead.
 
-    The first line stands alone within 60 columns, because summaries cut there.
+    The first line stands alone within 60 columns, because summaries cut there. `location` is the
+    step or the line that expected it, if there is one.
     """
+
+    def __init__(self, text: str = "", location: Location | None = None) -> None:
+        super().__init__(text, location)
+        self.location = location
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Unavailable(SockharnessError):

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from sockharness.errors import SpecError
+from sockharness.errors import ExpectationFailed, SpecError
+from sockharness.location import Location
 
 
 def tell(
@@ -25,10 +26,17 @@ def tell(
     entry = shown.reprtraceback.reprentries[0]
     entry.lines = text.splitlines()
     shown.reprcrash.message = text.partition("\n")[0]
-    if isinstance(error, SpecError):
-        place = error.problems[0].location
+    place = _place(error)
+    if place is not None:
         shown.reprcrash.path, shown.reprcrash.lineno = place.path, place.line
     report.longrepr = shown
+
+
+def _place(error: BaseException) -> Location | None:
+    """Return where an exception of ours points; editors and one-line tracebacks show it."""
+    if isinstance(error, SpecError):
+        return error.problems[0].location
+    return error.location if isinstance(error, ExpectationFailed) else None
 
 
 def _symptom(item: pytest.Item, cause: BaseException) -> str:

@@ -262,3 +262,23 @@ def test_fixtures_of_the_user_run_around_a_spec(pytester: pytest.Pytester, specs
     result = run(pytester, "--sockspec", "specs/echo.yaml", "-s")
 
     result.stdout.fnmatch_lines(["*before echo*", "*after echo*"])
+
+
+@pytest.mark.parametrize("parallel", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_tests_beside_specs_are_not_collected(
+    pytester: pytest.Pytester, specs: Path, parallel: tuple[str, ...]
+) -> None:
+    (specs / "test_beside.py").write_text("def test_beside(): pass")
+
+    run(pytester, "--sockspec", "specs", "-k", "not wrong", *parallel).assert_outcomes(
+        passed=1, deselected=0 if parallel else 1
+    )
+    run(pytester, "--sockspec", "specs/echo.yaml", "specs/test_beside.py").assert_outcomes(passed=2)
+
+
+def test_a_one_line_traceback_names_the_line_of_the_spec(
+    pytester: pytest.Pytester, specs: Path
+) -> None:
+    result = run(pytester, "--sockspec", "specs/wrong.yml", "--tb=line")
+
+    result.stdout.fnmatch_lines(["specs/wrong.yml:7: line 7: client got*"])

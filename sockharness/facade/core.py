@@ -114,7 +114,8 @@ class Core:
 
 def failed(outcome: Outcome, *, again: str) -> ExpectationFailed:
     """Return the exception that tells an outcome."""
-    return ExpectationFailed(failure_text(outcome, again=again, outside="client"))
+    text = failure_text(outcome, again=again, outside="client")
+    return ExpectationFailed(text, outcome.failures[0].location)
 
 
 def seconds(timeout: float) -> float:

@@ -495,3 +495,7 @@ def test_repr_shows_state_and_counters(reactor: Reactor) -> None:
     reactor.call_later(1000, print)
 
     assert repr(reactor) == "<Reactor idle descriptors=0 timers=1 posted=1 references=1>"
+
+
+def test_a_time_limit_below_zero_means_zero(reactor: Reactor) -> None:
+    assert not reactor.run_until(lambda: False, -1)

@@ -9,6 +9,7 @@ import errno
 import math
 import os
 import socket
+from functools import lru_cache
 
 from sockharness.errors import UsageError, with_code
 
@@ -72,11 +73,19 @@ def host_name(option: str, value: object) -> str:
         raise TypeError(complain(option, "a name or an IP address as str", value))
     if not value or "\0" in value:
         raise ValueError(complain(option, "a non-empty name without NUL", value))
-    try:
-        value.encode("idna")  # as getaddrinfo will
-    except UnicodeError:
-        raise ValueError(complain(option, "a name with labels of 1 to 63", value)) from None
+    if not _is_encodable(value):
+        raise ValueError(complain(option, "a name with labels of 1 to 63", value))
     return value
+
+
+@lru_cache(maxsize=64)  # programs listen and connect to the same few hosts, and this is slow
+def _is_encodable(host: str) -> bool:
+    """Say whether getaddrinfo(3) can be asked for a name."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def unix_path(option: str, value: object) -> str:

@@ -244,9 +244,9 @@ class Reactor:
     def run_once(self, timeout: float | None = None) -> None:
         """Run one iteration; sleep at most `timeout` seconds (`None`: until something happens).
 
-        A `timeout` below 0 means 0. Raises whatever the callbacks raised, when all of them are done, unless `on_exception` is
-        set. Raises `UsageError` inside a callback, in a foreign thread, in a forked child, and for
-        a reactor that runs inside another loop.
+        A `timeout` below 0 means 0. Raises whatever the callbacks raised, when all of them are
+        done, unless `on_exception` is set. Raises `UsageError` inside a callback, in a foreign
+        thread, in a forked child, and for a reactor that runs inside another loop.
         """
         self.check_inline("run_once")
         self._iterate(timeout if timeout is None or timeout > 0 else 0.0)

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from sockharness.engine.listener import Listener
 
 _READS_PER_EVENT = 8
+_BULK = 64 * 1024  # from here on copying out of the shared buffer costs more than allocating;
+_BULK_CHUNK = 256 * 1024  # so then the kernel copies into a new chunk of this size, soon cut short
 _BACK_PRESSURE = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # D5
 _READABLE = EPOLLIN | EPOLLRDHUP
 _GONE = EPOLLERR | EPOLLHUP
@@ -71,6 +73,7 @@ class Socket:
     __slots__ = (
         "__weakref__",
         "_armed",
+        "_bulk",
         "_bytes_written",
         "_end_call",
         "_error",
@@ -100,6 +103,7 @@ class Socket:
         self._half_open = False
         self._paused = False
         self._armed = False  # waiting for writability
+        self._bulk = False  # the last chunk was a big one
         self._leftover: memoryview | None = None  # of end(data), still to be sent
         self._error: OSError | None = None  # why it is BROKEN
         self._end_call: Call | None = None  # an `async def end` that has not ended yet
@@ -428,22 +432,28 @@ class Socket:
         buffer = self._reactor.receive_buffer
         for _ in range(_READS_PER_EVENT):
             try:
-                count = sock.recv_into(buffer)
+                if self._bulk:
+                    chunk, full = sock.recv(_BULK_CHUNK), _BULK_CHUNK
+                    count = len(chunk)
+                else:
+                    count, full = sock.recv_into(buffer), RECEIVE_BUFFER_SIZE
+                    chunk = buffer[:count]
             except OSError as error:
                 self._on_receive_error(error)
                 return
+            self._bulk = count >= _BULK
             if count == 0:
                 self._on_peer_end()
                 return
             data = self._group.handlers.data
             if data is not None:
                 try:
-                    data(self, buffer[:count])
+                    data(self, chunk)
                 except BaseException as error:  # noqa: BLE001 - reported; `call` written out
                     self._group.failed(error, self)
                 if self._paused or (self._state is not _OPEN and not RIGHTS[self._state].read):
                     return
-            if count < RECEIVE_BUFFER_SIZE and not to_the_end:
+            if count < full and not to_the_end:
                 return
         if self._state is _BROKEN:
             self._reactor.call_soon(self._finish_broken)

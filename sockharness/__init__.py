@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sockharness.engine.listener import listen as listen
     from sockharness.engine.reactor import Reactor as Reactor
     from sockharness.engine.sink import ArrayBufferSink as ArrayBufferSink
-    from sockharness.engine.stream import ReadyState as ReadyState
+    from sockharness.engine.states import ReadyState as ReadyState
     from sockharness.engine.stream import Socket as Socket
     from sockharness.errors import ClosedError as ClosedError
     from sockharness.errors import ExpectationFailed as ExpectationFailed
@@ -37,7 +37,7 @@ _HOMES = {
     "Harness": "sockharness.harness",
     "Listener": "sockharness.engine.listener",
     "Reactor": "sockharness.engine.reactor",
-    "ReadyState": "sockharness.engine.stream",
+    "ReadyState": "sockharness.engine.states",
     "Socket": "sockharness.engine.stream",
     "SpecError": "sockharness.errors",
     "TcpServer": "sockharness.facade.tcp",

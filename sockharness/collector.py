@@ -66,7 +66,7 @@ class SpecItem(pytest.Function):
             self._stage = Stage(self.case, policy=policy, capture=bool(self.case.wire)).__enter__()
         except OSError as error:
             place = self.case.location
-            raise SpecError([Problem(place, f"cannot be set up: {error}")]) from error
+            raise SpecError([Problem(place, f"cannot be set up: {error}")]) from None
 
     def runtest(self) -> None:
         """Replay; what is not as it should be raises the text of it."""

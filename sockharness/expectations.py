@@ -90,16 +90,18 @@ class Expectation(Protocol):
 class BytesExpected:
     """The next unread bytes of a channel are what a matcher wants; they are claimed."""
 
-    __slots__ = ("channel", "matcher")
+    __slots__ = ("_judged", "_result", "channel", "matcher")
 
     def __init__(self, channel: Channel, matcher: Matcher) -> None:
         self.channel = channel
         self.matcher = matcher
+        self._judged = (-1, -1)
+        self._result: Result | None = None
 
     def check(self) -> Progress:
         """Match the unread bytes."""
         channel = self.channel
-        result = self.matcher.match(channel.unread)
+        result = self._match()
         if result.verdict is Verdict.MATCH:
             del channel.unread[: result.size]
             return Progress(state=State.SATISFIED, captures=result.captures)
@@ -111,7 +113,15 @@ class BytesExpected:
 
     def give_up(self) -> Mismatch:
         """Say how many bytes are missing."""
-        return self._missing(self.matcher.match(self.channel.unread), "")
+        return self._missing(self._match(), "")
+
+    def _match(self) -> Result:
+        """Judge the unread bytes; those that were judged already are not judged again."""
+        unread = self.channel.unread
+        bytes_of = (self.channel.received, len(unread))
+        if self._result is None or self._judged != bytes_of:
+            self._judged, self._result = bytes_of, self.matcher.match(unread)
+        return self._result
 
     def _missing(self, result: Result, then: str) -> Mismatch:
         got = len(self.channel.unread)
@@ -136,7 +146,17 @@ class BytesExpected:
             waiting_for=missing,
         )
 
+    def _gave_up(self, because: str) -> Mismatch:
+        peer, wanted = self.channel.peer, self.matcher.describe()
+        return Mismatch(
+            headline=_that_fits(f"{peer} got {because}", f"{peer} got no match"),
+            note=f"{peer}: {because}, the most that a pattern looks at; expected {wanted}",
+            received=bytes(self.channel.unread),
+        )
+
     def _differs(self, result: Result) -> Mismatch:
+        if result.because:
+            return self._gave_up(result.because)
         peer, unread, expected = self.channel.peer, self.channel.unread, self.matcher.expected()
         received = bytes(unread[: result.wanted] if result.wanted is not None else unread)
         wanted, got = self.matcher.describe(), f'"{show(received, limit=SHORT)}"'

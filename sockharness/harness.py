@@ -21,6 +21,8 @@ from sockharness.facade.service import Options, Service
 from sockharness.facade.tcp import TcpServer
 from sockharness.outcome import Outcome
 
+__tracebackhide__ = True
+
 
 class Harness:
     """Servers, the thread they run on, and the record of what happened.
@@ -114,7 +116,7 @@ class Harness:
     def recorded(self) -> Outcome | None:
         """Return what has gone wrong for certain by now, without missing what may yet come."""
         with self._core.lock:
-            failures = [failure for service in self._services for failure in service.failures]
+            failures = [failure for service in self._services for failure in service.certain()]
             return self._core.outcome(failures) if failures else None
 
     def check(self, *, final: bool = False) -> None:

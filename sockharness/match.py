@@ -9,6 +9,8 @@ import re
 from sockharness.spec.matchers import Capture, Concat, Exact, Length, Matcher, Regex, Sha256
 from sockharness.spec.matchers import as_matcher as _as_matcher
 
+__tracebackhide__ = True  # for pytest: a wrong argument is shown where it was written
+
 
 def exact(data: bytes) -> Matcher:
     """Match these bytes and no others, as bytes alone do."""
@@ -22,16 +24,27 @@ def length(size: int) -> Matcher:
     return Length(size)
 
 
-def regex(pattern: bytes | str) -> Matcher:
+def regex(pattern: "bytes | str | re.Pattern[bytes] | re.Pattern[str]") -> Matcher:
     """Match the shortest run of bytes that a pattern matches as a whole; `.` matches every byte.
 
     End the pattern in what ends the message (`rb"[0-9]+\\n"`), not in something that could go on.
 
+    Args:
+        pattern: bytes, text (UTF-8), or a compiled one, whose flags hold.
+
     Raises:
-        re.error: if it is no pattern.
+        ValueError: if it is no pattern.
     """
-    text = pattern.encode() if isinstance(pattern, str) else pattern
-    return Regex(re.compile(text, re.DOTALL))
+    flags = re.DOTALL
+    text: object = pattern
+    if isinstance(pattern, re.Pattern):
+        text, flags = pattern.pattern, flags | pattern.flags & ~re.UNICODE
+    if not isinstance(text, bytes | str):
+        raise TypeError(f"pattern: expected bytes, str or a compiled pattern, got {pattern!r}")
+    try:
+        return Regex(re.compile(text.encode() if isinstance(text, str) else text, flags))
+    except re.error as error:
+        raise ValueError(f"pattern: {text!r} is no regular expression: {error}") from None
 
 
 def sha256(digest: str, size: int) -> Matcher:

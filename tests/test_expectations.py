@@ -13,7 +13,7 @@ from sockharness.expectations import (
     State,
     ending,
 )
-from sockharness.spec.matchers import Capture, Concat, Exact, Length, Matcher, Regex, Sha256
+from sockharness.spec.matchers import Capture, Concat, Exact, Length, Matcher, Regex, Result, Sha256
 from sockharness.timeline import Channel
 
 RESET = os_error(104)
@@ -391,3 +391,36 @@ def test_a_headline_behind_its_line_number_ends_within_60_columns(mismatch: Mism
 
     assert len(headline) <= 60, headline
     assert headline.isprintable()
+
+
+# ---- patterns
+
+
+def test_a_pattern_that_finds_nothing_does_not_say_that_a_byte_differs() -> None:
+    matcher = Concat([Exact(b"x"), Capture("n", Regex(re.compile(rb"y\n")))])
+
+    mismatch = failed(BytesExpected(channel(b"x" * 70_000), matcher))
+
+    assert mismatch.headline == "client got no match in the first 64 KiB"
+    assert mismatch.note == (
+        "client: no match in the first 64 KiB, the most that a pattern looks at; "
+        'expected "x" then /y\\n/ as n'
+    )
+    assert mismatch.waiting_for == ""
+
+
+def test_bytes_are_not_judged_twice() -> None:
+    asked = []
+
+    class Slow(Length):
+        def match(self, data: bytes | bytearray) -> Result:
+            asked.append(len(data))
+            return super().match(data)
+
+    got = channel(b"ab")
+    expectation = BytesExpected(got, Slow(3))
+
+    assert expectation.check().state is expectation.check().state is State.PENDING
+    got.add(Event(name="data", peer="client", data=b"c"))
+    assert expectation.check().state is State.SATISFIED
+    assert asked == [2, 3]

@@ -1,6 +1,7 @@
 """The matchers that tests in Python use."""
 
 import hashlib
+import re
 import socket
 
 import pytest
@@ -15,10 +16,11 @@ from sockharness.spec.matchers import Matcher
         match.exact(b"user anna\r\n"),
         match.length(11),
         match.regex(r"user [a-z]+\r\n"),
+        match.regex(re.compile("USER [a-z]+\r\n", re.IGNORECASE)),
         match.sha256(hashlib.sha256(b"user anna\r\n").hexdigest(), 11),
         match.concat("user ", match.capture("name", match.regex(rb"[a-z]{4}")), b"\r\n"),
     ],
-    ids=["exact", "length", "regex", "sha256", "concat"],
+    ids=["exact", "length", "regex", "compiled", "sha256", "concat"],
 )
 def test_a_server_may_expect_what_is_only_described(tcp_server: TcpServer, want: Matcher) -> None:
     tcp_server.expect(want).reply(b"hello")
@@ -36,3 +38,15 @@ def test_a_size_below_one_is_refused() -> None:
 def test_a_digest_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="digest: expected 64 hexadecimal digits, got 'abc'"):
         match.sha256("abc", 3)
+
+
+@pytest.mark.parametrize("pattern", ["[a", rb"[a"])
+def test_a_pattern_that_is_none_is_refused_by_name(pattern: bytes | str) -> None:
+    with pytest.raises(ValueError, match=r"pattern: .*\[a.*unterminated character set"):
+        match.regex(pattern)
+
+
+@pytest.mark.parametrize("pattern", [5, None])
+def test_a_pattern_is_bytes_or_text(pattern: bytes) -> None:
+    with pytest.raises(TypeError, match="pattern: expected bytes, str or a compiled pattern, got"):
+        match.regex(pattern)

@@ -30,8 +30,7 @@ class Driver(Protocol):
         """Make a listening peer listen; afterwards its facts are known.
 
         Raises:
-            OSError: if the operating system refuses.
-            SpecError: if the policy refuses.
+            SpecError: if the policy or the operating system refuses.
         """
         ...
 

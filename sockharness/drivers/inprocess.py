@@ -15,6 +15,7 @@ from sockharness.engine.connector import connect
 from sockharness.engine.listener import Listener, listen
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.stream import Socket
+from sockharness.errors import Problem, SpecError, code_of
 from sockharness.events import Event, Kind
 from sockharness.policy import Policy
 from sockharness.spec import model
@@ -68,15 +69,21 @@ class InProcessDriver:
         """Listen, with the peer's handlers; see `Driver.listen`."""
         transport = peer.transport
         assert isinstance(transport, model.Listen)
-        self._policy.judge(Address(transport.host, transport.port), transport.location)
-        self._listeners[peer.name] = listen(
-            socket=self._handlers(peer.name, peer.handlers, ALL),
-            hostname=transport.host,
-            port=transport.port,
-            reactor=self._reactor,
-            backlog=transport.backlog,
-            **_options(transport.options),
-        )
+        address = Address(transport.host, transport.port)
+        self._policy.judge(address, transport.location)
+        try:
+            self._listeners[peer.name] = listen(
+                socket=self._handlers(peer.name, peer.handlers, ALL),
+                hostname=transport.host,
+                port=transport.port,
+                reactor=self._reactor,
+                backlog=transport.backlog,
+                **_options(transport.options),
+            )
+        except OSError as error:
+            message = f"{peer.name} cannot listen on {address}: {code_of(error)}"
+            hint = "leave 'port' out: the system chooses one" if transport.port else ""
+            raise SpecError([Problem(peer.location, message, hint)]) from None
 
     def connect(self, peer: model.Peer) -> None:
         """Connect, with the peer's handlers; see `Driver.connect`."""

@@ -38,8 +38,7 @@ from sockharness.engine.chunk import Data, chunk_of
 from sockharness.engine.handlers import HandlerGroup
 from sockharness.engine.hosts import Call
 from sockharness.engine.reactor import RECEIVE_BUFFER_SIZE, Reactor
-from sockharness.engine.states import NEXT, RIGHTS, Happening, State
-from sockharness.engine.states import ReadyState as ReadyState
+from sockharness.engine.states import NEXT, RIGHTS, Happening, ReadyState, State
 from sockharness.engine.timers import Timer
 from sockharness.errors import os_error, with_code
 
@@ -580,8 +579,6 @@ class Socket:
             self._group.failed(error, self)
             if self._leftover is None:  # a rest of end(data) closes by itself
                 self._close(None)
-
-    # The descriptor
 
     def _interest(self) -> int:
         mask = _READABLE if RIGHTS[self._state].read and not self._paused else EPOLLET

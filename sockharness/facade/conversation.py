@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sockharness.events import Event, Kind
 from sockharness.expectations import Mismatch
-from sockharness.facade.core import Core
+from sockharness.facade.core import TIMEOUT, Core
 from sockharness.facade.outbox import Outbox, Way
 from sockharness.facade.script import (
     Answer,
@@ -25,27 +25,37 @@ from sockharness.facade.script import (
     unexpected,
 )
 from sockharness.facade.wants import BytesWanted
-from sockharness.outcome import Failure
+from sockharness.outcome import Failure, Wait
+from sockharness.printable import count
 from sockharness.timeline import Channel
 
 if TYPE_CHECKING:
     from sockharness.engine.stream import Socket
 
+__tracebackhide__ = True
 GRACE = 0.25
-"""Seconds that bytes may lie unread when all that was stated is used up, before their connection is
+"""Seconds that bytes may lie unread when nothing stated wants them, before their connection is
 reset: the test may be about to state the next expectation, while the client is quick."""
 
 Deed = Callable[[], None]
 
 
 class Home(Protocol):
-    """The server to which conversations belong."""
+    """The server to which conversations belong.
+
+    Attributes:
+        watched: somebody waits for its events or has looked at what it received.
+        bare: exchanges that were met before an answer was stated.
+    """
 
     name: str
     core: Core
     script: Script
     failures: list[Failure]
     handlers: Mapping[str, Callable[..., object]]
+    accepted: int
+    watched: bool
+    bare: list[Exchange]
 
     def state(self, want: object, *, number: int = 0, rule: bool = False) -> Exchange:
         """State an expectation or a rule."""
@@ -75,6 +85,8 @@ class Conversation:
 
     __slots__ = (
         "_grace",
+        "_last",
+        "_patient",
         "_sending",
         "channel",
         "chunks",
@@ -94,6 +106,8 @@ class Conversation:
     def __init__(self, home: Home, number: int) -> None:
         self.home = home
         self._grace = False
+        self._patient = False
+        self._last = 0.0
         self._sending: Event | None = None
         self.core = home.core
         self.number = number
@@ -110,8 +124,15 @@ class Conversation:
 
     @property
     def title(self) -> str:
-        """The server's name."""
-        return self.home.name
+        """How a failure calls it: as its server, or by its number if it did not come."""
+        return self.home.name if self.channel.opened is not None else f"connection {self.number}"
+
+    @property
+    def absent(self) -> str:
+        """Say that it did not come, and how many did; empty if it did; lock held."""
+        if self.channel.opened is not None:
+            return ""
+        return f"{count(self.home.accepted, 'connection') if self.home.accepted else 'none'} came"
 
     @property
     def over(self) -> Event | None:
@@ -136,6 +157,7 @@ class Conversation:
             self.core.timeline.add(event)
             self.events.append(event)
             if data:
+                self._last = event.at
                 self.chunks.append(data)
             self.home.happened(event)
 
@@ -186,7 +208,7 @@ class Conversation:
     def raised(self, exception: BaseException, *, site: Exchange | None = None) -> None:
         """Record what a user's function raised, and reset the connection: nobody answers there."""
         self.record("uncaught_exception", error=exception)
-        headline = f"{self.title} handler raised {type(exception).__name__}"
+        headline = f"{self.home.name} handler raised {type(exception).__name__}"
         self._fail(Mismatch(headline=headline, note=headline), site, exception=exception)
         self.reset_now()
 
@@ -245,39 +267,52 @@ class Conversation:
                 return self.reset_now
             if judged.ruling is Ruling.NOBODY:
                 self._wait_a_little()
+            else:
+                self._wait_for_more()
             return None
 
     def _answer(self, exchange: Exchange, taken: bytes) -> None:
         with self.core.lock:
             answer = exchange.answer
             if answer is None:
-                exchange.when_answered(
-                    lambda: self.core.runner.post(self._answer_late, exchange, taken)
-                )
-        if answer is Answer.REPLY:
-            self._reply(exchange, taken)
-        elif answer is Answer.CLOSE:
-            self._finish(self.end_now)
-        elif answer is Answer.RESET:
-            self._finish(self.reset_now)
+                self._later(exchange, self._answer, exchange, taken)
+                if exchange not in self.home.bare:
+                    self.home.bare.append(exchange)
+        if answer is Answer.REPLY and not self._reply(exchange, taken):
+            return
+        self._end_as_stated(exchange)
 
-    def _answer_late(self, exchange: Exchange, taken: bytes) -> None:
-        self._answer(exchange, taken)
-        self.advance()
-
-    def _reply(self, exchange: Exchange, taken: bytes) -> None:
+    def _reply(self, exchange: Exchange, taken: bytes) -> bool:
         data = exchange.data
         try:
             reply = as_bytes(data(taken) if callable(data) else data)
         except Exception as error:  # noqa: BLE001 - a user's function; it fails the test
             self.raised(error, site=exchange)
-            return
+            return False
         with self.core.lock:
             for piece in pieces(reply, exchange.cuts):
                 self.outbox.add(piece, after_read=exchange.cuts is not None)
+            if exchange.then is None and exchange not in self.lane.all_rules:
+                self._later(exchange, self._end_as_stated, exchange)
+        return True
+
+    def _end_as_stated(self, exchange: Exchange) -> None:
+        if exchange.then is not None:
+            self._finish(self.end_now if exchange.then is Answer.CLOSE else self.reset_now)
+
+    def _later(self, exchange: Exchange, function: Callable[..., None], *args: object) -> None:
+        """Go on when more is stated about the answer; lock held."""
+
+        def go_on() -> None:
+            function(*args)
+            self.advance()
+
+        exchange.when_stated(lambda: self.core.runner.post(go_on))
 
     def _finish(self, deed: Deed) -> None:
         with self.core.lock:
+            if self.finished:
+                return
             self.finished = True
             self.channel.unread.clear()
             self.outbox.then(deed)
@@ -291,21 +326,57 @@ class Conversation:
             self.home.look_again()
 
     def _wait_a_little(self) -> None:
-        """Give the test time to state what it expects of these bytes."""
-        stated = self.home.script.stated and not self.manual
-        if stated and not self._grace and self.socket is not None:
+        """Give the test time to state what it expects of these bytes; lock held."""
+        if not self._grace and not self._kept and self.socket is not None:
             self._grace = True
             self.core.runner.reactor.call_later(GRACE * self.core.scale, self._lapse)
+
+    @property
+    def _kept(self) -> bool:
+        """Whether bytes that nothing stated wants lie there for somebody to fetch."""
+        return self.manual or (self.home.watched and not self.home.script.stated)
 
     def _lapse(self) -> None:
         with self.core.lock:
             self._grace = False
-            if self.finished or self.manual or self.socket is None or not self.channel.unread:
+            if self._kept or self._ruling() is not Ruling.NOBODY:
                 return
-            if self.lane.judge(self.channel.unread).ruling is not Ruling.NOBODY:
-                return
-            self._fail(unexpected(self.channel), None)
+            self._fail(unexpected(self.channel, stated=self.home.script.stated), None)
         self.reset_now()
+
+    def _wait_for_more(self) -> None:
+        """Give the client time to send the rest of what was begun; lock held."""
+        if not self._patient and self.socket is not None:
+            self._patient = True
+            self.core.runner.reactor.call_later(TIMEOUT * self.core.scale, self._out_of_patience)
+
+    def _out_of_patience(self) -> None:
+        limit = TIMEOUT * self.core.scale
+        with self.core.lock:
+            self._patient = False
+            if self._ruling() is not Ruling.WAIT:
+                return
+            lasted = self.core.timeline.now() - self._last
+            if lasted < limit:  # more came meanwhile, and that is not enough either
+                self._patient = True
+                later = self.core.runner.reactor.call_later
+                later(limit - lasted, self._out_of_patience)
+                return
+            exchange = self.lane.judge(self.channel.unread).exchange
+            if exchange is None and self.manual:
+                return
+            wait = self.core.waited(self.home.name, lasted, limit)
+            if exchange is None:
+                self._fail(unexpected(self.channel), None)
+            else:
+                self._fail(differs(self.channel, exchange), exchange, wait=wait)
+        self.reset_now()
+
+    def _ruling(self) -> Ruling | None:
+        """Return what is to be done about the unread bytes, if anything may be; lock held."""
+        if self.finished or self.socket is None or not self.channel.unread:
+            return None
+        return self.lane.judge(self.channel.unread).ruling
 
     def _fail(
         self,
@@ -313,11 +384,12 @@ class Conversation:
         exchange: Exchange | None,
         *,
         exception: BaseException | None = None,
+        wait: Wait | None = None,
     ) -> None:
         location = exchange.site.location() if exchange is not None else None
         with self.core.lock:
             self.home.failures.append(
-                Failure(mismatch=mismatch, location=location, exception=exception)
+                Failure(mismatch=mismatch, location=location, exception=exception, wait=wait)
             )
             self.lane.abandon()
             self.failed = self.finished = True

@@ -28,6 +28,7 @@ from sockharness.timeline import Timeline
 if TYPE_CHECKING:
     from sockharness.engine.runner import ThreadRunner
 
+__tracebackhide__ = True
 T = TypeVar("T")
 TIMEOUT = 5.0
 """Seconds that a method waits unless it is told otherwise."""

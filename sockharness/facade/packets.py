@@ -5,12 +5,14 @@ beside the test: the frames are fetched when the test looks at them, and when th
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, overload
 
 from sockharness.errors import ExpectationFailed
 from sockharness.printable import count
 from sockharness.wire.capture import Capture
+
+__tracebackhide__ = True
 
 
 class HasPort(Protocol):
@@ -58,8 +60,7 @@ class Packets(Sequence[Any]):
 class Wire:
     """What the `wire` fixture gives."""
 
-    @contextmanager
-    def capture(self, *servers: HasPort, interface: str = "lo") -> Iterator[Packets]:
+    def capture(self, *servers: HasPort, interface: str = "lo") -> AbstractContextManager[Packets]:
         """Capture the frames of servers while the `with` block runs; gives `Packets`.
 
         The packets stay readable behind the block.
@@ -72,9 +73,20 @@ class Wire:
             ExpectationFailed: at the end of the block, if the kernel dropped a frame: what was
                 seen is not all that happened, so nothing can be concluded from it.
             Unavailable: if this process may not capture.
+            TypeError: something has no port.
         """
-        with Capture(interface, ports=[server.port for server in servers]) as capture:
-            yield Packets(capture)
-        if not capture.whole:
-            lost = capture.drops + capture.unkept
-            raise ExpectationFailed(f"inconclusive: {count(lost, 'frame')} lost by the capture")
+        if not servers:
+            raise TypeError("servers: expected a server such as tcp_server, got none")
+        for server in servers:
+            if not isinstance(getattr(server, "port", None), int):
+                raise TypeError(f"servers: expected a server such as tcp_server, got {server!r}")
+        return _capturing([server.port for server in servers], interface)
+
+
+@contextmanager
+def _capturing(ports: Sequence[int], interface: str) -> Iterator[Packets]:
+    with Capture(interface, ports=ports) as capture:
+        yield Packets(capture)
+    if not capture.whole:
+        lost = capture.drops + capture.unkept
+        raise ExpectationFailed(f"inconclusive: {count(lost, 'frame')} lost by the capture")

@@ -15,10 +15,12 @@ the rule that is satisfied with the fewest bytes takes them; of equals the conne
 first, then the one stated first. So the answer is the same however the bytes were cut. Bytes that a
 rule takes make no connection claim a group.
 
-**Bare exchanges.** `expect(b"…")` without an answer is the same as `ignore()`. If the bytes were
-faster than the answer that follows on the same line, the answer is given late.
+**Late answers.** If the bytes were faster than the answer that follows on the same line, or than
+the `close()` behind a `reply()`, it is given late. An exchange that was met and never answered is a
+failure: `ignore()` says so where no answer is meant.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -26,13 +28,18 @@ from difflib import get_close_matches
 from enum import Enum, auto
 from typing import Literal
 
+from sockharness import match
 from sockharness.errors import UsageError
 from sockharness.expectations import BytesExpected, Mismatch, State, ending
 from sockharness.facade.callsite import CallSite
 from sockharness.printable import count, show
-from sockharness.spec.matchers import Matcher, Result, Verdict
+from sockharness.spec.matchers import Matcher, Result, Verdict, as_matcher
 from sockharness.timeline import Channel
 
+__tracebackhide__ = True
+
+Want = bytes | str | Matcher | re.Pattern[bytes] | re.Pattern[str]
+"""What `expect` and `when` take."""
 Reply = bytes | bytearray | memoryview | str | Callable[[bytes], bytes]
 """What `reply` takes: the bytes, text (UTF-8), or a function from the matched bytes to them."""
 Cuts = Literal["each_byte", "together"] | int | Sequence[int] | None
@@ -51,13 +58,27 @@ class Answer(Enum):
     RESET = "reset"
 
 
-ENDING = (Answer.CLOSE, Answer.RESET)
-
-
 class Exchange:
-    """An expectation and its answer; the methods say what the answer is, once."""
+    """An expectation and its answer; the methods say what the answer is, once.
 
-    __slots__ = ("_late", "_lock", "answer", "cuts", "data", "deferred", "matcher", "met", "site")
+    Attributes:
+        answer: what follows when it is met; `None`: not stated (yet).
+        then: how the connection ends after that, if it does: `CLOSE` or `RESET`.
+        met: how often it was met.
+    """
+
+    __slots__ = (
+        "_late",
+        "_lock",
+        "answer",
+        "cuts",
+        "data",
+        "deferred",
+        "matcher",
+        "met",
+        "site",
+        "then",
+    )
 
     def __init__(
         self, matcher: Matcher, site: CallSite, lock: AbstractContextManager[object]
@@ -66,11 +87,17 @@ class Exchange:
         self.site = site
         self.answer: Answer | None = None
         self.data: Reply = b""
+        self.then: Answer | None = None
         self.cuts: Cuts = None
         self.deferred = False
         self.met = 0
         self._lock = lock
         self._late: list[Callable[[], None]] = []
+
+    @property
+    def ends(self) -> bool:
+        """Whether the connection ends with it."""
+        return self.then is not None
 
     def reply(self, data: Reply, cuts: Cuts = None) -> "Exchange":
         """Answer with these bytes.
@@ -81,10 +108,16 @@ class Exchange:
             cuts: `"each_byte"`, a size or several sizes: the reply goes out in pieces, each in its
                 own segment, and each only when the client has read what came before; what the sizes
                 leave over is the last piece. `"together"`: one piece, sent by the same rule.
+
+        Raises:
+            UsageError: an answer was stated already.
+            ValueError: the sizes are more than the reply.
         """
         if not callable(data):
             data = as_bytes(data)
         check_cuts(cuts)
+        if isinstance(data, bytes) and isinstance(cuts, Sequence) and not isinstance(cuts, str):
+            _check_extent(data, cuts)
         return self._answer(Answer.REPLY, data, cuts)
 
     def ignore(self) -> "Exchange":
@@ -92,38 +125,57 @@ class Exchange:
         return self._answer(Answer.IGNORE)
 
     def close(self) -> "Exchange":
-        """Close the connection (FIN), after what was written before; what comes then is not
-        read."""
-        return self._answer(Answer.CLOSE)
+        """Close the connection (FIN): alone, or behind `reply`, after all of that was written.
+
+        What comes then is not read.
+        """
+        return self._end(Answer.CLOSE)
 
     def reset(self) -> "Exchange":
-        """Reset the connection (RST), after what was written before; what comes then is not
-        read."""
-        return self._answer(Answer.RESET)
+        """Reset the connection (RST): alone, or behind `reply`, after all of that was written.
+
+        What comes then is not read.
+        """
+        return self._end(Answer.RESET)
 
     def at_teardown(self) -> "Exchange":
         """Let it be met by another fixture's tear-down: it is not missed before that."""
         self.deferred = True
         return self
 
-    def when_answered(self, late: Callable[[], None]) -> None:
-        """Have `late` called when the answer, which is not known yet, will be; lock held."""
+    def when_stated(self, late: Callable[[], None]) -> None:
+        """Have `late` called when the next word about the answer is stated; lock held."""
         self._late.append(late)
 
     def _answer(self, answer: Answer, data: Reply = b"", cuts: Cuts = None) -> "Exchange":
         with self._lock:
             if self.answer is not None:
-                raise UsageError(f"the answer was stated already: {self.answer.value}")
+                raise UsageError(f"the answer was stated already: {self._stated()}")
             self.answer, self.data, self.cuts = answer, data, cuts
-            late, self._late = self._late, []
-            for give in late:
-                give()
+            self._tell()
         return self
 
+    def _end(self, how: Answer) -> "Exchange":
+        with self._lock:
+            if self.answer not in (None, Answer.REPLY) or self.then is not None:
+                raise UsageError(f"the answer was stated already: {self._stated()}")
+            self.answer, self.then = self.answer or how, how
+            self._tell()
+        return self
+
+    def _tell(self) -> None:
+        late, self._late = self._late, []
+        for give in late:
+            give()
+
+    def _stated(self) -> str:
+        """Name what was stated: `reply, close`."""
+        answers = dict.fromkeys((self.answer, self.then))
+        return ", ".join(answer.value for answer in answers if answer is not None) or "no answer"
+
     def __repr__(self) -> str:
-        answer = self.answer.value if self.answer is not None else "no answer"
         met = f"met {count(self.met, 'time')}" if self.met else "not met"
-        return f"<Exchange {self.matcher.describe()} → {answer}, {met}>"
+        return f"<Exchange {self.matcher.describe()} → {self._stated()}, {met}>"
 
 
 class Ruling(Enum):
@@ -162,7 +214,7 @@ class Script:
     def claim(self) -> list[Exchange]:
         """Take the next group off the queue."""
         size = next(
-            (n for n, exchange in enumerate(self.queue, 1) if exchange.answer in ENDING),
+            (n for n, exchange in enumerate(self.queue, 1) if exchange.ends),
             len(self.queue),
         )
         group, self.queue = self.queue[:size], self.queue[size:]
@@ -189,6 +241,11 @@ class Lane:
     def outstanding(self) -> list[Exchange]:
         """The exchanges that this connection has still to meet, in order."""
         return self.own + self.claimed
+
+    @property
+    def all_rules(self) -> list[Exchange]:
+        """The rules that hold for this connection, its own first."""
+        return self.rules + self.script.rules
 
     def judge(self, unread: bytes | bytearray) -> Judgement:
         """Say what becomes of the unread bytes; claims a group if they are meant for it."""
@@ -238,7 +295,7 @@ class Lane:
     def _rule_for(self, unread: bytes | bytearray) -> tuple[Exchange | None, int, bool]:
         """Return the rule that takes the bytes, how many, and whether one more of them may."""
         best, size, may_match = None, 0, False
-        for rule in (*self.rules, *self.script.rules):
+        for rule in self.all_rules:
             result = rule.matcher.match(unread)
             may_match |= result.verdict is Verdict.MORE
             if result.verdict is Verdict.MATCH and (best is None or result.size < size):
@@ -262,12 +319,21 @@ def differs(channel: Channel, exchange: Exchange) -> Mismatch:
     return BytesExpected(channel, exchange.matcher).give_up()
 
 
-def unmet(channel: Channel, exchange: Exchange, *, connected: bool = True) -> Mismatch:
-    """Say that an exchange was not met by what a channel got."""
+def unmet(channel: Channel, exchange: Exchange, *, came: int | None = None) -> Mismatch:
+    """Say that an exchange was not met by what a channel got.
+
+    Args:
+        channel: whose bytes.
+        exchange: what was to be met.
+        came: if its connection did not come, how many others did.
+    """
     if channel.unread:
         return differs(channel, exchange)
     wanted = exchange.matcher.describe()
-    if not connected:
+    if came:
+        missing = f"connection {channel.connection} did not come"
+        said = f"{channel.peer} had {count(came, 'connection')}; {missing}"
+    elif came is not None:
         said = f"{channel.peer} had no connection"
     elif len(wanted) <= ROOM:
         said = f"{channel.peer} never got {wanted}"
@@ -282,13 +348,44 @@ def unmet(channel: Channel, exchange: Exchange, *, connected: bool = True) -> Mi
     )
 
 
-def unexpected(channel: Channel) -> Mismatch:
-    """Say that a channel got bytes that nothing asked for."""
+def unexpected(channel: Channel, *, stated: bool = True) -> Mismatch:
+    """Say that a channel got bytes that nothing asked for.
+
+    Args:
+        channel: whose unread bytes.
+        stated: whether anything was stated at all.
+    """
     got = bytes(channel.unread)
     shown = f'"{show(got)}"'
-    amount = shown if len(shown) <= ROOM else count(len(got), "byte")
-    said = f"{channel.peer} got {amount}, expected nothing"
+    amount = count(len(got), "byte")
+    if stated:
+        said = f"{channel.peer} got {shown if len(shown) <= ROOM else amount}, expected nothing"
+    else:
+        said = f"{channel.peer} got {amount} that nobody expected"
     return Mismatch(headline=said, note=said, expected=None, received=got)
+
+
+def unanswered(exchange: Exchange) -> Mismatch:
+    """Say that an exchange was met, and nobody has said what follows."""
+    said = f"no answer was stated for {exchange.matcher.describe()}"
+    return Mismatch(headline=said, note=f"{said}; add .reply(…) or .ignore()")
+
+
+def matcher(want: object) -> Matcher:
+    """Return a matcher for what a user may write: as `match` does, and a compiled pattern.
+
+    Raises:
+        TypeError: it is none.
+        ValueError: it wants no bytes at all.
+    """
+    if isinstance(want, re.Pattern):
+        return match.regex(want)
+    if not isinstance(want, bytes | bytearray | memoryview | str) and not hasattr(want, "describe"):
+        raise TypeError(f"want: expected bytes, str, a pattern or a matcher, got {want!r}")
+    made = as_matcher(want)
+    if made.expected() == b"":
+        raise ValueError(f"want: expected at least one byte, got {want!r}")
+    return made
 
 
 def as_bytes(data: object) -> bytes:
@@ -316,6 +413,13 @@ def check_cuts(cuts: object) -> None:
             raise TypeError(f"cuts: expected whole numbers, got {size!r}")
         if size < 1:
             raise ValueError(f"cuts: expected sizes from 1, got {size!r}")
+
+
+def _check_extent(data: bytes, sizes: Sequence[int]) -> None:
+    """Refuse sizes of which not all can be cut from the reply."""
+    if sum(sizes) > len(data):
+        length = count(len(data), "byte")
+        raise ValueError(f"cuts: {list(sizes)} is more than the {length} of the reply")
 
 
 def pieces(data: bytes, cuts: Cuts) -> list[bytes]:

@@ -16,16 +16,16 @@ from sockharness.expectations import Mismatch
 from sockharness.facade.callsite import call_site
 from sockharness.facade.conversation import Conversation
 from sockharness.facade.core import TIMEOUT, Core
-from sockharness.facade.script import Exchange, Script, unexpected, unmet
+from sockharness.facade.script import Exchange, Script, matcher, unanswered, unexpected, unmet
 from sockharness.facade.wants import Settled
 from sockharness.outcome import Failure
-from sockharness.spec.matchers import as_matcher
 from sockharness.timeline import LISTENER
 
 if TYPE_CHECKING:
     from sockharness.engine.listener import Listener
     from sockharness.engine.stream import Socket
 
+__tracebackhide__ = True
 Handler = Callable[..., object]
 LAST_LOOK = 0.05
 """Seconds given to what is still missing when the test has ended: a loaded kernel may hand bytes
@@ -62,6 +62,8 @@ class Service:
         self.options = options
         self.script = Script()
         self.failures: list[Failure] = []
+        self.bare: list[Exchange] = []
+        self.watched = False
         self.events: list[Event] = []
         self.handlers: Mapping[str, Handler] = {}
         self.accepted = 0
@@ -76,7 +78,7 @@ class Service:
 
     def state(self, want: object, *, number: int = 0, rule: bool = False) -> Exchange:
         """State an expectation or a rule for one connection, or (0) for whichever comes."""
-        exchange = Exchange(as_matcher(want), call_site(), self.core.lock)
+        exchange = Exchange(matcher(want), call_site(), self.core.lock)
         with self.core.lock:
             self._refuse_closed()
             if "data" in self.handlers:
@@ -124,6 +126,11 @@ class Service:
         return self.name
 
     @property
+    def absent(self) -> str:
+        """Nothing: it is there."""
+        return ""
+
+    @property
     def over(self) -> Event | None:
         """Nothing: another connection may always come."""
         return None
@@ -156,7 +163,16 @@ class Service:
         if missing and self.core.wait_quietly(Settled(self), LAST_LOOK):
             self.core.settle()
         with self.core.lock:
-            return [*self.failures, *self._unmet(final=final), *self._unasked(final=final)]
+            return [*self.certain(), *self._unmet(final=final), *self._unasked(final=final)]
+
+    def certain(self) -> list[Failure]:
+        """Return what is wrong whatever may yet come; lock held."""
+        unstated = [
+            Failure(mismatch=unanswered(exchange), location=exchange.site.location())
+            for exchange in self.bare
+            if exchange.answer is None
+        ]
+        return [*self.failures, *unstated]
 
     def clear(self) -> None:
         """Forget what happened and what was expected; rules, handlers and good connections stay.
@@ -167,6 +183,8 @@ class Service:
         with self.core.lock:
             self.script.clear()
             self.failures.clear()
+            self.bare.clear()
+            self.watched = False
             self.events.clear()
             old = [self._conversations[n] for n in sorted(self._conversations)]
             astray = [c for c in old if c.socket is not None and (c.failed or c.channel.unread)]
@@ -353,7 +371,7 @@ class Service:
             else self.core.timeline.channel(self.name, LISTENER)
         )
         return Failure(
-            mismatch=unmet(channel, exchange, connected=connected),
+            mismatch=unmet(channel, exchange, came=None if connected else self.accepted),
             location=exchange.site.location(),
         )
 
@@ -361,7 +379,7 @@ class Service:
         """Return the connections with unread bytes that no outstanding exchange accounts for."""
         deferred = any(exchange.deferred for exchange in self.script.queue)
         return [
-            Failure(mismatch=unexpected(conversation.channel))
+            Failure(mismatch=unexpected(conversation.channel, stated=self.script.stated))
             for conversation in self._conversations.values()
             if conversation.channel.unread
             and not conversation.failed

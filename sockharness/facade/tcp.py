@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sockharness.errors import UsageError
 from sockharness.events import Event
 from sockharness.facade.callsite import call_site
-from sockharness.facade.conversation import Conversation
+from sockharness.facade.conversation import Conversation, Home
 from sockharness.facade.core import TIMEOUT, Core
-from sockharness.facade.script import Exchange, as_bytes
+from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.service import Handler, Service
 from sockharness.facade.wants import BytesWanted, EventWanted, Until
 from sockharness.printable import count
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     DataHandler = Callable[[Socket, bytes], object]
     CloseHandler = Callable[[Socket, BaseException | None], object]
     ErrorHandler = Callable[[Socket, BaseException], object]
+
+__tracebackhide__ = True
 
 
 class TcpServer:
@@ -49,7 +51,7 @@ class TcpServer:
 
     # Stating
 
-    def expect(self, want: bytes | str | Matcher) -> Exchange:
+    def expect(self, want: Want) -> Exchange:
         """State what the next connection is to send, exactly once, after what was stated before.
 
         A connection claims the next group of these with its first byte: up to and including one
@@ -58,7 +60,7 @@ class TcpServer:
         """
         return self._service.state(want)
 
-    def when(self, want: bytes | str | Matcher) -> Exchange:
+    def when(self, want: Want) -> Exchange:
         """State what any connection may send, any number of times; `expect` goes before it."""
         return self._service.state(want, rule=True)
 
@@ -134,7 +136,7 @@ class TcpServer:
             ExpectationFailed: it did not come in `timeout` seconds.
             UsageError: a loop runs in this thread; await `.aio.wait_for` there.
         """
-        want = EventWanted(self._service, event, call_site())
+        want = _event(self._service, self._service, event)
         return self._service.core.wait("wait_for", want, timeout)
 
     @contextmanager
@@ -197,7 +199,7 @@ class AioTcpServer:
 
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Event]:
         """Wait for an event of any connection; see `TcpServer.wait_for`."""
-        want = EventWanted(self._service, event, call_site())
+        want = _event(self._service, self._service, event)
         return self._service.core.wait_async(want, timeout)
 
 
@@ -222,6 +224,7 @@ class Connection:
     def received(self) -> bytes:
         """Everything it has received so far."""
         with self._core.lock:
+            self._conversation.home.watched = True
             return b"".join(self._conversation.chunks)
 
     @property
@@ -236,11 +239,11 @@ class Connection:
         closed = self._conversation.channel.closed
         return closed.at if closed is not None else None
 
-    def expect(self, want: bytes | str | Matcher) -> Exchange:
+    def expect(self, want: Want) -> Exchange:
         """State what this connection is to send, exactly once, before all it may claim."""
         return self._state(want, rule=False)
 
-    def when(self, want: bytes | str | Matcher) -> Exchange:
+    def when(self, want: Want) -> Exchange:
         """State what this connection may send, any number of times."""
         return self._state(want, rule=True)
 
@@ -281,7 +284,7 @@ class Connection:
             ExpectationFailed: it did not come in `timeout` seconds, or the connection closed.
             UsageError: a loop runs in this thread; await `.aio.wait_for` there.
         """
-        want = EventWanted(self._conversation, event, call_site())
+        want = _event(self._conversation.home, self._conversation, event)
         return self._core.wait("wait_for", want, timeout)
 
     def read_exactly(self, size: int, *, timeout: float = TIMEOUT) -> bytes:
@@ -294,7 +297,7 @@ class Connection:
         want = _bytes(self._conversation, as_bytes(separator))
         return self._core.wait("read_until", want, timeout)
 
-    def _state(self, want: bytes | str | Matcher, *, rule: bool) -> Exchange:
+    def _state(self, want: Want, *, rule: bool) -> Exchange:
         return self._conversation.home.state(want, number=self.number, rule=rule)
 
     def _send(self, data: bytes, deed: Callable[[], None] | None = None) -> int:
@@ -337,7 +340,7 @@ class AioConnection:
 
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Event]:
         """Wait for an event; see `Connection.wait_for`."""
-        want = EventWanted(self._conversation, event, call_site())
+        want = _event(self._conversation.home, self._conversation, event)
         return self._core.wait_async(want, timeout)
 
     def read_exactly(self, size: int, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, bytes]:
@@ -350,6 +353,13 @@ class AioConnection:
         """Wait for bytes up to a separator and take them; see `Connection.read_until`."""
         want = _bytes(self._conversation, as_bytes(separator))
         return self._core.wait_async(want, timeout)
+
+
+def _event(home: Home, owner: Service | Conversation, name: str) -> EventWanted:
+    want = EventWanted(owner, name, call_site())
+    with home.core.lock:
+        home.watched = True
+    return want
 
 
 def _bytes(conversation: Conversation, extent: int | bytes) -> BytesWanted:

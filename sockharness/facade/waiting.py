@@ -18,6 +18,8 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 from sockharness.errors import UsageError
 
+__tracebackhide__ = True
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 

@@ -15,6 +15,8 @@ from sockharness.printable import show
 from sockharness.spec.matchers import Matcher, Result, Verdict
 from sockharness.timeline import Channel
 
+__tracebackhide__ = True
+
 
 class Eventful(Protocol):
     """Whoever has events: a server or a connection."""
@@ -25,6 +27,11 @@ class Eventful(Protocol):
     @property
     def title(self) -> str:
         """Its name in a failure."""
+        ...
+
+    @property
+    def absent(self) -> str:
+        """Say in a few words that it did not come, and who did; empty if it did."""
         ...
 
     @property
@@ -71,6 +78,7 @@ class EventWanted:
         return self.owner.over is not None and self._name not in AFTER_CLOSE
 
     def _failure(self, instead: str, wait: tuple[float, float] | None) -> ExpectationFailed:
+        instead = self.owner.absent or instead
         said = f"{self.owner.title} saw no {self._name}" + (f"; {instead}" if instead else "")
         mismatch = Mismatch(headline=said, note=said, waiting_for=self._name)
         return _told(self.owner, mismatch, self._site, wait)

@@ -7,7 +7,7 @@ ignored silently.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sockharness.events import Event
 from sockharness.expectations import (
@@ -105,7 +105,17 @@ class Replayer:
         if self.stage.case.peers[step.sender.name].scripted:
             self._tell(sender, model.WriteAll(step.payload, step.location))
         matcher = step.payload.matcher(self.stage.names)
-        self._await(BytesExpected(receiver, matcher), step.location, step.within)
+        self._await(
+            BytesExpected(receiver, matcher), step.location, step.within, hint=self._silence(step)
+        )
+
+    def _silence(self, step: model.Arrow) -> str:
+        """Say that an arrow makes nobody write, if its sender speaks for itself."""
+        sender = self.stage.case.peers[step.sender.name]
+        if sender.scripted:
+            return ""
+        line = sender.location.line
+        return f"'{sender.name}' has handlers (line {line}), so this step writes nothing"
 
     def _act(self, step: model.Act) -> None:
         action = step.action
@@ -124,6 +134,9 @@ class Replayer:
         self, channel: Channel, action: model.Action, *, returns: model.Bounds | None = None
     ) -> int | None:
         """Let the driver act; a call that failed or was cut short fails the step."""
+        if channel.connection != LISTENER and channel.opened is None:
+            words = f"{channel.peer} cannot {action.name}: it saw {ending(channel)}"
+            self._fail(action.location, words)
         event = self.stage.driver.act(channel, action)
         self._told.append(event)
         result, offered = event.result, len(event.data)
@@ -149,7 +162,14 @@ class Replayer:
 
     # ---- waiting
 
-    def _await(self, expectation: Expectation, location: Location, within: float | None) -> None:
+    def _await(
+        self,
+        expectation: Expectation,
+        location: Location,
+        within: float | None,
+        *,
+        hint: str = "",
+    ) -> None:
         progress: Progress | None = None
 
         def decided() -> bool:
@@ -165,9 +185,11 @@ class Replayer:
             self.stage.names.capture(progress.captures)
             return
         mismatch = progress.mismatch or expectation.give_up()
-        lasted = self.stage.timeline.now() - began
-        peer = expectation.channel.peer
-        wait = Wait(peer=peer, lasted=lasted, limit=limit, origin=origin, scale=self.scale)
+        if hint and mismatch.waiting_for:
+            mismatch = replace(mismatch, details=(*mismatch.details, hint))
+        wait = None
+        if mismatch.waiting_for:
+            wait = self._waited(expectation.channel.peer, began, limit, origin)
         raise StepFailed(Failure(mismatch=mismatch, location=location, wait=wait))
 
     def _never(self, expectation: NothingExpected, step: model.Never) -> None:
@@ -180,6 +202,10 @@ class Replayer:
 
         if self.stage.run_until(came, step.lasting * self.scale) and progress.mismatch is not None:
             raise StepFailed(Failure(mismatch=progress.mismatch, location=step.location))
+
+    def _waited(self, peer: str, began: float, limit: float, origin: str) -> Wait:
+        lasted = self.stage.timeline.now() - began
+        return Wait(peer=peer, lasted=lasted, limit=limit, origin=origin, scale=self.scale)
 
     def _limit(self, within: float | None) -> tuple[float, str]:
         """Return the seconds that a step may still take, and where that comes from."""
@@ -203,12 +229,16 @@ class Replayer:
     def _far_end(self, near: Channel, ref: model.PeerRef, within: float | None) -> Channel:
         if ref.connection is not None:
             return self._channel(ref, within)
-        limit, _ = self._limit(within)
-        self.stage.run_until(lambda: near.remote is not None, limit)
-        if near.remote is None:
-            self._fail(ref.location, f"{ref.name} did not accept {near.peer}'s connection")
-        assert near.remote is not None
-        return near.remote
+        began = self.stage.timeline.now()
+        limit, origin = self._limit(within)
+        self.stage.run_until(lambda: near.remote is not None or _never_accepted(near), limit)
+        if near.remote is not None:
+            return near.remote
+        if _never_accepted(near):
+            self._fail(ref.location, f"{near.peer} saw {ending(near)}")
+        words = f"{ref.name} did not accept {near.peer}'s connection"
+        wait = self._waited(near.peer, began, limit, origin)
+        raise _failure(ref.location, words, wait=wait, waiting_for=f"{ref.name} to accept")
 
     def _channel(self, ref: model.PeerRef, within: float | None, *, opened: bool = True) -> Channel:
         """Return the connection that is meant, once it is open (or can no longer open)."""
@@ -222,12 +252,27 @@ class Replayer:
             hint = f"{ref.name} has not connected yet"
             self._fail(ref.location, hint, f"{hint}; add the step '- {ref.name}: connect' before")
         channel = self.stage.timeline.channel(ref.name, number)
-        if opened and channel.opened is None:
-            limit, _ = self._limit(within)
-            self.stage.run_until(lambda: bool(channel.opened or channel.closed), limit)
-        if opened and channel.opened is None and channel.closed is None:
-            self._fail(ref.location, f"{ref} has no connection")
+        if opened:
+            self._await_open(channel, ref, within)
         return channel
+
+    def _await_open(self, channel: Channel, ref: model.PeerRef, within: float | None) -> None:
+        """Wait until a connection is open, or can no longer open."""
+        if channel.opened or channel.closed:
+            return
+        began = self.stage.timeline.now()
+        limit, origin = self._limit(within)
+        if self.stage.run_until(lambda: bool(channel.opened or channel.closed), limit):
+            return
+        listens = self.stage.case.peers[ref.name].listens
+        if ref.connection is None:
+            words = f"{ref.name} accepted no connection" if listens else f"{ref} has no connection"
+        else:
+            known = [each for each in self.stage.timeline.connections(ref.name) if each.opened]
+            did = "accepted" if listens else "made"
+            words = f"{ref.name} {did} {count(len(known), 'connection')}; {ref} did not come"
+        wait = self._waited(ref.name, began, limit, origin)
+        raise _failure(ref.location, words, wait=wait, waiting_for="a connection")
 
     # ---- the end
 
@@ -282,8 +327,25 @@ class Replayer:
         return Failure(mismatch=mismatch, location=place)
 
     def _fail(self, location: Location, headline: str, note: str = "") -> None:
-        mismatch = Mismatch(headline=headline, note=note or headline)
-        raise StepFailed(Failure(mismatch=mismatch, location=location))
+        raise _failure(location, headline, note)
+
+
+def _failure(
+    location: Location,
+    headline: str,
+    note: str = "",
+    *,
+    wait: Wait | None = None,
+    waiting_for: str = "",
+) -> StepFailed:
+    mismatch = Mismatch(headline=headline, note=note or headline, waiting_for=waiting_for)
+    return StepFailed(Failure(mismatch=mismatch, location=location, wait=wait))
+
+
+def _never_accepted(channel: Channel) -> bool:
+    """Say whether a client's connection is over for good, so that no listener can accept it."""
+    closed = channel.closed
+    return closed is not None and (channel.opened is None or closed.error is not None)
 
 
 def _unclaimed(peer: str, event: str, error: BaseException | None) -> str:

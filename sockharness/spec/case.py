@@ -5,8 +5,10 @@ each one's text means. Adding an action or an expectation is a line there and a 
 `_action` or `_told`.
 """
 
+import errno
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,10 @@ from sockharness.spec.typed import (
 EVENTS = ("open", "drain", "end", "close", "error", "connect_error", "timeout")
 """What a handler can be for, beside `data`; what `sees` can name, beside `uncaught_exception`."""
 HANDLERS = ("open", "data", *EVENTS[1:])
+WITH_ERROR = ("close", "error", "connect_error", "uncaught_exception")
+WITH_MESSAGE = ("error", "connect_error", "uncaught_exception")
+ERRORS = ("none", "any", *sorted(errno.errorcode.values()), "ENOTFOUND", "EAI_AGAIN")
+"""What `error:` can say: the names of the operating system, and two of name look-ups."""
 PLAIN_ACTIONS = ("close", "terminate", "shutdown", "pause", "resume", "flush", "end", "stop")
 """The actions that a bare word names."""
 
@@ -48,13 +54,23 @@ _REF = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?:@([1-9][0-9]{0,3}))?")
 class CaseDecoder:
     """Decodes one case: what is wrong goes to `problems`, what is right to the attributes."""
 
-    def __init__(self, problems: Problems, let: Mapping[str, Payload], folder: Path) -> None:
+    def __init__(
+        self,
+        problems: Problems,
+        let: Mapping[str, Payload],
+        folder: Path,
+        uses: payloads.Uses,
+        case: str,
+    ) -> None:
         self.peers: dict[str, model.Peer] = {}
         self.steps: list[model.Step] = []
         self.wire: list[model.WireCheck] = []
         self._problems = problems
         self._let = let
         self._folder = folder
+        self._uses = uses
+        self._case = case
+        self._numbered: list[model.PeerRef] = []
         self._captured: set[str] = set()
         self.handlers: dict[str, model.HandlerSet] = {}
         self._handler_names: tuple[str, ...] = ()
@@ -67,7 +83,9 @@ class CaseDecoder:
         return payloads.decode(node, self._scope())
 
     def _scope(self) -> payloads.Scope:
-        return payloads.Scope(self._let, self._captured, self._listening, self._folder)
+        return payloads.Scope(
+            self._let, self._captured, self._listening, self._folder, self._uses, self._case
+        )
 
     # ---- peers and handlers
 
@@ -165,7 +183,9 @@ class CaseDecoder:
 
     def _handlers_or_name(self, node: Node) -> model.HandlerSet | str:
         if isinstance(node, Scalar):
-            return as_word(node, self._handler_names, "the name of handlers")
+            name = as_word(node, self._handler_names, "the name of handlers")
+            self._uses.handlers.add(name)
+            return name
         return self._handlers(node)
 
     def _handlers(self, node: Node) -> model.HandlerSet:
@@ -208,6 +228,22 @@ class CaseDecoder:
             with self._problems.collect():
                 self.steps.append(self._step(item))
         self._complete = len(self.steps) == len(items)
+        if self._complete:
+            self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        """Complain of a client's n-th connection that it never makes."""
+        for ref in self._numbered:
+            peer = self.peers.get(ref.name)
+            if peer is None or peer.listens:
+                continue
+            made = max(1, sum(_connects(step, ref.name) for step in self.steps))
+            if made > 1 and (ref.connection or 0) <= made:
+                continue
+            with self._problems.collect():
+                often = "once" if made == 1 else f"{made} times"
+                hint = f"write '{ref.name}'" if made == 1 else "add '- " + ref.name + ": connect'"
+                raise Refusal(ref.location, f"'{ref.name}' connects {often}, got '{ref}'", hint)
 
     def check_peers_are_used(self) -> None:
         """Complain of peers that no step and no other peer mentions; a wrong step may mean any."""
@@ -285,7 +321,10 @@ class CaseDecoder:
             raise Refusal(key.location, f"unknown peer '{show(name, limit=40)}'", hint)
         self._mentioned.add(name)
         connection = int(found[2]) if found[2] else None
-        return model.PeerRef(name=name, connection=connection, location=key.location)
+        ref = model.PeerRef(name=name, connection=connection, location=key.location)
+        if connection is not None:
+            self._numbered.append(ref)
+        return ref
 
     def _told(self, peer: model.PeerRef, node: MappingNode, within: float | None) -> model.Step:
         verb, value, rest = self._verb(node, tuple(_VERBS))
@@ -352,11 +391,16 @@ class CaseDecoder:
             raise Refusal(value.location, "'sees' is not for data", "use 'received: \"…\"'")
         event = as_word(value, (*EVENTS, "uncaught_exception"), "an event")
         error, message = node.get("error"), node.get("message")
+        for key, fitting in ((error, WITH_ERROR), (message, WITH_MESSAGE)):
+            if key is not None and event not in fitting:
+                name = "error" if key is error else "message"
+                told = f"'{name}' goes with {', '.join(fitting)}"
+                raise Refusal(key.location, f"'{event}' has no {name}", told)
         default = "none" if event == "close" else "any"
         return model.Sees(
             peer=peer,
             event=event,
-            error=as_text(error, "an error's code or none") if error is not None else default,
+            error=_error_code(error) if error is not None else default,
             message=as_text(message, "a text") if message is not None else "",
             location=value.location,
             within=within,
@@ -422,9 +466,16 @@ class CaseDecoder:
         values = self._problems.decode(entries, _BOUNDS)
         if not entries.entries:
             raise Refusal(node.location, "expected at least one bound, got none", _KNOWN_BOUNDS)
-        if "capture" in values:
-            self._captured.add(values["capture"])
-        return model.Bounds(**values)
+        bounds = model.Bounds(**values)
+        if bounds.empty:
+            raise Refusal(
+                node.location, "expected a range, got an empty one", f"no number: {bounds}"
+            )
+        capture = entries.get("capture")
+        if bounds.capture and capture is not None:
+            self._captured.add(bounds.capture)
+            self._uses.captures.setdefault(bounds.capture, capture.location)
+        return bounds
 
     # ---- the wire
 
@@ -556,6 +607,22 @@ def _subject(step: MappingNode) -> tuple[Scalar, Node]:
     got = f"'{show(extra.text, limit=40)}' too" if extra else "none"
     place = extra.location if extra else step.location
     raise Refusal(place, f"expected one peer or arrow in a step, got {got}")
+
+
+def _connects(step: model.Step, name: str) -> bool:
+    return isinstance(step, model.Act) and (step.peer.name, step.action.name) == (name, "connect")
+
+
+def _error_code(node: Node) -> str:
+    what = "an error's code or none"
+    text = as_text(node, what)
+    if text in ERRORS:
+        return text
+    near = get_close_matches(text.upper(), ERRORS, n=1, cutoff=0.6)
+    hint = (
+        f"did you mean '{near[0]}'?" if near else "known: none, any, and codes such as ECONNRESET"
+    )
+    raise unexpected(node, what, hint)
 
 
 def _listens(peer: Node) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from sockharness.errors import Problem, SpecError
 from sockharness.location import Location
 from sockharness.spec import model, nodes, payloads
+from sockharness.spec.bindings import suggestion
 from sockharness.spec.case import CaseDecoder, name_of
 from sockharness.spec.model import Payload
 from sockharness.spec.nodes import Node
@@ -30,6 +31,8 @@ FINDINGS = ("unread_bytes", "extra_connections", "unclaimed_events")
 NEEDS = ("capture", "ipv6")
 """What `needs:` may name."""
 
+TOLD = 20
+"""The most problems that are told one by one."""
 MAX_REPEATED = 100_000
 """The most nodes that may be decoded for all cases together: each case decodes the file anew."""
 
@@ -64,6 +67,7 @@ class _File:
         self._shown = shown
         self._folder = folder
         self._problems = Problems()
+        self._uses = payloads.Uses()
 
     def spec(self) -> model.Spec:
         """Return the model, or raise all problems."""
@@ -75,8 +79,7 @@ class _File:
             more = True
         if self._problems or spec is None:
             found = self._problems.in_order()
-            last = [Problem(found[-1].location, "there may be more problems")] if more else []
-            raise SpecError([*found, *last])
+            raise SpecError(_told(found, more=more))
         return spec
 
     def _spec(self) -> model.Spec:
@@ -90,16 +93,19 @@ class _File:
         with self._problems.collect():
             if "name" in known:
                 name = as_text(known["name"], "a title")
+        cases = self._cases(known)
+        if not self._problems:
+            self._check_names_are_used(known)
         return model.Spec(
             path=self._shown,
             name=name,
-            cases=self._cases(known),
+            cases=cases,
             needs=self._needs(known.get("needs")),
             shows=self._shows(known.get("shows")),
         )
 
     def _cases(self, known: Mapping[str, Node]) -> tuple[model.Case, ...]:
-        let = self._let(known.get("let"), {})
+        let = self._let(known.get("let"), {}, "")
         if "cases" not in known:
             return (self._case(known, "", self._root.location, let),)
         entries = as_mapping(known["cases"], "cases by name").entries
@@ -109,21 +115,56 @@ class _File:
         if len(entries) * repeated > MAX_REPEATED:
             message = f"expected at most {MAX_REPEATED} nodes in all cases together, got more"
             raise Refusal(known["cases"].location, message, "split it into several files")
+        for _, node in entries:
+            self._uses.in_cases.update(key.text for key in _keys(node))
         cases = []
         for key, node in entries:
             with self._problems.collect():
                 name_of(key, "a case's name")
-                cases.append(self._case(known, key.text, key.location, self._let(node, let)))
+                cases.append(
+                    self._case(known, key.text, key.location, self._let(node, let, key.text))
+                )
         return tuple(cases)
 
-    def _let(self, node: Node | None, outer: Mapping[str, Payload]) -> Mapping[str, Payload]:
+    def _check_names_are_used(self, known: Mapping[str, Node]) -> None:
+        """Complain of names that nothing uses: they are misspelt, or left over."""
+        cases = known.get("cases")
+        values = cases.entries if isinstance(cases, nodes.Mapping) else ()
+        defined: dict[str, Location] = {}
+        for node in (known.get("let"), *(value for _, value in values)):
+            for key in _keys(node):
+                defined.setdefault(key.text, key.location)
+        for name, place in defined.items():
+            self._check_is_used(name, place, f"${name} is used nowhere", defined)
+        for name, place in self._uses.captures.items():
+            self._check_is_used(name, place, f"${name} is captured but read nowhere", defined)
+        for key in _keys(known.get("handlers")):
+            if key.text not in self._uses.handlers:
+                with self._problems.collect():
+                    message = f"the handlers '{key.text}' are used nowhere"
+                    hint = "'on:' or 'reload:' uses them by this name"
+                    raise Refusal(key.location, message, hint)
+
+    def _check_is_used(
+        self, name: str, place: Location, message: str, defined: Mapping[str, Location]
+    ) -> None:
+        if name in self._uses.read:
+            return
+        others = [other for other in (*defined, *self._uses.captures) if other != name]
+        hint = suggestion(name, others).removeprefix("; ") or f"write ${name} where it is meant"
+        with self._problems.collect():
+            raise Refusal(place, message, hint)
+
+    def _let(
+        self, node: Node | None, outer: Mapping[str, Payload], case: str
+    ) -> Mapping[str, Payload]:
         names = dict(outer)
         if node is None:
             return names
         for key, value in as_mapping(node, "values by name").entries:
             with self._problems.collect():
                 name_of(key, "a name")
-                scope = payloads.Scope(names, set(), (), self._folder)
+                scope = payloads.Scope(names, set(), (), self._folder, self._uses, case)
                 names[key.text] = payloads.decode(value, scope)
             names.setdefault(key.text, model.Literal(b"?"))  # wrong: one problem, not one a use
         return names
@@ -150,7 +191,7 @@ class _File:
     def _case(
         self, known: Mapping[str, Node], id: str, place: Location, let: Mapping[str, Payload]
     ) -> model.Case:
-        case = CaseDecoder(self._problems, let, self._folder)
+        case = CaseDecoder(self._problems, let, self._folder, self._uses, id)
         with self._problems.collect():
             case.decode_peers(self._required(known, "peers"), known.get("handlers"))
         with self._problems.collect():
@@ -179,3 +220,16 @@ class _File:
             root = as_mapping(self._root)
             raise self._problems.missing(root, known, f"no '{key}' key", f"a spec needs '{key}:'")
         return known[key]
+
+
+def _keys(node: Node | None) -> list[nodes.Scalar]:
+    return [key for key, _ in node.entries] if isinstance(node, nodes.Mapping) else []
+
+
+def _told(found: list[Problem], *, more: bool) -> list[Problem]:
+    """Return the problems that are told: nobody reads a hundred."""
+    hidden = len(found) - TOLD
+    if hidden <= 0:
+        return found
+    rest = f"… and {hidden} more problems" + (", or still more" if more else "")
+    return [*found[:TOLD], Problem(found[TOLD].location, rest)]

@@ -8,20 +8,26 @@ cut, so segmentation does not change a verdict:
 - `Exact` takes just as many bytes as it names;
 - `Regex` takes the shortest run of bytes that the pattern matches as a whole, so it should end in
   what ends the message (`\r\n`), not in something that could go on;
+  what ends the message (`\r\n`), not in something that could go on. If the pattern ends in literal
+  bytes, only runs that end in them are tried;
 - `Length` and `Sha256` take a stated number of bytes.
 """
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Protocol
 
 from sockharness.printable import count, show
 
 REGEX_WINDOW = 64 * 1024
-"""The most bytes that a regular expression looks at (its cost grows with their square)."""
+"""The most bytes that a regular expression looks at, if it ends in literal bytes."""
+OPEN_WINDOW = 4 * 1024
+"""The most that any other looks at: it is tried at every byte, so its cost grows with the square.
+"""
 
 
 class Verdict(Enum):
@@ -41,12 +47,14 @@ class Result:
         size: for a match the bytes taken; else how many bytes from the start are as they should be.
         wanted: how many bytes are needed in all, where that is known.
         captures: what was captured by name.
+        because: why nothing that may come will do, if no byte of it is wrong.
     """
 
     verdict: Verdict
     size: int
     wanted: int | None = None
     captures: dict[str, bytes] = field(default_factory=dict)
+    because: str = ""
 
 
 class Matcher(Protocol):
@@ -140,13 +148,17 @@ class Regex:
 
     def match(self, data: bytes | bytearray) -> Result:
         """Try ever longer runs from the start."""
-        longest = min(len(data), REGEX_WINDOW)
-        for end in range(1, longest + 1):
+        last = literal_end(self.pattern)
+        window = REGEX_WINDOW if last else OPEN_WINDOW
+        for end in _ends(data, last, min(len(data), window)):
             found = self.pattern.fullmatch(data, 0, end)
             if found is not None:
                 named = {name: text for name, text in found.groupdict().items() if text is not None}
                 return Result(Verdict.MATCH, end, captures=named)
-        return Result(Verdict.MORE if longest < REGEX_WINDOW else Verdict.MISMATCH, 0)
+        if len(data) < window:
+            return Result(Verdict.MORE, 0)
+        because = f"no match in the first {window // 1024} KiB"
+        return Result(Verdict.MISMATCH, 0, because=because)
 
     def expected(self) -> None:
         """Return nothing: a pattern has many readings."""
@@ -195,7 +207,7 @@ class Concat:
             position += result.size
             captures |= result.captures
             if result.verdict is not Verdict.MATCH:
-                return Result(result.verdict, position, None, captures)
+                return Result(result.verdict, position, None, captures, result.because)
         return Result(Verdict.MATCH, position, position, captures)
 
     def expected(self) -> bytes | None:
@@ -206,6 +218,65 @@ class Concat:
     def describe(self) -> str:
         """Describe each part."""
         return " then ".join(part.describe() for part in self.parts)
+
+
+_TOKEN = re.compile(
+    rb"""
+    (?P<quantifier> [*+?] | \{[0-9]*,?[0-9]*\} )
+  | (?P<group> \( ) | (?P<close> \) )
+  | (?P<set> \[ \^? \]? (?: \\. | [^\]\\] )* \] )
+  | (?P<escape> \\ [rntfv] ) | \\x (?P<hex> [0-9a-fA-F]{2} ) | \\ (?P<escaped> [^a-zA-Z0-9] )
+  | (?P<other> \\[0-9]+ | \\. | [.^$|{] )
+  | (?P<literal> . )
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_ESCAPES = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"f": b"\f", b"v": b"\v"}
+# with these flags a literal stands for other bytes than itself
+_LOOSE = re.IGNORECASE | re.VERBOSE
+
+
+@lru_cache(maxsize=1024)
+def literal_end(pattern: re.Pattern[bytes]) -> bytes:
+    """Return bytes in which every whole match of a pattern ends; empty if that is not certain."""
+    if pattern.flags & _LOOSE or b"(?#" in pattern.pattern:
+        return b""
+    run: list[bytes] = []
+    depth = 0
+    for token in _TOKEN.finditer(pattern.pattern):
+        depth += (token.lastgroup == "group") - (token.lastgroup == "close")
+        if depth:
+            run.clear()
+        elif token[0] == b"|":
+            return b""
+        elif (literal := _literal(token)) is None:
+            run.clear()
+        else:
+            run.append(literal)
+    return b"".join(run)
+
+
+def _literal(token: re.Match[bytes]) -> bytes | None:
+    """Return the byte that a token stands for, or nothing."""
+    match token.lastgroup:
+        case "literal" | "escaped":
+            return token[token.lastgroup]
+        case "escape":
+            return _ESCAPES[token[0][1:]]
+        case "hex":
+            return bytes.fromhex(token["hex"].decode())
+    return None
+
+
+def _ends(data: bytes | bytearray, last: bytes, longest: int) -> Iterator[int]:
+    """Yield the lengths, up to `longest`, at which a run may end that ends in `last`."""
+    if not last:
+        yield from range(1, longest + 1)
+        return
+    position = data.find(last, 0, longest)
+    while position >= 0:
+        yield position + len(last)
+        position = data.find(last, position + 1, longest)
 
 
 def as_matcher(want: object) -> Matcher:

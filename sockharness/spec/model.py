@@ -162,6 +162,13 @@ class Bounds:
             and (self.less_than is None or value < self.less_than)
         )
 
+    @property
+    def empty(self) -> bool:
+        """Whether no number can be within the bounds."""
+        most = [bound for bound in (self.at_most, self.exactly) if bound is not None]
+        most += [self.less_than - 1] if self.less_than is not None else []
+        return bool(most) and min(most) < (self.at_least or 0) and self.exactly is None
+
     def __str__(self) -> str:
         words = (
             ("", self.exactly),

@@ -96,7 +96,7 @@ def read(path: Path, *, shown: str = "") -> Node:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise SpecError([Problem(start, f"cannot be read: {error.strerror}")]) from error
+        raise SpecError([Problem(start, f"cannot be read: {error.strerror}")]) from None
     limit = MAX_BYTES if _FAST else MAX_BYTES_SLOW
     if len(data) > limit:
         message = f"expected at most {limit // 1024} KiB, got more"

@@ -14,7 +14,7 @@ import binascii
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -50,6 +50,23 @@ PEER_FACTS = ("host", "port")
 
 
 @dataclass(frozen=True, slots=True)
+class Uses:
+    """Which names a file uses, over all of its cases: whoever decodes it notes them here.
+
+    Attributes:
+        read: the names that are read.
+        captures: the names that are captured, each with its first place.
+        handlers: the handler sets that are used.
+        in_cases: the names that any case defines.
+    """
+
+    read: set[str] = field(default_factory=set)
+    captures: dict[str, Location] = field(default_factory=dict)
+    handlers: set[str] = field(default_factory=set)
+    in_cases: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """What names mean at a place in the file.
 
@@ -58,12 +75,16 @@ class Scope:
         captured: the names that an earlier step captures.
         peers: the peers that listen, for `$server.port`.
         folder: where `file:` looks, and no further.
+        uses: where it is noted which names are used.
+        case: the case's name; empty outside of cases.
     """
 
     let: Mapping[str, Payload]
     captured: set[str]
     peers: tuple[str, ...]
     folder: Path
+    uses: Uses = field(default_factory=Uses)
+    case: str = ""
 
 
 def decode(node: Node, scope: Scope) -> Payload:
@@ -73,7 +94,7 @@ def decode(node: Node, scope: Scope) -> Payload:
         Refusal: with the place, if it describes none.
     """
     if isinstance(node, Scalar):
-        return reference(node, scope) or model.Literal(text_bytes(node))
+        return reference(node, scope) or _literal(node, scope)
     if isinstance(node, Sequence):
         hint = "on a stream there are no messages; use {concat: [...]}"
         raise unexpected(node, "bytes", hint)
@@ -86,14 +107,30 @@ def reference(node: Scalar, scope: Scope) -> Payload | None:
     if found is None:
         return None
     name = found[1]
+    scope.uses.read.add(name)
     if name in scope.let:
         scope.captured.update(_captures(scope.let[name]))
         return scope.let[name]
     if name not in scope.captured and not _is_fact(name, scope):
+        if scope.case and name in scope.uses.in_cases:
+            message = f"${name} is not defined in case '{scope.case}'"
+            raise Refusal(node.location, message, "define it there too, or under 'let'")
         known = [*scope.let, *scope.captured, *(f"{peer}.port" for peer in scope.peers)]
         hint = suggestion(name, known).removeprefix("; ") or "define it under 'let', or capture it"
         raise Refusal(node.location, f"${name} is not defined here", hint)
     return model.Reference(name)
+
+
+def _literal(node: Scalar, scope: Scope) -> Payload:
+    """Return a text's bytes; a name inside it would not be replaced, so it is refused."""
+    for found in REFERENCE.finditer(node.text):
+        name = found[1]
+        first = name.partition(".")[0]
+        if _is_fact(name, scope) or first in scope.let or first in scope.captured:
+            message = f"${name} inside longer text is not replaced"
+            hint = f'write {{concat: ["…", ${name}]}}, or {{text: …}} if just that is meant'
+            raise Refusal(node.location, message, hint)
+    return model.Literal(text_bytes(node))
 
 
 def text_bytes(node: Scalar) -> bytes:
@@ -172,7 +209,8 @@ def _form(node: MappingNode, scope: Scope) -> Payload:
     names = [name for name in FORMS if name in keys]
     if not names:
         hint = next((suggestion(key, list(FORMS)) for key in keys), "").removeprefix("; ")
-        hint = hint or f"known: {', '.join(FORMS)}"
+        streams = [name for name, form in FORMS.items() if form.decode is not _needs_messages]
+        hint = hint or f"known: {', '.join(streams)}"
         got = f"'{show(' '.join(keys), limit=40)}'" if keys else "an empty mapping"
         raise Refusal(_first_key(node), f"expected bytes, got {got}", hint)
     form = FORMS[names[0]]
@@ -355,6 +393,7 @@ def _capture(form: _Form) -> Payload:
     else:
         inner = Length(as_size(form.need("length", because), least=1))
     form.scope.captured.add(name)
+    form.scope.uses.captures.setdefault(name, form.value.location)
     return model.Wanted(Capture(name, inner), form.example())
 
 
@@ -364,6 +403,7 @@ def _rest_of(form: _Form) -> Payload:
     found = REFERENCE.fullmatch(node.text) if isinstance(node, Scalar) else None
     if found is None or found[1] not in form.scope.captured:
         raise unexpected(node, "a captured count such as $first")
+    form.scope.uses.read.add(found[1])
     return model.RestOf(whole, found[1])
 
 

@@ -151,12 +151,12 @@ def test_an_answer_is_stated_once() -> None:
     stated = exchange(b"x").reply(b"y")
 
     with pytest.raises(UsageError, match="stated already: reply"):
-        stated.close()
+        stated.ignore()
 
 
 def test_an_answer_that_comes_late_is_given_then() -> None:
     stated, given = exchange(b"x"), []
-    stated.when_answered(lambda: given.append(stated.answer))
+    stated.when_stated(lambda: given.append(stated.answer))
 
     stated.ignore()
 

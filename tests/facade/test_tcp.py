@@ -7,6 +7,7 @@ import threading
 import pytest
 
 import sockharness
+from sockharness import match
 from sockharness.errors import ClosedError, ExpectationFailed, UsageError
 from sockharness.facade.tcp import TcpServer
 from sockharness.harness import Harness
@@ -107,7 +108,7 @@ def test_an_unmet_expectation_is_told_with_its_own_line(server: TcpServer) -> No
 def test_unread_bytes_are_told(server: TcpServer, dial: Dial) -> None:
     dial(server, b"hello")
 
-    with pytest.raises(ExpectationFailed, match='got "hello", expected nothing'):
+    with pytest.raises(ExpectationFailed, match="got 5 bytes that nobody expected"):
         server.check()
 
 
@@ -511,3 +512,40 @@ def test_deferred_expectations_are_missed_only_at_the_end(harness: Harness) -> N
     harness.check()
     with pytest.raises(ExpectationFailed, match="had no connection"):
         harness.check(final=True)
+
+
+def test_a_connection_that_did_not_come_is_named(server: TcpServer, dial: Dial) -> None:
+    server.connection(2).expect(b"x").ignore()
+    dial(server)
+    server.wait_for("open")
+
+    with pytest.raises(ExpectationFailed, match="connection 2 saw no open; 1 connection came"):
+        server.connection(2).wait_for("open", timeout=0.01)
+    with pytest.raises(
+        ExpectationFailed, match="tcp_server had 1 connection; connection 2 did not come"
+    ):
+        server.check()
+
+
+@pytest.mark.parametrize("want", [b"", "", match.concat(b"", "")])
+def test_an_expectation_of_nothing_is_refused(server: TcpServer, want: bytes) -> None:
+    with pytest.raises(ValueError, match="want: expected at least one byte"):
+        server.expect(want)
+
+
+@pytest.mark.parametrize("pattern", [rb"PI.G", "PI.G"])
+def test_a_compiled_pattern_is_a_matcher(
+    server: TcpServer, dial: Dial, pattern: bytes | str
+) -> None:
+    server.expect(re.compile(pattern, re.IGNORECASE)).reply(b"PONG")
+
+    assert dial(server, b"pi\ng").recv(4) == b"PONG"
+
+
+@pytest.mark.parametrize("cuts", [[1, 5], [4]])
+def test_cuts_beyond_the_reply_are_refused_where_they_are_stated(
+    server: TcpServer, cuts: list[int]
+) -> None:
+    with pytest.raises(ValueError, match=r"cuts: \[.*\] is more than the 3 bytes of the reply"):
+        server.when(b"x").reply(b"abc", cuts=cuts)
+    server.when(b"y").reply(b"abc", cuts=[1, 2])

@@ -1,6 +1,7 @@
 """What the loop over the steps makes of a conversation."""
 
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -250,3 +251,73 @@ def test_a_stage_that_cannot_be_set_leaves_nothing_open(tmp_path: Path) -> None:
 
 def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+NOBODY = """\
+sockspec: 1
+peers:
+  client: {tcp: {connect: 127.0.0.1, port: 1}}
+"""
+
+
+@pytest.mark.parametrize(
+    "action", ['write: "x"', 'write_all: "x"', "end: bye", "timeout: 1s"], ids=str.split
+)
+def test_who_could_not_connect_cannot_act(tmp_path: Path, action: str) -> None:
+    verb = action.partition(":")[0]
+
+    outcome = replay(tmp_path, f"exchange: [client: {{{action}}}]", peers=NOBODY)
+
+    assert headlines(outcome)[0] == f"client cannot {verb}: it saw connect_error (ECONNREFUSED)"
+
+
+@pytest.mark.parametrize("action", ["close", "pause", '{write: "x", returns: 1}'])
+def test_who_connected_to_a_listener_that_stopped_cannot_act(tmp_path: Path, action: str) -> None:
+    outcome = replay(
+        tmp_path, f"exchange: [server: stop, client: connect, client: {action}]", peers=SCRIPTED
+    )
+
+    assert "connect_error (ECONNREFUSED)" in headlines(outcome)[0]
+
+
+@pytest.mark.parametrize("step", ['client -> server: "x"', 'server -> client: "x"'])
+def test_a_refused_connection_fails_an_arrow_at_once(tmp_path: Path, step: str) -> None:
+    began = time.monotonic()
+
+    outcome = replay(
+        tmp_path,
+        f"exchange: [server: stop, client: connect, {step}]",
+        peers=SCRIPTED,
+        scale=1,
+    )
+
+    assert headlines(outcome)[0] == "client saw connect_error (ECONNREFUSED)"
+    assert time.monotonic() - began < 2
+
+
+def test_a_connection_that_does_not_come_is_waited_for(tmp_path: Path) -> None:
+    outcome = replay(tmp_path, 'exchange: [client -> server@2: "x"]')
+
+    assert headlines(outcome)[0] == "server accepted 1 connection; server@2 did not come"
+    assert outcome.failures[0].wait is not None
+    assert outcome.failures[0].mismatch.waiting_for == "a connection"
+
+
+def test_an_arrow_from_a_peer_with_handlers_says_that_it_writes_nothing(tmp_path: Path) -> None:
+    peers = PEERS.replace("data: [echo]", "data: []")
+
+    outcome = replay(
+        tmp_path, 'exchange: [client -> server: "a", server -> client: "a"]', peers=peers
+    )
+
+    (failure,) = outcome.failures
+    assert failure.mismatch.details == (
+        "'server' has handlers (line 3), so this step writes nothing",
+    )
+
+
+def test_bytes_that_differ_at_once_were_not_waited_for(tmp_path: Path) -> None:
+    outcome = replay(tmp_path, 'exchange: [client -> server: "a", server -> client: "b"]')
+
+    assert outcome.failures[0].wait is None
+    assert not outcome.failures[0].mismatch.details

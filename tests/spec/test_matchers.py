@@ -1,10 +1,12 @@
 import hashlib
 import re
+import time
 
 import pytest
 
 from sockharness.printable import count
 from sockharness.spec.matchers import (
+    OPEN_WINDOW,
     REGEX_WINDOW,
     Capture,
     Concat,
@@ -17,6 +19,7 @@ from sockharness.spec.matchers import (
     Verdict,
     as_matcher,
     common_prefix,
+    literal_end,
 )
 
 TEXT = b"PING 42\r\nPING 43\r\n+rest"
@@ -174,3 +177,67 @@ def test_the_common_prefix_is_found_at_every_offset() -> None:
 def test_a_number_goes_with_its_noun() -> None:
     assert [count(number, "byte") for number in (0, 1, 2)] == ["0 bytes", "1 byte", "2 bytes"]
     assert count(2, "match", "matches") == "2 matches"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "end"),
+    [
+        (rb"[0-9]+\r\n", b"\r\n"),
+        (rb"(a|b)\r\n", b"\r\n"),
+        (rb".*;", b";"),
+        (rb"a\.b\x00", b"a.b\x00"),
+        (b"a\r\n", b"a\r\n"),
+        (rb"a*b+c\n", b"c\n"),
+        (rb"x{2}y", b"y"),
+        (rb"x{2}", b""),
+        (rb"x{2,}", b""),
+        (rb"ab?", b""),
+        (rb"ab??", b""),
+        (rb"a\n+", b""),
+        (rb"a\n$", b""),
+        (rb"a\n\Z", b""),
+        (rb"a|b\n", b""),
+        (rb"(a|b)", b""),
+        (rb"(\n)", b""),
+        (rb"\n(?=b)", b""),
+        (rb"(?i)end", b""),
+        (rb"(?x)a b", b""),
+        (rb"(?i:a)end", b"end"),
+        (rb"(?#\n)a(?#b)", b""),
+        (rb"[])]\n", b"\n"),
+        (rb"[^]|(]\n", b"\n"),
+        (rb"[\]|]\n", b"\n"),
+        (rb"([)]|\()\n", b"\n"),
+        (rb"\(\n", b"(\n"),
+        (rb"(a)\1", b""),
+        (rb"\d", b""),
+        (rb"a{", b""),
+        (rb"a{b}c", b"b}c"),
+        (rb"\101\n", b"\n"),
+        (rb"", b""),
+    ],
+)
+def test_the_literal_bytes_at_the_end_of_a_pattern_are_known(pattern: bytes, end: bytes) -> None:
+    compiled = re.compile(pattern, re.DOTALL)
+
+    assert literal_end(compiled) == end
+
+
+def test_a_line_that_does_not_end_is_judged_fast_however_it_was_cut() -> None:
+    matcher = Regex(re.compile(rb"(?P<line>.*)\r\n", re.DOTALL))
+    data = bytearray()
+    began = time.monotonic()
+
+    while len(data) < REGEX_WINDOW - 64:
+        data += b"x" * 64
+        assert matcher.match(data).verdict is Verdict.MORE
+
+    assert time.monotonic() - began < 1
+    assert matcher.match(data + b"\r\n").size == len(data) + 2
+
+
+def test_a_pattern_without_a_literal_end_looks_at_less() -> None:
+    matcher = Regex(re.compile(rb"[0-9]"))
+
+    assert matcher.match(b"." * (OPEN_WINDOW - 1)).verdict is Verdict.MORE
+    assert matcher.match(b"." * OPEN_WINDOW).because == "no match in the first 4 KiB"

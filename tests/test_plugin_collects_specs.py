@@ -16,7 +16,9 @@ exchange:
 """
 WRONG = ECHO.replace('server -> client: "hi"', 'server -> client: "ho"')
 BROKEN = ECHO.replace("listen: loopback", "lisen: loopback")
-CASES = ECHO.replace("peers:", 'let: {a: "x"}\ncases:\n  one: {a: "1"}\n  two: {a: "2"}\npeers:')
+CASES = ECHO.replace('"hi"', "$a").replace(
+    "peers:", 'let: {a: "x"}\ncases:\n  one: {a: "1"}\n  two: {a: "2"}\npeers:'
+)
 
 
 @pytest.fixture

@@ -68,6 +68,9 @@ def new_loop(request: pytest.FixtureRequest) -> Callable[[], asyncio.AbstractEve
     uvloop = pytest.importorskip("uvloop")
     loops: Any = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     made: Callable[[], asyncio.AbstractEventLoop] = loops[request.param]
+    # The first loop of a process opens what libuv keeps for its life; tests count descriptors.
+    with asyncio.Runner(loop_factory=made) as runner:
+        runner.run(asyncio.sleep(0))
     return made
 
 

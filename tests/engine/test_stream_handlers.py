@@ -195,7 +195,7 @@ def test_timeout_fires_once_and_does_not_close(talk: MakeTalk) -> None:
 
     conversation.until_seen("c", "timeout")
 
-    assert 0.02 <= now() - begun < 0.1
+    assert now() - begun >= 0.02
     assert conversation.trace() == "c.data(traffic) c.timeout"
     assert conversation.client.ready_state == 1
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sockharness.spec import nodes
+from sockharness.spec.case import WITH_ERROR, WITH_MESSAGE
 from sockharness.spec.nodes import Mapping, Node, Scalar, Sequence
 
 SWAPS = {
@@ -101,7 +102,7 @@ def _of_step(
         assert isinstance(sees, Scalar)
         for other in SWAPS[sees.text]:
             swapped = source[first].replace(f"sees: {sees.text}", f"sees: {other}")
-            yield copy(f"event to {other}", [swapped], first + 1, other)
+            yield copy(f"event to {other}", [_without_misfits(swapped, other)], first + 1, other)
     elif arrow:
         told = f"{right} -> {left}" if left in scripted or "@" not in right else right
         wrong = f"{rest}{told}: {{received: {_wrong(value, source)}}}"
@@ -111,6 +112,14 @@ def _of_step(
     elif isinstance(value, Mapping) and (received := value.get("received")) is not None:
         changed = source[first].replace(_raw(received, source), _wrong(received, source))
         yield copy("byte", [changed], first + 1, "expected")
+
+
+def _without_misfits(step: str, event: str) -> str:
+    """Take the keys out of a step that do not go with its new event: it must load."""
+    for key, fitting in (("error", WITH_ERROR), ("message", WITH_MESSAGE)):
+        if event not in fitting:
+            step = re.sub(rf", {key}: [^,}}]+", "", step)
+    return step
 
 
 def _of_check(spec: str, source: list[str], check: Node) -> Iterator[Mutant]:

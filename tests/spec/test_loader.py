@@ -60,7 +60,7 @@ def test_a_spec_of_few_lines_is_complete(tmp_path: Path) -> None:
     spec = load(tmp_path, MINIMAL)
 
     (case,) = spec.cases
-    assert (spec.path, spec.name, spec.needs) == ("some-words.yaml", "some-words", {})
+    assert (spec.path, spec.title, spec.needs) == ("some-words.yaml", "", {})
     assert (case.id, case.wire, case.allow, case.handlers) == ("", (), frozenset(), {})
     assert str(case.location) == "some-words.yaml:1:1"
 
@@ -79,7 +79,7 @@ def test_the_keys_of_the_top_are_read(tmp_path: Path) -> None:
         "allow: [unread_bytes, extra_connections]",
     )
 
-    assert spec.name == "a title"
+    assert spec.title == "a title"
     assert spec.shows == ("TCP-022", "D1")
     assert {need: str(place) for need, place in spec.needs.items()} == {
         "ipv6": "some-words.yaml:8:9"
@@ -203,11 +203,17 @@ def test_wrong_peers_are_not_told_again_by_each_step(tmp_path: Path) -> None:
     assert all(problem.location.line <= 4 for problem in found)
 
 
-def test_of_very_many_problems_the_first_hundred_are_told(tmp_path: Path) -> None:
+def test_of_very_many_problems_the_first_twenty_are_told(tmp_path: Path) -> None:
+    found = problems(tmp_path, MINIMAL + "  - nobody: end\n" * 90)
+
+    assert len(found) == 21
+    assert found[-1].message == "… and 70 more problems"
+
+
+def test_of_too_many_problems_not_all_are_counted(tmp_path: Path) -> None:
     found = problems(tmp_path, MINIMAL + "  - nobody: end\n" * 3000)
 
-    assert len(found) == 101
-    assert found[-1].message == "there may be more problems"
+    assert found[-1].message == "… and 80 more problems, or still more"
 
 
 # ---- peers
@@ -269,7 +275,7 @@ def test_any_other_spelling_of_an_address_is_refused(text: str, tmp_path: Path) 
         tmp_path, MINIMAL.replace("connect: server", f"connect: {text}, port: 80")
     )
 
-    assert listens.message.startswith("expected loopback, loopback6 or an IP address, got '")
+    assert listens.message.startswith("got ', expected loopback, loopback6 or an IP address")
     assert connects.message == listens.message
 
 
@@ -373,7 +379,7 @@ def test_a_client_that_is_told_to_connect_does_not_connect_by_itself(tmp_path: P
     ],
 )
 def test_an_action_may_have_a_value(step: str, name: str, tmp_path: Path) -> None:
-    found = step_of(tmp_path, step, top="handlers: {v1: {}}")
+    found = step_of(tmp_path, step, top="handlers: {v1: {}}" if "v1" in step else "")
 
     assert isinstance(found, model.Act)
     assert found.action.name == name
@@ -429,7 +435,7 @@ def test_the_limit_beside_an_expectation_wins_over_that_of_the_step(tmp_path: Pa
         ("-1", [-1], [0], "-1"),
         ("4KiB", [4096], [4], "4096"),
         ("{at_least: 1, less_than: 3}", [1, 2], [0, 3], "at least 1 and less than 3"),
-        ("{at_most: 3, capture: n}", [3], [4], "at most 3"),
+        ("{at_most: 3}", [3], [4], "at most 3"),
     ],
 )
 def test_what_a_call_returns_has_bounds(
@@ -529,13 +535,16 @@ def test_what_is_only_described_becomes_a_matcher(tmp_path: Path) -> None:
     assert payload_of(tmp_path, f"{{sha256: {digest}, length: 4}}").matcher(Bindings()) == Sha256(
         digest, 4
     )
-    assert payload_of(tmp_path, "{capture: a, length: 4}").matcher(Bindings()) == Capture(
-        "a", Length(4)
-    )
+    captured = case_of(
+        tmp_path,
+        f"{MINIMAL}  - server: {{received: {{capture: a, length: 4}}}}\n  - server -> client: $a\n",
+    ).steps[1]
+    assert isinstance(captured, model.Received)
+    assert captured.payload.matcher(Bindings()) == Capture("a", Length(4))
 
 
 def test_an_example_is_what_a_scripted_sender_writes(tmp_path: Path) -> None:
-    step = step_of(tmp_path, "client -> server: {capture: a, regex: '.*\\n', example: \"x\\n\"}")
+    step = step_of(tmp_path, "client -> server: {regex: '.*\\n', example: \"x\\n\"}")
 
     assert isinstance(step, model.Arrow)
     assert step.payload.data(Bindings()) == b"x\n"
@@ -773,3 +782,72 @@ def test_only_a_peer_that_listens_has_a_port(tmp_path: Path) -> None:
 
     with pytest.raises(SpecError, match=r"line 6: \$client\.port is not defined here"):
         loader.load(path)
+
+
+# ---- names that nothing uses
+
+
+LET = f"""\
+sockspec: 1
+let: {{line: "a"}}
+{PEERS}exchange:
+  - client -> server: $line
+"""
+
+
+def test_a_misspelt_name_of_a_case_is_told(tmp_path: Path) -> None:
+    text = LET.replace("peers:", "cases: {long: {lien: 'b'}, short: {}}\npeers:")
+
+    (found,) = problems(tmp_path, text)
+
+    assert (found.location.line, found.location.column) == (3, 16)
+    assert (found.message, found.hint) == ("$lien is used nowhere", "did you mean 'line'?")
+
+
+def test_a_name_that_one_case_lacks_is_told(tmp_path: Path) -> None:
+    text = LET.replace('let: {line: "a"}', 'cases: {a: {line: "x"}, b: {}}')
+
+    (found,) = problems(tmp_path, text)
+
+    assert found.message == "$line is not defined in case 'b'"
+    assert found.hint == "define it there too, or under 'let'"
+
+
+@pytest.mark.parametrize(
+    ("top", "message"),
+    [
+        ("let: {x: a}", "$x is used nowhere"),
+        ("cases: {one: {x: a}, two: {x: b}}", "$x is used nowhere"),
+        ("let: {x: a, y: $x}", "$y is used nowhere"),
+        ("handlers: {v1: {}}", "the handlers 'v1' are used nowhere"),
+    ],
+)
+def test_what_nothing_uses_is_told_once(top: str, message: str, tmp_path: Path) -> None:
+    found = problems(tmp_path, f"{MINIMAL}{top}\n")
+
+    assert [each.message for each in found] == [message]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "server: {received: {capture: n, length: 2}}",
+        "client: {write: a, returns: {at_least: 1, capture: n}}",
+    ],
+)
+def test_what_is_captured_must_be_read(step: str, tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, f"{MINIMAL}  - {step}\n")
+
+    assert found.message == "$n is captured but read nowhere"
+
+
+def test_a_group_of_a_pattern_may_stay_unread(tmp_path: Path) -> None:
+    payload_of(tmp_path, "{regex: '(?P<n>a)\n'}")
+
+
+def test_a_client_that_connects_twice_has_two_connections(tmp_path: Path) -> None:
+    case = case_of(
+        tmp_path, f"{MINIMAL}  - client: connect\n  - client: connect\n  - client@2: end\n"
+    )
+
+    assert len(case.steps) == 4

@@ -424,7 +424,7 @@ class Socket:
         elif mask & EPOLLHUP and not RIGHTS[self._state].read and self._end_call is None:
             self._close(None)
 
-    def _read(self, *, to_the_end: bool) -> None:
+    def _read(self, *, to_the_end: bool) -> None:  # noqa: C901 - the hot path, written out
         sock = self._sock
         if sock is None:
             return

@@ -51,6 +51,8 @@ class SpecItem(pytest.Function):
         self.spec = spec
         self.case = case
         self._stage: Stage | None = None
+        if spec.title:
+            self.user_properties.append(("title", spec.title))
 
     def setup(self) -> None:
         """Set the stage."""
@@ -74,7 +76,7 @@ class SpecItem(pytest.Function):
         assert self._stage is not None, "set-up comes first"
         outcome = Replayer(self._stage, scale).run()
         if outcome.verdict is not Verdict.PASSED:
-            text = failure_text(outcome, again=self._again())
+            text = failure_text(outcome, again=self._again(), title=self.spec.title)
             raise ExpectationFailed(text, outcome.failures[0].location)
 
     def teardown(self) -> None:

@@ -50,6 +50,7 @@ class Mismatch:
         received: the bytes there are.
         waiting_for: what was still missing; empty if it was not a matter of waiting.
         details: more lines for the report.
+        events: the events that it tells of.
     """
 
     headline: str
@@ -58,6 +59,7 @@ class Mismatch:
     received: bytes = b""
     waiting_for: str = ""
     details: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,19 +139,20 @@ class BytesExpected:
         ended = ending(self.channel)
         who = f", then {_who_ended(self.channel)}" if then else ""
         return Mismatch(
-            headline=_that_fits(
+            headline=that_fits(
                 f"{peer} {amount}{then}", f"{peer} {less}{then}", f"{peer} saw {ended}"
             ),
             note=f"{peer} {amount}{who}; expected {self.matcher.describe()}",
             expected=self.matcher.expected(),
             received=bytes(self.channel.unread),
             waiting_for=missing,
+            events=how_it_ended(self.channel) if then else (),
         )
 
     def _gave_up(self, because: str) -> Mismatch:
         peer, wanted = self.channel.peer, self.matcher.describe()
         return Mismatch(
-            headline=_that_fits(f"{peer} got {because}", f"{peer} got no match"),
+            headline=that_fits(f"{peer} got {because}", f"{peer} got no match"),
             note=f"{peer}: {because}, the most that a pattern looks at; expected {wanted}",
             received=bytes(self.channel.unread),
         )
@@ -159,7 +162,9 @@ class BytesExpected:
             return self._gave_up(result.because)
         peer, unread, expected = self.channel.peer, self.channel.unread, self.matcher.expected()
         received = bytes(unread[: result.wanted] if result.wanted is not None else unread)
-        wanted, got = self.matcher.describe(), f'"{show(received, limit=SHORT)}"'
+        shown = show(received, limit=SHORT)
+        more = "…" if len(unread) > len(received) and not shown.endswith("…") else ""
+        wanted, got = self.matcher.describe(), f'"{shown}{more}"'
         if len(wanted) <= SHORT and len(got) <= SHORT:
             headline = f"{peer} got {got}, expected {wanted}"
         else:
@@ -199,7 +204,8 @@ class EventExpected:
         if event is not None:
             return self._judge(event)
         if self.channel.closed is not None and self.name not in AFTER_CLOSE:
-            return _failed(self._never_came(f"it saw {ending(self.channel)}"))
+            ended = how_it_ended(self.channel)
+            return _failed(self._never_came(f"it saw {ending(self.channel)}", ended))
         return PENDING
 
     def give_up(self) -> Mismatch:
@@ -212,34 +218,45 @@ class EventExpected:
     def _judge(self, event: Event) -> Progress:
         got = event.code or NO_ERROR
         if self.error not in (ANY_ERROR, got):
-            return _failed(self._other(event, f"error {got}", f"error {self.error}"))
+            return _failed(self._other_error(event, got))
         if self.message and self.message not in str(event.error):
-            wanted = f'message "{show(self.message, limit=40)}"'
-            return _failed(self._other(event, f'"{show(str(event.error), limit=40)}"', wanted))
+            return _failed(self._other_message(event))
         self.channel.claim(event)
         return Progress(state=State.SATISFIED, event=event)
 
-    def _other(self, event: Event, got: str, wanted: str) -> Mismatch:
-        peer = self.channel.peer
+    def _other_error(self, event: Event, got: str) -> Mismatch:
+        peer, wanted = self.channel.peer, self.error
+        did = "closed" if self.name == "close" else f"saw {self.name}"
+        with_it = f"with {got}" if event.code else "without error"
         hint = "; write `error: " + event.code + "` if that is meant" if event.code else ""
         return Mismatch(
-            headline=_that_fits(
+            headline=that_fits(
+                f"{peer} {did} {with_it}, expected {wanted}",
                 f"{peer} {self.name}: {got}, expected {wanted}",
-                f"{peer} {self.name}: {got}, not {wanted}".replace("error ", ""),
                 f"{peer} {self.name} is not as expected",
             ),
-            note=f"{peer} saw {self.name} with {got}, expected {wanted}{hint}",
+            note=f"{peer} {did} {with_it}, expected {wanted}{hint}",
+            events=(event,),
         )
 
-    def _never_came(self, instead: str) -> Mismatch:
+    def _other_message(self, event: Event) -> Mismatch:
+        peer = self.channel.peer
+        got, wanted = show(str(event.error), limit=40), show(self.message, limit=40)
+        headline = f'{peer} {self.name}: "{got}", expected "{wanted}"'
+        return Mismatch(
+            headline=that_fits(headline, f"{peer} {self.name} is not as expected"),
+            note=f'{peer} saw {self.name} "{got}", expected a message with "{wanted}"',
+            events=(event,),
+        )
+
+    def _never_came(self, instead: str, events: tuple[Event, ...] = ()) -> Mismatch:
         peer = self.channel.peer
         because = f"; {instead}" if instead else ""
         return Mismatch(
-            headline=_that_fits(
-                f"{peer} saw no {self.name}{because}", f"{peer} saw no {self.name}"
-            ),
+            headline=that_fits(f"{peer} saw no {self.name}{because}", f"{peer} saw no {self.name}"),
             note=f"{peer} saw no {self.name}{because}",
             waiting_for=self.name,
+            events=events,
         )
 
 
@@ -265,17 +282,15 @@ class NothingExpected:
             got = bytes(self.channel.unread)
             headline = f"{peer} got {count(len(got), 'byte')}, expected no data"
             return _failed(Mismatch(headline=headline, note=headline, expected=b"", received=got))
-        came = any(
-            event.name == self.name and event not in self._before
+        came = tuple(
+            event
             for event in self.channel.unclaimed
+            if event.name == self.name and event not in self._before
         )
         if not came:
             return PENDING
-        return _failed(
-            Mismatch(
-                headline=f"{peer} saw {self.name}, expected none", note=f"{peer} saw {self.name}"
-            )
-        )
+        headline = f"{peer} saw {self.name}, expected none"
+        return _failed(Mismatch(headline=headline, note=f"{peer} saw {self.name}", events=came[:1]))
 
     def give_up(self) -> Mismatch:
         """Never called: the end of the time is what was hoped for."""
@@ -290,6 +305,12 @@ def ending(channel: Channel) -> str:
     return f"{event.name} ({event.code})" if event.code else event.name
 
 
+def how_it_ended(channel: Channel) -> tuple[Event, ...]:
+    """Return the event that `ending` names."""
+    event = channel.ended or channel.closed
+    return (event,) if event is not None else ()
+
+
 def _who_ended(channel: Channel) -> str:
     """Say how a channel ended, and who ended it where that is sure."""
     event, remote = channel.ended, channel.remote
@@ -299,7 +320,7 @@ def _who_ended(channel: Channel) -> str:
     return f"the {remote.peer} {'closed' if event.name == 'close' else 'ended'}"
 
 
-def _that_fits(*headlines: str) -> str:
+def that_fits(*headlines: str) -> str:
     """Return the first headline that there is room for, or the last."""
     return next((each for each in headlines if len(each) <= ROOM), headlines[-1])
 

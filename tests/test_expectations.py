@@ -89,7 +89,7 @@ def test_a_byte_that_differs_fails_at_once() -> None:
     mismatch = failed(BytesExpected(got, Exact(b"hello")))
 
     assert got.unread == b"hexlo world"
-    assert mismatch.headline == 'client got "hexlo", expected "hello"'
+    assert mismatch.headline == 'client got "hexlo…", expected "hello"'
     assert mismatch.note == "client got other bytes from offset 2"
     assert (mismatch.expected, mismatch.received) == (b"hello", b"hexlo")
 
@@ -278,18 +278,17 @@ def test_the_error_of_an_event_must_be_the_wanted_one(
 def test_a_wrong_error_names_the_mend() -> None:
     mismatch = failed(EventExpected(channel(b"", "close", error=RESET), "close", error="none"))
 
-    assert mismatch.headline == "client close: ECONNRESET, not none"
+    assert mismatch.headline == "client closed with ECONNRESET, expected none"
     assert mismatch.note == (
-        "client saw close with error ECONNRESET, expected error none; "
-        "write `error: ECONNRESET` if that is meant"
+        "client closed with ECONNRESET, expected none; write `error: ECONNRESET` if that is meant"
     )
 
 
 def test_a_missing_error_has_no_mend() -> None:
     mismatch = failed(EventExpected(channel(b"", "close"), "close", error="EPIPE"))
 
-    assert mismatch.headline == "client close: error none, expected error EPIPE"
-    assert mismatch.note == "client saw close with error none, expected error EPIPE"
+    assert mismatch.headline == "client closed without error, expected EPIPE"
+    assert mismatch.note == "client closed without error, expected EPIPE"
 
 
 def test_the_message_of_an_error_must_contain_the_wanted_text() -> None:
@@ -297,7 +296,7 @@ def test_the_message_of_an_error_must_contain_the_wanted_text() -> None:
 
     mismatch = failed(EventExpected(got, "error", message="boom"))
 
-    assert mismatch.headline == 'client error: "no such thing", not message "boom"'
+    assert mismatch.headline == 'client error: "no such thing", expected "boom"'
     assert EventExpected(got, "error", message="such").check().state is State.SATISFIED
 
 
@@ -424,3 +423,13 @@ def test_bytes_are_not_judged_twice() -> None:
     got.add(Event(name="data", peer="client", data=b"c"))
     assert expectation.check().state is State.SATISFIED
     assert asked == [2, 3]
+
+
+def test_a_failure_tells_of_the_events_that_it_is_about() -> None:
+    got = channel(b"", "end", "close", error=RESET)
+    (end,), close = [got.ended], got.closed
+
+    assert failed(BytesExpected(got, Exact(b"a"))).events == (end,)
+    assert failed(EventExpected(got, "close", error="none")).events == (close,)
+    assert failed(EventExpected(got, "drain")).events == (end,)
+    assert failed(NothingExpected(got, "close")).events == (close,)

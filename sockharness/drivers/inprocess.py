@@ -240,10 +240,11 @@ class InProcessDriver:
                 event = self._acted(connection, action.name, payload)
                 event.result = socket.end(payload) if payload else socket.end()
             case model.SetTimeout():
-                event = self._acted(connection, action.name)
+                event = self._acted(connection, action.name, note=f"{action.seconds:g}")
                 socket.timeout(action.seconds)
             case model.Reload():
-                event = self._acted(connection, action.name)
+                note = action.handlers if isinstance(action.handlers, str) else "…"
+                event = self._acted(connection, action.name, note=note)
                 names = ALL if socket.listener is not None else ALL + CLIENT_ONLY
                 handlers = self._case.handler_set(action.handlers)
                 socket.reload(socket=self._handlers(connection.peer, handlers, names))
@@ -256,7 +257,7 @@ class InProcessDriver:
         return event
 
     def _call(self, connection: _Connection, socket: Socket, action: model.Call) -> Event:
-        event = self._acted(connection, action.name)
+        event = self._acted(connection, action.name, note=_argument(action))
         match action.name:
             case "stop":
                 self._listeners[connection.peer].stop(action.flag)
@@ -267,7 +268,9 @@ class InProcessDriver:
         return event
 
     def _act_on_listener(self, channel: Channel, action: model.Action) -> Event:
-        event = self._timeline.add(Event(name=action.name, peer=channel.peer, kind=Kind.ACTION))
+        note = _argument(action) if isinstance(action, model.Call) else ""
+        event = Event(name=action.name, peer=channel.peer, kind=Kind.ACTION, note=note)
+        self._timeline.add(event)
         listener = self._listeners[channel.peer]
         if isinstance(action, model.Reload):
             handlers = self._case.handler_set(action.handlers)
@@ -277,7 +280,9 @@ class InProcessDriver:
             listener.stop(action.flag)
         return event
 
-    def _acted(self, connection: _Connection, name: str, data: bytes = b"") -> Event:
+    def _acted(
+        self, connection: _Connection, name: str, data: bytes = b"", *, note: str = ""
+    ) -> Event:
         channel = connection.channel
         event = Event(
             name=name,
@@ -285,6 +290,7 @@ class InProcessDriver:
             connection=channel.connection,
             kind=Kind.ACTION,
             data=data,
+            note=note,
         )
         return self._timeline.add(event) if self._recording else event
 
@@ -308,6 +314,13 @@ class InProcessDriver:
             event.result = -1 if taken < 0 else len(event.data)
             pending.popleft()
         connection.channel.queued = sum(len(rest) for _, rest in pending)
+
+
+def _argument(action: model.Call) -> str:
+    """Return the argument of a call, as people write it."""
+    if not action.flag:
+        return ""
+    return "read" if action.name == "shutdown" else "true"
 
 
 def _options(options: model.StreamOptions) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from sockharness.wire.frame import Frame
 
 WITHIN = 1.0
 """Seconds to wait for frames that are still missing."""
+FLAGS = "FSRPAUECN"
+"""The letters of TCP's flags, as scapy writes them."""
 LISTED = 8
 """The most frames that a failure lists."""
 
@@ -85,7 +87,16 @@ def _wrong_count(check: WireCheck, fitting: list[Frame], capture: Capture) -> Mi
     lines = [_summary(frame) for frame in listed[:LISTED]]
     hidden = len(listed) - len(lines)
     more = (f"… and {hidden} more",) if hidden else ()
-    return Mismatch(headline=headline, note=headline, details=(title, *lines, *more))
+    hint = () if fitting else _flags_hint(check)
+    return Mismatch(headline=headline, note=headline, details=(*hint, title, *lines, *more))
+
+
+def _flags_hint(check: WireCheck) -> tuple[str, ...]:
+    """Tell how flags are written, if a check names them otherwise."""
+    for test in check.where:
+        if test.field == "TCP.flags" and not set(str(test.value)) <= set(FLAGS):
+            return ("hint: flags are letters: S, SA, PA, RA, FA",)
+    return ()
 
 
 def _unlike(frame: Frame, test: FieldTest, stage: Stage) -> Mismatch:

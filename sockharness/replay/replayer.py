@@ -19,6 +19,8 @@ from sockharness.expectations import (
     Progress,
     State,
     ending,
+    how_it_ended,
+    that_fits,
 )
 from sockharness.location import Location
 from sockharness.outcome import Failure, Outcome, Verdict, Wait
@@ -65,7 +67,8 @@ class Replayer:
             self.stage.settle()
             failures += self._findings()
         except StepFailed as failed:
-            failures = [failed.failure, *self._grave_findings()]
+            told = failed.failure.mismatch.events
+            failures = [failed.failure, *self._grave_findings(told)]
         return Outcome(
             verdict=self._verdict(failures), timeline=self.stage.timeline, failures=failures
         )
@@ -136,7 +139,7 @@ class Replayer:
         """Let the driver act; a call that failed or was cut short fails the step."""
         if channel.connection != LISTENER and channel.opened is None:
             words = f"{channel.peer} cannot {action.name}: it saw {ending(channel)}"
-            self._fail(action.location, words)
+            self._fail(action.location, words, events=how_it_ended(channel))
         event = self.stage.driver.act(channel, action)
         self._told.append(event)
         result, offered = event.result, len(event.data)
@@ -144,7 +147,8 @@ class Replayer:
             return result
         if result < 0:
             because = f"it saw {ending(channel)}" if channel.ended else "its writing side is shut"
-            self._fail(action.location, f"{channel.peer} cannot {action.name}: {because}")
+            words = f"{channel.peer} cannot {action.name}: {because}"
+            self._fail(action.location, words, events=how_it_ended(channel))
         if isinstance(action, model.Write) and result < offered:
             note = f"{channel.peer} write took {result} of {count(offered, 'byte')}"
             hint = "; write 'returns:' if that is meant, or use write_all"
@@ -235,7 +239,7 @@ class Replayer:
         if near.remote is not None:
             return near.remote
         if _never_accepted(near):
-            self._fail(ref.location, f"{near.peer} saw {ending(near)}")
+            self._fail(ref.location, f"{near.peer} saw {ending(near)}", events=how_it_ended(near))
         words = f"{ref.name} did not accept {near.peer}'s connection"
         wait = self._waited(near.peer, began, limit, origin)
         raise _failure(ref.location, words, wait=wait, waiting_for=f"{ref.name} to accept")
@@ -293,8 +297,7 @@ class Replayer:
 
     def _finding(self, channel: Channel, allow: frozenset[str]) -> Iterator[Failure]:
         if channel.unread and "unread_bytes" not in allow:
-            size = count(len(channel.unread), "unread byte")
-            yield self._found(channel, f"{channel.peer} has {size}", bytes(channel.unread))
+            yield self._unread(channel)
         for event in channel.actions:
             offered = len(event.data)
             if event.name in ("write_all", "echo") and event.result != offered:
@@ -312,22 +315,46 @@ class Replayer:
                 words = f"{channel.peer} saw end, which no step expects, before {later[0].name}"
                 yield self._found(channel, words)
 
-    def _grave_findings(self) -> list[Failure]:
-        """Return the events that no step claimed and that must not be ignored."""
+    def _grave_findings(self, told: tuple[Event, ...] = ()) -> list[Failure]:
+        """Return the events that no step claimed and that must not be ignored.
+
+        Args:
+            told: the events of which the failure of a step tells already.
+        """
         return [
             self._found(channel, _unclaimed(channel.peer, event.name, event.error), b"")
             for channel in self.stage.timeline.channels()
             for event in channel.unclaimed
-            if event.name in UNCLAIMED or (event.name == "close" and event.error is not None)
+            if _grave(event) and event not in told
         ]
+
+    def _unread(self, channel: Channel) -> Failure:
+        size, peer = count(len(channel.unread), "unread byte"), channel.peer
+        step = (
+            f"{channel.remote.peer} -> {peer}: …" if channel.remote else f"{peer}: {{received: …}}"
+        )
+        words = that_fits(
+            f'{peer} has {size} "{show(channel.unread, limit=40)}" at the end',
+            f"{peer} has {size} at the end",
+        )
+        hint = f"hint: add '- {step}', or 'allow: [unread_bytes]'"
+        found = self._found(channel, words, bytes(channel.unread))
+        return replace(found, mismatch=replace(found.mismatch, details=(hint,)))
 
     def _found(self, channel: Channel, words: str, received: bytes = b"") -> Failure:
         place = self.stage.case.peers[channel.peer].location
         mismatch = Mismatch(headline=words, note=words, received=received)
         return Failure(mismatch=mismatch, location=place)
 
-    def _fail(self, location: Location, headline: str, note: str = "") -> None:
-        raise _failure(location, headline, note)
+    def _fail(
+        self,
+        location: Location,
+        headline: str,
+        note: str = "",
+        *,
+        events: tuple[Event, ...] = (),
+    ) -> None:
+        raise _failure(location, headline, note, events=events)
 
 
 def _failure(
@@ -337,8 +364,11 @@ def _failure(
     *,
     wait: Wait | None = None,
     waiting_for: str = "",
+    events: tuple[Event, ...] = (),
 ) -> StepFailed:
-    mismatch = Mismatch(headline=headline, note=note or headline, waiting_for=waiting_for)
+    mismatch = Mismatch(
+        headline=headline, note=note or headline, waiting_for=waiting_for, events=events
+    )
     return StepFailed(Failure(mismatch=mismatch, location=location, wait=wait))
 
 
@@ -346,6 +376,10 @@ def _never_accepted(channel: Channel) -> bool:
     """Say whether a client's connection is over for good, so that no listener can accept it."""
     closed = channel.closed
     return closed is not None and (channel.opened is None or closed.error is not None)
+
+
+def _grave(event: Event) -> bool:
+    return event.name in UNCLAIMED or (event.name == "close" and event.error is not None)
 
 
 def _unclaimed(peer: str, event: str, error: BaseException | None) -> str:

@@ -2,7 +2,7 @@
 
 Each rung is one event. What came over the wire (`open` of an accepted connection, `data`, `end`,
 `close` by the other side) is an arrow from the peer at the other end, when that end is known; what
-a peer did or felt by itself is a word in its own column.
+a peer felt by itself is a word in its own column, and what it did by itself is a call.
 """
 
 from collections.abc import Iterator
@@ -109,11 +109,8 @@ def _action(event: Event, channel: Channel, outside: str) -> Rung:
             source=name(channel),
             given=f"{offered} B",
         )
-    words = event.name + (f" {show(event.note, limit=TEXT)}" if event.note else "")
-    if short:
-        words += f" {event.result} of {offered} B" if offered else f" → {event.result}"
-    elif offered:
-        words += f" {offered} B"
+    given = show(event.note, limit=TEXT) if event.note else f"{offered} B" if offered else ""
+    words = f"{event.name}({given})" + (f" → {event.result}" if short else "")
     return Rung(at=event.at, target=name(channel), text=words)
 
 

@@ -26,7 +26,7 @@ LISTED = 4
 """The most connections of which the footer tells."""
 
 
-def failure_text(outcome: Outcome, *, again: str = "", outside: str = "") -> str:
+def failure_text(outcome: Outcome, *, again: str = "", outside: str = "", title: str = "") -> str:
     """Tell an outcome that is not good.
 
     Args:
@@ -34,16 +34,17 @@ def failure_text(outcome: Outcome, *, again: str = "", outside: str = "") -> str
         again: the command that runs it again.
         outside: the name for whoever is at the other end of a connection that was seen from one end
             only.
+        title: what the spec calls itself.
     """
     first = outcome.failures[0]
     blocks = [
         [outcome.headline],
-        _place(first),
+        _place(first, title),
         _difference(first),
         [f"  {line}" for line in first.mismatch.details],
         _traceback(first),
         _others(outcome.failures[1:]),
-        _ladder(outcome.timeline, outside),
+        ladder_lines(outcome.timeline, outside),
     ]
     body = "\n\n".join("\n".join(map(_one_line, block)) for block in blocks if block).split("\n")
     footer = map(_one_line, _footer(first, outcome.timeline, again))
@@ -64,12 +65,13 @@ def _fit(body: list[str], footer: list[str]) -> list[str]:
     return [*body, "", *footer] if footer else body
 
 
-def _place(failure: Failure) -> list[str]:
+def _place(failure: Failure, title: str) -> list[str]:
     location = failure.location
     if location is None:
         return []
     quoted = excerpt(location, note=failure.mismatch.note)
-    return [f"  {location}", *quoted]
+    name = f'  "{show(title, limit=80)}"' if title else ""
+    return [f"  {location}{name}", *quoted]
 
 
 def _difference(failure: Failure) -> list[str]:
@@ -93,11 +95,12 @@ def _others(failures: Sequence[Failure]) -> list[str]:
     return [*shown, f"          … and {hidden} more"] if hidden else shown
 
 
-def _ladder(timeline: Timeline, outside: str) -> list[str]:
+def ladder_lines(timeline: Timeline, outside: str) -> list[str]:
+    """Draw what happened, in `RUNGS` rungs at most, with a head; `outside` as above."""
     steps = list(rungs(timeline, outside=outside))
     if not steps:
         return []
-    columns = _columns(steps)
+    columns = _columns(steps[-RUNGS:])
     head = " " * 12 + "".join(column.ljust(COLUMN) for column in columns).rstrip()
     left_out = [f"    … {len(steps) - RUNGS} earlier events"] if len(steps) > RUNGS else []
     return [head, *left_out, *(_rung_line(rung, columns) for rung in steps[-RUNGS:])]

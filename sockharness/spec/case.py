@@ -17,7 +17,7 @@ from sockharness.address import LOOPBACK, LOOPBACK6
 from sockharness.location import Location
 from sockharness.printable import show
 from sockharness.spec import model, payloads
-from sockharness.spec.bindings import suggestion
+from sockharness.spec.bindings import LONGEST_WORD, suggestion
 from sockharness.spec.model import Payload
 from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
@@ -33,6 +33,7 @@ from sockharness.spec.typed import (
     as_size,
     as_text,
     as_word,
+    expected_got,
     kind_of,
     unexpected,
 )
@@ -47,6 +48,25 @@ ERRORS = ("none", "any", *sorted(errno.errorcode.values()), "ENOTFOUND", "EAI_AG
 PLAIN_ACTIONS = ("close", "terminate", "shutdown", "pause", "resume", "flush", "end", "stop")
 """The actions that a bare word names."""
 
+PAUSES = ("sleep", "wait", "delay")
+NO_PAUSE = "there is no sleep; use 'within:', or 'never: …, for: …'"
+SYNONYMS = {
+    "send": "write",
+    "sends": "write",
+    "writes": "write",
+    "expect": "received",
+    "expects": "received",
+    "receive": "received",
+    "receives": "received",
+    "recv": "received",
+    "read": "received",
+    "see": "sees",
+    "saw": "sees",
+    "event": "sees",
+}
+"""Words of other programs, with ours."""
+_NEARLY_ARROW = re.compile(r"([\w@-]+?)\s*(<-+|=>|<=|-+|>|→|\s)\s*([\w@-]+)")
+_WORD = re.compile(r"[a-z_]*")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _REF = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?:@([1-9][0-9]{0,3}))?")
 
@@ -159,7 +179,7 @@ class CaseDecoder:
             if port is not None:
                 raise Refusal(port.location, "'port' goes with an address, not with a peer")
             return model.Connect(peer=target, options=options, location=value.location)
-        host = _host(value, hint=suggestion(target, self._names).removeprefix("; "))
+        host = self._target_host(value, target)
         if not known.get("port"):
             if port is not None and "port" not in known:
                 raise Known
@@ -167,6 +187,17 @@ class CaseDecoder:
         return model.Connect(
             host=host, port=known["port"], options=options, location=value.location
         )
+
+    def _target_host(self, node: Node, target: str) -> str:
+        """Return the address that is no peer's name."""
+        if near := suggestion(target, self._names).removeprefix("; "):
+            message = f"'{show(target, limit=40)}' is neither a peer nor an address"
+            raise Refusal(node.location, message, near)
+        try:
+            return _host(node)
+        except Refusal as refusal:
+            message = f"'{show(target, limit=40)}' is neither a peer nor an address"
+            raise Refusal(node.location, message, refusal.problem.hint) from None
 
     def _check_target(self, peer: model.Peer) -> None:
         if not isinstance(peer.transport, model.Connect) or not peer.transport.peer:
@@ -198,7 +229,8 @@ class CaseDecoder:
                     raise Refusal(
                         key.location, f"unknown handler '{show(key.text, limit=40)}'", hint
                     )
-                items = as_sequence(value, "a list of actions").items
+                hint = f"write [{_first_word(value)}: …]" if isinstance(value, MappingNode) else ""
+                items = as_sequence(value, "a list of actions", hint).items
                 actions[key.text] = tuple(self._handler_action(item, key.text) for item in items)
         return model.HandlerSet(actions)
 
@@ -219,7 +251,7 @@ class CaseDecoder:
 
     def decode_steps(self, node: Node) -> None:
         """Decode the exchange."""
-        items = as_sequence(node, "a list of steps").items
+        items = as_sequence(node, "a list of steps", "begin each step with '- '").items
         if not items:
             raise Refusal(node.location, "expected at least one step, got none")
         if not self._names:
@@ -258,11 +290,44 @@ class CaseDecoder:
         limit = self._limit(step)
         if "->" in key.text:
             return self._arrow(key, value, limit)
+        self._check_arrow(key)
         peer = self._ref(key, key.text)
         if isinstance(value, Scalar):
-            word = as_word(value, (*PLAIN_ACTIONS, "connect"), "an action")
+            word = self._bare_word(value, peer.name)
             return self._act(peer, _plain(word, value.location), within=limit)
         return self._told(peer, as_mapping(value, "an action or an expectation"), limit)
+
+    def _check_arrow(self, key: Scalar) -> None:
+        """Refuse what was meant as an arrow, and the pause that other languages have."""
+        found = _NEARLY_ARROW.fullmatch(key.text) if len(key.text) <= LONGEST_WORD else None
+        names = [end.partition("@")[0] for end in found.group(1, 3)] if found else []
+        if found and set(names) <= set(self._names):
+            left, right = (found[3], found[1]) if found[2] == "<-" else (found[1], found[3])
+            hint = f"write '{left} -> {right}:'"
+            raise Refusal(key.location, f"expected an arrow, got '{key.text}'", hint)
+        if key.text in _VERBS and key.text not in self._names:
+            hint = f"begin with the peer: '{self._names[0]}: {{{key.text}: …}}'"
+            raise Refusal(key.location, f"expected a peer, got '{key.text}'", hint)
+        if key.text in PAUSES and key.text not in self._names:
+            raise Refusal(key.location, f"unknown peer '{key.text}'", NO_PAUSE)
+
+    def _bare_word(self, node: Scalar, name: str) -> str:
+        """Return the word of an action; what looks like bytes gets the mend for those."""
+        words = (*PLAIN_ACTIONS, "connect")
+        is_text = not _WORD.fullmatch(node.text) and not suggestion(node.text, words)
+        if node.style or is_text:
+            raise unexpected(node, "an action", self._how_to_say(name))
+        return as_word(node, words, "an action")
+
+    def _how_to_say(self, name: str) -> str:
+        """Tell how a peer writes a text."""
+        peer = self.peers.get(name)
+        other = peer.transport.peer if peer and isinstance(peer.transport, model.Connect) else ""
+        for each in self.peers.values():
+            if isinstance(each.transport, model.Connect) and each.transport.peer == name:
+                other = other or each.name
+        arrow = f" or '{name} -> {other}: …'" if other else ""
+        return f"write '{name}: {{write: …}}'{arrow}"
 
     def _limit(self, node: MappingNode, default: float | None = None) -> float | None:
         """Return the seconds that `within` gives; a wrong one does not hide the rest of a step."""
@@ -423,11 +488,11 @@ class CaseDecoder:
         found = [(key, value) for key, value in entries if key.text in verbs]
         if not found:
             key = entries[0][0] if entries else None
-            near = suggestion(key.text, verbs).removeprefix("; ") if key else ""
-            hint = near or f"known: {', '.join(verbs)}"
+            hint = (key and _other_word(key.text, verbs)) or f"known: {', '.join(verbs)}"
             got = f"'{show(key.text, limit=40)}'" if key else kind_of(node)
             place = key.location if key else node.location
-            raise Refusal(place, f"expected an action or an expectation, got {got}", hint)
+            message = expected_got("an action or an expectation", got)
+            raise Refusal(place, message, hint)
         if len(found) > 1:
             first, second = found[0][0], found[1][0]
             message = f"expected one action or expectation, got '{first.text}' and '{second.text}'"
@@ -562,7 +627,14 @@ def name_of(key: Scalar, what: str) -> str:
     return key.text
 
 
-def _host(node: Node, *, hint: str = "") -> str:
+def value_name(key: Scalar) -> str:
+    """Return a name that `$name` can refer to."""
+    if "-" in key.text:
+        raise unexpected(key, "a name of letters, digits and _", "a '-' ends a $name")
+    return name_of(key, "a name")
+
+
+def _host(node: Node) -> str:
     what = "loopback, loopback6 or an IP address"
     text = as_text(node, what)
     words = {"loopback": LOOPBACK, "loopback6": LOOPBACK6}
@@ -573,13 +645,27 @@ def _host(node: Node, *, hint: str = "") -> str:
             raise ValueError("an address with a zone")
         return str(ip_address(text))
     except ValueError:
-        raise unexpected(node, what, hint or suggestion(text, words).removeprefix("; ")) from None
+        raise unexpected(
+            node, what, _host_hint(text) or suggestion(text, words).removeprefix("; ")
+        ) from None
+
+
+def _host_hint(text: str) -> str:
+    """Guess the mend for an address that is none."""
+    if text == "localhost":
+        return "write loopback"
+    if found := re.fullmatch(r"\[([0-9a-fA-F:.]+)\](:[0-9]+)?", text):
+        port = ", and put the port under 'port:'" if found[2] else ""
+        return f"write '{found[1]}' without brackets{port}"
+    if re.fullmatch(r"[\w.-]+:[0-9]+", text):
+        return "put the port under 'port:'"
+    return ""
 
 
 def _capture_name(node: Node) -> str:
     as_text(node, "a name")
     assert isinstance(node, Scalar)
-    return name_of(node, "a name")
+    return value_name(node)
 
 
 _TCP: dict[str, Decoder] = {
@@ -609,6 +695,20 @@ def _subject(step: MappingNode) -> tuple[Scalar, Node]:
     raise Refusal(place, f"expected one peer or arrow in a step, got {got}")
 
 
+def _other_word(word: str, verbs: tuple[str, ...]) -> str:
+    """Tell the word of ours for one that is not: another program's, or misspelt."""
+    if word in PAUSES:
+        return NO_PAUSE
+    meant = SYNONYMS.get(word, "")
+    if meant in verbs:
+        return f"did you mean '{meant}'?"
+    return suggestion(word, verbs).removeprefix("; ")
+
+
+def _first_word(node: MappingNode) -> str:
+    return show(node.entries[0][0].text, limit=20) if node.entries else "close"
+
+
 def _connects(step: model.Step, name: str) -> bool:
     return isinstance(step, model.Act) and (step.peer.name, step.action.name) == (name, "connect")
 
@@ -618,7 +718,7 @@ def _error_code(node: Node) -> str:
     text = as_text(node, what)
     if text in ERRORS:
         return text
-    near = get_close_matches(text.upper(), ERRORS, n=1, cutoff=0.6)
+    near = get_close_matches(text[:LONGEST_WORD].upper(), ERRORS, n=1, cutoff=0.6)
     hint = (
         f"did you mean '{near[0]}'?" if near else "known: none, any, and codes such as ECONNRESET"
     )

@@ -13,7 +13,7 @@ from sockharness.errors import Problem, SpecError
 from sockharness.location import Location
 from sockharness.spec import model, nodes, payloads
 from sockharness.spec.bindings import suggestion
-from sockharness.spec.case import CaseDecoder, name_of
+from sockharness.spec.case import CaseDecoder, name_of, value_name
 from sockharness.spec.model import Payload
 from sockharness.spec.nodes import Node
 from sockharness.spec.problems import Problems, TooMany
@@ -89,16 +89,16 @@ class _File:
             raise Refusal(root.location, "no 'sockspec' key", "begin with 'sockspec: 1'")
         as_word(version, ("1",), "a version of the format")
         known = self._problems.entries(root, _TOP)
-        name = Path(self._shown).stem
+        title = ""
         with self._problems.collect():
             if "name" in known:
-                name = as_text(known["name"], "a title")
+                title = as_text(known["name"], "a title")
         cases = self._cases(known)
         if not self._problems:
             self._check_names_are_used(known)
         return model.Spec(
             path=self._shown,
-            name=name,
+            title=title,
             cases=cases,
             needs=self._needs(known.get("needs")),
             shows=self._shows(known.get("shows")),
@@ -163,7 +163,7 @@ class _File:
             return names
         for key, value in as_mapping(node, "values by name").entries:
             with self._problems.collect():
-                name_of(key, "a name")
+                value_name(key)
                 scope = payloads.Scope(names, set(), (), self._folder, self._uses, case)
                 names[key.text] = payloads.decode(value, scope)
             names.setdefault(key.text, model.Literal(b"?"))  # wrong: one problem, not one a use

@@ -29,6 +29,9 @@ OPEN_WINDOW = 4 * 1024
 """The most that any other looks at: it is tried at every byte, so its cost grows with the square.
 """
 
+REGEX_WORK = 64 * 1024 * 1024
+"""The most bytes that it looks at in all, over the runs that it tries."""
+
 
 class Verdict(Enum):
     """What a matcher says about the bytes so far."""
@@ -150,15 +153,16 @@ class Regex:
         """Try ever longer runs from the start."""
         last = literal_end(self.pattern)
         window = REGEX_WINDOW if last else OPEN_WINDOW
+        looked_at = 0
         for end in _ends(data, last, min(len(data), window)):
             found = self.pattern.fullmatch(data, 0, end)
             if found is not None:
                 named = {name: text for name, text in found.groupdict().items() if text is not None}
                 return Result(Verdict.MATCH, end, captures=named)
-        if len(data) < window:
-            return Result(Verdict.MORE, 0)
-        because = f"no match in the first {window // 1024} KiB"
-        return Result(Verdict.MISMATCH, 0, because=because)
+            looked_at += end
+            if looked_at > REGEX_WORK:
+                return _no_match_in(end)
+        return Result(Verdict.MORE, 0) if len(data) < window else _no_match_in(window)
 
     def expected(self) -> None:
         """Return nothing: a pattern has many readings."""
@@ -218,6 +222,11 @@ class Concat:
     def describe(self) -> str:
         """Describe each part."""
         return " then ".join(part.describe() for part in self.parts)
+
+
+def _no_match_in(size: int) -> Result:
+    because = f"no match in the first {size // 1024} KiB"
+    return Result(Verdict.MISMATCH, 0, because=because)
 
 
 _TOKEN = re.compile(

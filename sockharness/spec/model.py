@@ -440,10 +440,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """A file: its title and its cases, at least one; `shows` names the rules that it proves."""
+    """A file: its cases, at least one, and its title, which may be empty; `shows` names the rules
+    that it proves."""
 
     path: str
-    name: str
+    title: str
     cases: tuple[Case, ...]
     needs: Mapping[str, Location] = field(default_factory=dict)
     shows: tuple[str, ...] = ()

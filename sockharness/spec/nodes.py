@@ -114,10 +114,13 @@ def parse(text: str, shown: str) -> Node:
         message = f"expected printable text, got U+{ord(found[0]):04X}"
         hint = "write it as an escape in double quotes, or as {hex: ...}"
         raise SpecError([Problem(_end_of(text[: found.start()], shown), message, hint)])
+    builder = None
     try:
-        return _Builder(text, shown).document()
+        builder = _Builder(text, shown)
+        return builder.document()
     except yaml.MarkedYAMLError as error:
-        raise SpecError([_yaml_problem(error, text, shown)]) from None
+        last = builder.last if builder is not None else None
+        raise SpecError([_yaml_problem(error, text, shown, last)]) from None
 
 
 def _decode(data: bytes, start: Location) -> str:
@@ -145,6 +148,8 @@ class _Builder:
         self._shown = shown
         self._count = 0
         self._depth = 0
+        self.last: Any = None
+        """The scalar read last: if its quote was not closed, it swallowed what follows."""
         self._events: Iterator[Any] = iter(yaml.parse(text, Loader=_PARSER))
 
     def document(self) -> Node:
@@ -152,7 +157,7 @@ class _Builder:
         self._next()  # stream start
         event = self._next()
         if isinstance(event, yaml.StreamEndEvent):
-            raise self._refusal(event, "is empty", "begin with 'sockspec: 1'")
+            raise self._refusal(event, "the file is empty", "begin with 'sockspec: 1'")
         root = self._node(self._next())
         self._next()  # document end
         event = self._next()
@@ -185,6 +190,7 @@ class _Builder:
         return node
 
     def _scalar(self, event: Any) -> Scalar:
+        self.last = event
         raw = self._text[event.start_mark.index : event.end_mark.index]
         return Scalar(event.value, self._place(event), event.style or "", raw)
 
@@ -220,15 +226,30 @@ class _Builder:
         return SpecError([Problem(self._place(event), message, hint)])
 
 
-def _yaml_problem(error: yaml.MarkedYAMLError, text: str, shown: str) -> Problem:
+def _yaml_problem(error: yaml.MarkedYAMLError, text: str, shown: str, last: Any) -> Problem:
     mark: Any = error.problem_mark or error.context_mark
+    if opened := _open_quote(error, mark, last):
+        place = Location(shown, opened.line + 1, opened.column + 1)
+        return Problem(place, f"the quote opened at {place.line}:{place.column} is not closed")
     message = f"not YAML: {show(error.problem or error.context or '', limit=200)}"
     lines = text.splitlines()
     if mark.line >= len(lines) and error.context_mark is not None:
         mark = error.context_mark  # what began there was not closed
     source = lines[mark.line] if mark.line < len(lines) else ""
     place = Location(shown, mark.line + 1, mark.column + 1)
+    if "\t" in source[: len(source) - len(source.lstrip())]:
+        return Problem(place, "a tab indents this line", "use spaces")
     return Problem(place, message, _yaml_hint(source, message))
+
+
+def _open_quote(error: yaml.MarkedYAMLError, mark: Any, last: Any) -> Any:
+    """Return where the quote begins that is not closed, if that is the matter."""
+    if "quoted scalar" in (error.context or "") and "stream" in (error.problem or ""):
+        return error.context_mark
+    swallowed = last is not None and last.style in ('"', "'")
+    if swallowed and last.start_mark.line < last.end_mark.line == mark.line:
+        return last.start_mark
+    return None
 
 
 def _yaml_hint(source: str, message: str) -> str:
@@ -237,13 +258,9 @@ def _yaml_hint(source: str, message: str) -> str:
         return f"at most {MAX_DEPTH} levels are allowed"
     if "escape" in message:
         return "in double quotes a backslash begins an escape; put a pattern in single quotes"
-    if "end of stream" in message:
-        return "close the quotes"
-    if "\t" in source[: len(source) - len(source.lstrip())]:
-        return "indent with spaces, not tabs"
-    if "::" in source:
+    if re.search(r"[:-]\s+[0-9a-fA-F:]*::", source):
         return "put an IPv6 address in quotes, or write 'loopback6'"
-    if "[" in source:
+    if re.search(r"[:-]\s+\[", source):
         return "put text that begins with a bracket in quotes"
     if "mapping values" in message:
         return "put text that holds ': ' in quotes"

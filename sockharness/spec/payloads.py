@@ -123,8 +123,7 @@ def reference(node: Scalar, scope: Scope) -> Payload | None:
 
 def _literal(node: Scalar, scope: Scope) -> Payload:
     """Return a text's bytes; a name inside it would not be replaced, so it is refused."""
-    for found in REFERENCE.finditer(node.text):
-        name = found[1]
+    for name in dict.fromkeys(REFERENCE.findall(node.text)):
         first = name.partition(".")[0]
         if _is_fact(name, scope) or first in scope.let or first in scope.captured:
             message = f"${name} inside longer text is not replaced"
@@ -198,7 +197,7 @@ def _bytes_of(node: Node, scope: Scope) -> Payload:
 
 def _is_fact(name: str, scope: Scope) -> bool:
     peer, dot, fact = name.partition(".")
-    return bool(dot) and peer in scope.peers and fact in PEER_FACTS
+    return bool(dot) and fact in PEER_FACTS and peer in scope.peers
 
 
 # ---- the mapping forms

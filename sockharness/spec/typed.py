@@ -13,11 +13,15 @@ from sockharness.printable import show
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.nodes import Mapping, Node, Scalar, Sequence
 
+ROOM = 50
+"""The most characters of a message that a summary does not cut."""
 MAX_SECONDS = 600.0
 MAX_SIZE = 64 * 1024 * 1024
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m)")
 _SIZE = re.compile(r"([0-9]+)(B|KiB|MiB)?")
+_NEARLY = re.compile(r"([0-9]+(?:\.[0-9]+)?) *(ms|s|m)[a-z]*")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _BYTES = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024 * 1024}
 
@@ -46,7 +50,13 @@ def kind_of(node: Node) -> str:
 
 def unexpected(node: Node, expected: str, hint: str = "") -> Refusal:
     """Return the refusal of a node where something else was expected."""
-    return Refusal(node.location, f"expected {expected}, got {kind_of(node)}", hint)
+    return Refusal(node.location, expected_got(expected, kind_of(node)), hint)
+
+
+def expected_got(expected: str, got: str) -> str:
+    """Return the words for both; a summary cuts long lines, so in those what was got is first."""
+    message = f"expected {expected}, got {got}"
+    return message if len(message) <= ROOM else f"got {got}, expected {expected}"
 
 
 def as_text(node: Node, what: str = "a text") -> str:
@@ -63,10 +73,12 @@ def as_mapping(node: Node, what: str = "a mapping") -> Mapping:
     return node
 
 
-def as_sequence(node: Node, what: str = "a list") -> Sequence:
+def as_sequence(node: Node, what: str = "a list", hint: str = "") -> Sequence:
     """Return the node if it is a list."""
     if not isinstance(node, Sequence):
-        raise unexpected(node, what)
+        if not hint and isinstance(node, Scalar) and _PLAIN.fullmatch(node.text):
+            hint = f"write [{node.text}]"
+        raise unexpected(node, what, hint)
     return node
 
 
@@ -77,7 +89,8 @@ def as_word(node: Node, known: Iterable[str], what: str) -> str:
     if text not in words:
         known = f"known: {', '.join(words)}" if words else ""
         hint = suggestion(text, words).removeprefix("; ") or known
-        raise Refusal(node.location, f"expected {what}, got '{show(text, limit=40)}'", hint)
+        message = expected_got(what, f"'{show(text, limit=40)}'")
+        raise Refusal(node.location, message, hint)
     return text
 
 
@@ -92,7 +105,10 @@ def as_seconds(node: Node) -> float:
     text = as_text(node, what)
     found = _DURATION.fullmatch(text)
     if found is None:
-        hint = f"write {text}s or {text}ms" if text.isdigit() and text.isascii() else ""
+        nearly = _NEARLY.fullmatch(text)
+        hint = f"write {nearly[1]}{nearly[2]}" if nearly else ""
+        if text.isdigit() and text.isascii():
+            hint = f"write {text}s or {text}ms"
         raise unexpected(node, what, hint)
     seconds = float(found[1]) * _SECONDS[found[2]]
     if not 0 < seconds <= MAX_SECONDS:

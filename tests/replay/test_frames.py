@@ -34,6 +34,20 @@ def test_a_wrong_count_lists_the_frames_that_fit(tmp_path: Path) -> None:
 
 
 @needs_capture
+@pytest.mark.parametrize("flags", ["SYN", "syn", "RST"])
+def test_flags_that_are_spelt_out_get_a_hint(flags: str, tmp_path: Path) -> None:
+    outcome = replay(
+        tmp_path, HELLO + f"wire: [{{where: {{TCP.flags: {flags}}}, count: 1, within: 10ms}}]"
+    )
+
+    details = outcome.failures[0].mismatch.details
+    assert details[:2] == (
+        "hint: flags are letters: S, SA, PA, RA, FA",
+        "the frames that crossed the wire:",
+    )
+
+
+@needs_capture
 def test_every_fitting_frame_must_have_what_each_says(tmp_path: Path) -> None:
     check = "wire: [{where: {TCP.flags: PA}, each: {Raw.load: hullo}}]"
 

@@ -49,7 +49,10 @@ def test_a_closed_connection_fails_the_step_at_once(tmp_path: Path) -> None:
 def test_bytes_that_nobody_claims_are_a_finding(tmp_path: Path) -> None:
     outcome = replay(tmp_path, 'exchange: [client -> server: "a"]')
 
-    assert headlines(outcome) == ["client has 1 unread byte"]
+    assert headlines(outcome) == ['client has 1 unread byte "a" at the end']
+    assert outcome.failures[0].mismatch.details == (
+        "hint: add '- server -> client: …', or 'allow: [unread_bytes]'",
+    )
 
 
 def test_a_finding_can_be_allowed_by_name(tmp_path: Path) -> None:
@@ -99,7 +102,7 @@ def test_a_close_with_an_error_does_not_satisfy_an_orderly_close(tmp_path: Path)
         tmp_path, 'exchange: [client -> server: "a", client: {sees: close}]', peers=peers
     )
 
-    assert headlines(outcome)[0] == "client close: ECONNRESET, not none"
+    assert headlines(outcome) == ["client closed with ECONNRESET, expected none"]
 
 
 def test_a_write_that_is_cut_short_is_never_hidden(tmp_path: Path) -> None:
@@ -269,7 +272,7 @@ def test_who_could_not_connect_cannot_act(tmp_path: Path, action: str) -> None:
 
     outcome = replay(tmp_path, f"exchange: [client: {{{action}}}]", peers=NOBODY)
 
-    assert headlines(outcome)[0] == f"client cannot {verb}: it saw connect_error (ECONNREFUSED)"
+    assert headlines(outcome) == [f"client cannot {verb}: it saw connect_error (ECONNREFUSED)"]
 
 
 @pytest.mark.parametrize("action", ["close", "pause", '{write: "x", returns: 1}'])
@@ -292,7 +295,7 @@ def test_a_refused_connection_fails_an_arrow_at_once(tmp_path: Path, step: str) 
         scale=1,
     )
 
-    assert headlines(outcome)[0] == "client saw connect_error (ECONNREFUSED)"
+    assert headlines(outcome) == ["client saw connect_error (ECONNREFUSED)"]
     assert time.monotonic() - began < 2
 
 
@@ -322,3 +325,20 @@ def test_bytes_that_differ_at_once_were_not_waited_for(tmp_path: Path) -> None:
 
     assert outcome.failures[0].wait is None
     assert not outcome.failures[0].mismatch.details
+
+
+def test_what_a_peer_was_told_is_noted_as_it_was_told(tmp_path: Path) -> None:
+    outcome = replay(
+        tmp_path,
+        """\
+        handlers: {v1: {data: []}}
+        exchange:
+          - client: {timeout: 50ms}
+          - client: {reload: v1}
+          - client: {shutdown: read}
+          - server: {stop: true}
+        """,
+    )
+
+    notes = {event.name: event.note for event in outcome.timeline.entries if event.note}
+    assert notes == {"timeout": "0.05", "reload": "v1", "shutdown": "read", "stop": "true"}

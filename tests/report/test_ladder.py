@@ -54,20 +54,20 @@ def test_bytes_that_did_not_arrive_are_told_as_an_action() -> None:
 
     assert told(story) == [
         "client: 3 B > server: one",
-        "client: write 3 B",
-        "client: write 2 of 5 B",
-        "client: write -1 of 4 B",
-        "client: write_all 4 B",
+        "client: write(3 B)",
+        "client: write(5 B) → 2",
+        "client: write(4 B) → -1",
+        "client: write_all(4 B)",
     ]
 
 
-def test_an_action_without_bytes_is_a_word() -> None:
+def test_an_action_is_a_call() -> None:
     story = connected()
     story.did("client", "pause")
-    story.did("client", "timeout", note="0.25 s")
+    story.did("client", "timeout", note="0.25")
     story.did("client", "shutdown", result=-1)
 
-    assert told(story) == ["client: pause", "client: timeout 0.25 s", "client: shutdown → -1"]
+    assert told(story) == ["client: pause()", "client: timeout(0.25)", "client: shutdown() → -1"]
 
 
 def test_a_half_close_is_a_fin_to_the_other_end() -> None:
@@ -83,7 +83,7 @@ def test_a_shutdown_that_the_other_end_has_not_seen_is_told() -> None:
     story = connected()
     story.did("client", "shutdown")
 
-    assert told(story) == ["client: shutdown"]
+    assert told(story) == ["client: shutdown()"]
 
 
 def test_a_reset_is_told_at_both_ends() -> None:
@@ -92,7 +92,7 @@ def test_a_reset_is_told_at_both_ends() -> None:
     story.saw("server", "close")
     story.saw("client", "close", error=RESET)
 
-    assert told(story) == ["server: terminate", "server: RST > client: close ECONNRESET"]
+    assert told(story) == ["server: terminate()", "server: RST > client: close ECONNRESET"]
 
 
 def test_an_own_close_with_an_error_is_not_left_out() -> None:
@@ -132,8 +132,8 @@ def test_of_one_end_the_other_is_called_as_the_caller_says() -> None:
         "client: connect > server: open",
         "client: 6 B > server: PING␍␊",
         "server: 7 B > client: +PONG␍␊",
-        "server: write 2 of 4 B",
-        "server: pause",
+        "server: write(4 B) → 2",
+        "server: pause()",
         "client: FIN > server: end",
         "server: 3 B > client: bye",
         "server: close",

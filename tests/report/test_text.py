@@ -128,7 +128,7 @@ bert is late
     0.000                                               open    ------------> open
     0.000   5 B     ------------> hello
     0.000                                               a longer greeti… <--- 33 B
-    0.000                                               pause
+    0.000                                               pause()
 
   waiting: bert for an event, 0.50 of 0.50 s (within, scale 0.5)      \
 queued: anna 0 B, server 0 B, bert 7 B, server@2 0 B

@@ -241,3 +241,17 @@ def test_a_pattern_without_a_literal_end_looks_at_less() -> None:
 
     assert matcher.match(b"." * (OPEN_WINDOW - 1)).verdict is Verdict.MORE
     assert matcher.match(b"." * OPEN_WINDOW).because == "no match in the first 4 KiB"
+
+
+@pytest.mark.slow
+def test_a_pattern_that_very_many_runs_may_end_is_given_up_in_time() -> None:
+    matcher = Regex(re.compile(rb"[^:]*:.*\n", re.DOTALL))
+    data = b"\n" * REGEX_WINDOW
+    began = time.monotonic()
+
+    result = matcher.match(data)
+
+    assert time.monotonic() - began < 3
+    assert result.because == "no match in the first 11 KiB"
+    assert matcher.match(data[:11_000]).verdict is Verdict.MORE
+    assert matcher.match(data[:12_000]) == result

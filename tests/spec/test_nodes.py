@@ -121,8 +121,8 @@ def test_a_byte_order_mark_at_the_beginning_is_no_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ("", "1:1", "is empty"),
-        ("# only\n# comments\n", "3:1", "is empty"),
+        ("", "1:1", "the file is empty"),
+        ("# only\n# comments\n", "3:1", "the file is empty"),
         ("a: 1\n---\nb: 2\n", "2:1", "expected one document, got a second"),
         ("a: 1\na: 2\n", "2:1", "duplicate key 'a', first on line 1"),
         ("{a: 1, 'a': 2}", "1:8", "duplicate key 'a', first on line 1"),
@@ -157,11 +157,9 @@ def test_a_quoted_merge_key_is_a_word() -> None:
     ("text", "place", "hint"),
     [
         ("a: b: c", "1:5", "put text that holds ': ' in quotes"),
-        ("a:\n\t- b", "2:1", "indent with spaces, not tabs"),
         ("a: {listen: ::1}", "1:13", "put an IPv6 address in quotes, or write 'loopback6'"),
         ("{a: [a-z]+}", "1:10", "put text that begins with a bracket in quotes"),
         ('a: "\\d"', "1:5", "in double quotes a backslash begins an escape"),
-        ("a: 'b", "1:6", "close the quotes"),
         ("a: @b", "1:4", "put text that begins with a special character in quotes"),
         ("a: *", "1:5", "put text that begins with a special character in quotes"),
         ("- a\nb: c", "2:1", ""),
@@ -173,6 +171,32 @@ def test_a_trap_of_yaml_gets_the_mend_as_a_hint(text: str, place: str, hint: str
     assert problem.message.startswith("not YAML: ")
     assert str(problem.location) in (f"x.yaml:{place}", f"x.yaml:{place[:-1]}{int(place[-1]) + 1}")
     assert problem.hint.startswith(hint)
+
+
+@pytest.mark.usefixtures("parser")
+@pytest.mark.parametrize("quote", ["'", '"'])
+@pytest.mark.parametrize("rest", ["", "\nc: d\n", "\nc: {0}d{0}\n"])
+def test_a_quote_that_is_not_closed_is_told_where_it_opens(quote: str, rest: str) -> None:
+    problem = problem_of(f"a: {quote}b{rest.format(quote)}")
+
+    assert problem.message == "the quote opened at 1:4 is not closed"
+    assert str(problem.location) == "x.yaml:1:4"
+
+
+@pytest.mark.usefixtures("parser")
+def test_a_tab_that_indents_is_told() -> None:
+    problem = problem_of("a:\n\t- b")
+
+    assert (problem.message, problem.hint) == ("a tab indents this line", "use spaces")
+
+
+@pytest.mark.usefixtures("parser")
+@pytest.mark.parametrize("text", ["a: {b: xy::z]}", "a: {b: x[y]: z]"])
+def test_brackets_and_colons_inside_a_word_get_no_hint(text: str) -> None:
+    hint = problem_of(text).hint
+
+    assert "bracket" not in hint
+    assert "IPv6" not in hint
 
 
 def test_what_is_not_closed_is_shown_where_it_begins() -> None:

@@ -189,7 +189,7 @@ class Replayer:
             self.stage.names.capture(progress.captures)
             return
         mismatch = progress.mismatch or expectation.give_up()
-        if hint and mismatch.waiting_for:
+        if hint and not mismatch.received:
             mismatch = replace(mismatch, details=(*mismatch.details, hint))
         wait = None
         if mismatch.waiting_for:

@@ -12,11 +12,14 @@ from pathlib import Path
 from sockharness.errors import Problem, SpecError
 from sockharness.location import Location
 from sockharness.spec import model, nodes, payloads
+from sockharness.spec.actions import ActionDecoder
 from sockharness.spec.bindings import suggestion
-from sockharness.spec.case import CaseDecoder, name_of, value_name
+from sockharness.spec.context import Context
 from sockharness.spec.model import Payload
 from sockharness.spec.nodes import Node
+from sockharness.spec.peers import PeerDecoder
 from sockharness.spec.problems import Problems, TooMany
+from sockharness.spec.steps import StepDecoder
 from sockharness.spec.typed import (
     Refusal,
     as_mapping,
@@ -25,6 +28,8 @@ from sockharness.spec.typed import (
     as_word,
     unexpected,
 )
+from sockharness.spec.wire_checks import WireDecoder
+from sockharness.spec.words import name_of, value_name
 
 FINDINGS = ("unread_bytes", "extra_connections", "unclaimed_events")
 """What `allow:` may name: findings at the end that would fail a spec."""
@@ -191,26 +196,29 @@ class _File:
     def _case(
         self, known: Mapping[str, Node], id: str, place: Location, let: Mapping[str, Payload]
     ) -> model.Case:
-        case = CaseDecoder(self._problems, let, self._folder, self._uses, id)
+        context = Context(self._problems, let, self._folder, self._uses, id)
+        actions = ActionDecoder(context)
+        steps, wire = StepDecoder(context, actions), WireDecoder(context, actions)
         with self._problems.collect():
-            case.decode_peers(self._required(known, "peers"), known.get("handlers"))
+            peers = PeerDecoder(context, actions)
+            peers.decode(self._required(known, "peers"), known.get("handlers"))
         with self._problems.collect():
-            case.decode_steps(self._required(known, "exchange"))
+            steps.decode(self._required(known, "exchange"))
         if "wire" in known:
             with self._problems.collect():
-                case.decode_wire(known["wire"])
+                wire.decode(known["wire"])
         allow = frozenset[str]()
         with self._problems.collect():
             if "allow" in known:
-                words = as_sequence(known["allow"], "a list of findings").items
-                allow = frozenset(as_word(word, FINDINGS, "a finding") for word in words)
-        case.check_peers_are_used()
+                findings = as_sequence(known["allow"], "a list of findings").items
+                allow = frozenset(as_word(each, FINDINGS, "a finding") for each in findings)
+        steps.check_peers_are_used()
         return model.Case(
             id=id,
-            peers=case.peers,
-            handlers=case.handlers,
-            steps=tuple(case.steps),
-            wire=tuple(case.wire),
+            peers=context.peers,
+            handlers=context.handlers,
+            steps=tuple(steps.steps),
+            wire=tuple(wire.checks),
             allow=allow,
             location=place,
         )

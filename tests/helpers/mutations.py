@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sockharness.spec import nodes
-from sockharness.spec.case import WITH_ERROR, WITH_MESSAGE
 from sockharness.spec.nodes import Mapping, Node, Scalar, Sequence
+from sockharness.spec.steps import WITH_ERROR, WITH_MESSAGE
 
 SWAPS = {
     "open": ("end",),

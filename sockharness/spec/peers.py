@@ -1,0 +1,181 @@
+"""Decodes the peers: where they listen or connect, and which handlers they have."""
+
+import re
+from ipaddress import ip_address
+from typing import Any
+
+from sockharness.address import LOOPBACK, LOOPBACK6
+from sockharness.printable import show
+from sockharness.spec import model, words
+from sockharness.spec.actions import ActionDecoder
+from sockharness.spec.bindings import suggestion
+from sockharness.spec.context import Context
+from sockharness.spec.nodes import Mapping as MappingNode
+from sockharness.spec.nodes import Node, Scalar
+from sockharness.spec.problems import Decoder
+from sockharness.spec.typed import (
+    Known,
+    Refusal,
+    as_bool,
+    as_int,
+    as_mapping,
+    as_size,
+    as_text,
+    unexpected,
+)
+
+
+class PeerDecoder:
+    """Decodes peers into the context."""
+
+    def __init__(self, context: Context, actions: ActionDecoder) -> None:
+        self._context = context
+        self._actions = actions
+
+    def decode(self, node: Node, handlers: Node | None) -> None:
+        """Decode the peers, with the named handler sets that they use."""
+        entries = as_mapping(node, "peers by name").entries
+        if not entries:
+            raise Refusal(node.location, "expected at least one peer, got none")
+        self._context.names = tuple(key.text for key, _ in entries)
+        self._context.listening = tuple(key.text for key, value in entries if _listens(value))
+        if handlers is not None:
+            self._handler_sets(handlers)
+        for key, value in entries:
+            with self._context.problems.collect():
+                words.name_of(key, "a peer's name")
+                self._context.peers[key.text] = self._peer(key, value)
+        for peer in self._context.peers.values():
+            with self._context.problems.collect():
+                self._check_target(peer)
+
+    def _handler_sets(self, node: Node) -> None:
+        with self._context.problems.collect():
+            entries = as_mapping(node, "handlers by name").entries
+            self._context.handler_names = tuple(key.text for key, _ in entries)
+            for key, value in entries:
+                with self._context.problems.collect():
+                    words.name_of(key, "a name")
+                    self._context.handlers[key.text] = self._actions.handlers(value)
+
+    def _peer(self, key: Scalar, node: Node) -> model.Peer:
+        what = "a peer such as {tcp: {listen: loopback}}"
+        known = self._context.problems.entries(as_mapping(node, what), _PEER)
+        if "tcp" not in known:
+            message = f"peer '{key.text}' has no transport"
+            raise self._context.problems.missing(as_mapping(node), known, message, "give it 'tcp:'")
+        handlers = self._peer_handlers(known["on"]) if "on" in known else None
+        transport = self._tcp(as_mapping(known["tcp"], "{listen: …} or {connect: …}"))
+        return model.Peer(
+            name=key.text, transport=transport, handlers=handlers, location=key.location
+        )
+
+    def _peer_handlers(self, node: Node) -> model.HandlerSet:
+        handlers = self._actions.handlers_or_name(node)
+        if isinstance(handlers, str):
+            return self._context.handlers.get(handlers) or model.HandlerSet({})
+        return handlers
+
+    def _tcp(self, node: MappingNode) -> model.Listen | model.Connect:
+        known = self._context.problems.decode(node, _TCP)
+        decoded = tuple(known)
+        options = model.StreamOptions(**{name: known.pop(name) for name in _OPTIONS.keys() & known})
+        if ("listen" in known) == ("connect" in known):
+            hint = "{listen: loopback} waits for connections, {connect: server} makes one"
+            message = "expected either 'listen' or 'connect'"
+            raise self._context.problems.missing(node, decoded, message, hint)
+        if "connect" in known:
+            return self._connect(node, known, options)
+        return model.Listen(
+            host=known.pop("listen"), options=options, location=node.location, **known
+        )
+
+    def _connect(
+        self, node: MappingNode, known: dict[str, Any], options: model.StreamOptions
+    ) -> model.Connect:
+        value, target = node.get("connect"), known["connect"]
+        assert value is not None, "its text was decoded"
+        backlog, port = node.get("backlog"), node.get("port")
+        if backlog is not None:
+            raise Refusal(backlog.location, "'backlog' goes with 'listen'")
+        if target in self._context.names:
+            if port is not None:
+                raise Refusal(port.location, "'port' goes with an address, not with a peer")
+            return model.Connect(peer=target, options=options, location=value.location)
+        host = self._target_host(value, target)
+        if not known.get("port"):
+            if port is not None and "port" not in known:
+                raise Known
+            raise Refusal(value.location, "an address needs 'port', from 1 to 65535")
+        return model.Connect(
+            host=host, port=known["port"], options=options, location=value.location
+        )
+
+    def _target_host(self, node: Node, target: str) -> str:
+        """Return the address that is no peer's name."""
+        if near := suggestion(target, self._context.names).removeprefix("; "):
+            message = f"'{show(target, limit=40)}' is neither a peer nor an address"
+            raise Refusal(node.location, message, near)
+        try:
+            return _host(node)
+        except Refusal as refusal:
+            message = f"'{show(target, limit=40)}' is neither a peer nor an address"
+            raise Refusal(node.location, message, refusal.problem.hint) from None
+
+    def _check_target(self, peer: model.Peer) -> None:
+        if not isinstance(peer.transport, model.Connect) or not peer.transport.peer:
+            return
+        target = peer.transport.peer
+        self._context.mentioned.add(target)
+        if self._context.has_wrong_target(peer):
+            raise Refusal(peer.transport.location, f"peer '{target}' does not listen")
+
+
+def _listens(peer: Node) -> bool:
+    """Say whether a peer that was not decoded yet listens: only such a one has facts."""
+    tcp = peer.get("tcp") if isinstance(peer, MappingNode) else None
+    return isinstance(tcp, MappingNode) and tcp.get("listen") is not None
+
+
+def _host(node: Node) -> str:
+    what = "loopback, loopback6 or an IP address"
+    text = as_text(node, what)
+    words = {"loopback": LOOPBACK, "loopback6": LOOPBACK6}
+    if text in words:
+        return words[text]
+    try:
+        if "%" in text:
+            raise ValueError("an address with a zone")
+        return str(ip_address(text))
+    except ValueError:
+        raise unexpected(
+            node, what, _host_hint(text) or suggestion(text, words).removeprefix("; ")
+        ) from None
+
+
+def _host_hint(text: str) -> str:
+    """Guess the mend for an address that is none."""
+    if text == "localhost":
+        return "write loopback"
+    if found := re.fullmatch(r"\[([0-9a-fA-F:.]+)\](:[0-9]+)?", text):
+        port = ", and put the port under 'port:'" if found[2] else ""
+        return f"write '{found[1]}' without brackets{port}"
+    if re.fullmatch(r"[\w.-]+:[0-9]+", text):
+        return "put the port under 'port:'"
+    return ""
+
+
+_PEER = ("tcp", "on")
+_OPTIONS: dict[str, Decoder] = {
+    "allow_half_open": as_bool,
+    "pause_on_connect": as_bool,
+    "send_buffer": lambda node: as_size(node, least=1),
+    "recv_buffer": lambda node: as_size(node, least=1),
+}
+_TCP: dict[str, Decoder] = {
+    "listen": _host,
+    "connect": lambda node: as_text(node, "a peer's name or an IP address"),
+    "port": lambda node: as_int(node, least=0, most=65535, what="a port"),
+    "backlog": lambda node: as_int(node, least=0, most=65535, what="a backlog"),
+    **_OPTIONS,
+}

@@ -1,0 +1,309 @@
+"""Decodes the exchange, step by step.
+
+Adding an expectation is a line in `words.VERBS` and a branch in `_told`.
+"""
+
+import errno
+import re
+from difflib import get_close_matches
+
+from sockharness.printable import show
+from sockharness.spec import model, payloads, words
+from sockharness.spec.actions import ActionDecoder
+from sockharness.spec.bindings import LONGEST_WORD, suggestion
+from sockharness.spec.context import Context
+from sockharness.spec.nodes import Mapping as MappingNode
+from sockharness.spec.nodes import Node, Scalar
+from sockharness.spec.problems import known_key
+from sockharness.spec.typed import (
+    Known,
+    Refusal,
+    as_mapping,
+    as_seconds,
+    as_sequence,
+    as_text,
+    as_word,
+    unexpected,
+)
+
+WITH_ERROR = ("close", "error", "connect_error", "uncaught_exception")
+WITH_MESSAGE = ("error", "connect_error", "uncaught_exception")
+ERRORS = ("none", "any", *sorted(errno.errorcode.values()), "ENOTFOUND", "EAI_AGAIN")
+"""What `error:` can say: the names of the operating system, and two of name look-ups."""
+
+_NEARLY_ARROW = re.compile(r"([\w@-]+?)\s*(<-+|=>|<=|-+|>|→|\s)\s*([\w@-]+)")
+_WORD = re.compile(r"[a-z_]*")
+_REF = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?:@([1-9][0-9]{0,3}))?")
+
+
+class StepDecoder:
+    """Decodes steps; what is right goes to `steps`."""
+
+    def __init__(self, context: Context, actions: ActionDecoder) -> None:
+        self.steps: list[model.Step] = []
+        self._context = context
+        self._actions = actions
+        self._numbered: list[model.PeerRef] = []
+        self._complete = False
+
+    def decode(self, node: Node) -> None:
+        """Decode the exchange."""
+        items = as_sequence(node, "a list of steps", "begin each step with '- '").items
+        if not items:
+            raise Refusal(node.location, "expected at least one step, got none")
+        if not self._context.names:
+            raise Known  # without peers every step names an unknown one
+        for item in items:
+            with self._context.problems.collect():
+                self.steps.append(self._step(item))
+        self._complete = len(self.steps) == len(items)
+        if self._complete:
+            self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        """Complain of a client's n-th connection that it never makes."""
+        for ref in self._numbered:
+            peer = self._context.peers.get(ref.name)
+            if peer is None or peer.listens:
+                continue
+            made = max(1, sum(_connects(step, ref.name) for step in self.steps))
+            if made > 1 and (ref.connection or 0) <= made:
+                continue
+            with self._context.problems.collect():
+                often = "once" if made == 1 else f"{made} times"
+                hint = f"write '{ref.name}'" if made == 1 else "add '- " + ref.name + ": connect'"
+                raise Refusal(ref.location, f"'{ref.name}' connects {often}, got '{ref}'", hint)
+
+    def check_peers_are_used(self) -> None:
+        """Complain of peers that no step and no other peer mentions; a wrong step may mean any."""
+        for peer in self._context.peers.values():
+            if self._complete and peer.name not in self._context.mentioned:
+                with self._context.problems.collect():
+                    raise Refusal(peer.location, f"peer '{peer.name}' is in no step")
+
+    def _step(self, node: Node) -> model.Step:
+        step = as_mapping(node, "a step such as 'client -> server: \"hello\"'")
+        key, value = _subject(step)
+        limit = self._limit(step)
+        if "->" in key.text:
+            return self._arrow(key, value, limit)
+        self._check_arrow(key)
+        peer = self._ref(key, key.text)
+        if isinstance(value, Scalar):
+            word = self._bare_word(value, peer.name)
+            return self._act(peer, words.plain(word, value.location), within=limit)
+        return self._told(peer, as_mapping(value, "an action or an expectation"), limit)
+
+    def _check_arrow(self, key: Scalar) -> None:
+        """Refuse what was meant as an arrow, and the pause that other languages have."""
+        found = _NEARLY_ARROW.fullmatch(key.text) if len(key.text) <= LONGEST_WORD else None
+        names = [end.partition("@")[0] for end in found.group(1, 3)] if found else []
+        if found and set(names) <= set(self._context.names):
+            left, right = (found[3], found[1]) if found[2] == "<-" else (found[1], found[3])
+            hint = f"write '{left} -> {right}:'"
+            raise Refusal(key.location, f"expected an arrow, got '{key.text}'", hint)
+        if key.text in words.VERBS and key.text not in self._context.names:
+            hint = f"begin with the peer: '{self._context.names[0]}: {{{key.text}: …}}'"
+            raise Refusal(key.location, f"expected a peer, got '{key.text}'", hint)
+        if key.text in words.PAUSES and key.text not in self._context.names:
+            raise Refusal(key.location, f"unknown peer '{key.text}'", words.NO_PAUSE)
+
+    def _bare_word(self, node: Scalar, name: str) -> str:
+        """Return the word of an action; what looks like bytes gets the mend for those."""
+        known = (*words.PLAIN_ACTIONS, "connect")
+        is_text = not _WORD.fullmatch(node.text) and not suggestion(node.text, known)
+        if node.style or is_text:
+            raise unexpected(node, "an action", self._how_to_say(name))
+        return as_word(node, known, "an action")
+
+    def _how_to_say(self, name: str) -> str:
+        """Tell how a peer writes a text."""
+        peer = self._context.peers.get(name)
+        other = peer.transport.peer if peer and isinstance(peer.transport, model.Connect) else ""
+        for each in self._context.peers.values():
+            if isinstance(each.transport, model.Connect) and each.transport.peer == name:
+                other = other or each.name
+        arrow = f" or '{name} -> {other}: …'" if other else ""
+        return f"write '{name}: {{write: …}}'{arrow}"
+
+    def _limit(self, node: MappingNode, default: float | None = None) -> float | None:
+        """Return the seconds that `within` gives; a wrong one does not hide the rest of a step."""
+        within = node.get("within")
+        if within is not None:
+            with self._context.problems.collect():
+                return as_seconds(within)
+        return default
+
+    def _arrow(self, key: Scalar, value: Node, within: float | None) -> model.Step:
+        left, _, right = key.text.partition("->")
+        sender, receiver = self._ref(key, left), self._ref(key, right)
+        self._check_connected(key, sender, receiver)
+        if isinstance(value, MappingNode) and any(
+            key.text in words.VERBS for key, _ in value.entries
+        ):
+            name, number = sender.name, sender.connection
+            linked = model.PeerRef(
+                name=name, connection=number, other=receiver, location=sender.location
+            )
+            return self._told(linked, value, within)
+        payload = self._context.payload(value)
+        peer = self._context.peers.get(sender.name)
+        if peer is None or peer.scripted:
+            words.needs_example(payload, value.location)
+        if payloads.is_empty(payload):
+            raise Refusal(value.location, "expected at least one byte, got none")
+        return model.Arrow(
+            sender=sender, receiver=receiver, payload=payload, location=key.location, within=within
+        )
+
+    def _check_connected(self, key: Scalar, one: model.PeerRef, other: model.PeerRef) -> None:
+        """Refuse an arrow between peers of which neither connects to the other."""
+        ends = [self._context.peers.get(one.name), self._context.peers.get(other.name)]
+        if None in ends:
+            return  # a problem of that peer is known already
+        if any(end and self._context.has_wrong_target(end) for end in ends):
+            raise Known
+        targets = [
+            end.transport.peer if end and isinstance(end.transport, model.Connect) else ""
+            for end in ends
+        ]
+        if targets != [other.name, ""] and targets != ["", one.name]:
+            raise Refusal(
+                key.location,
+                f"'{one.name}' and '{other.name}' are not connected",
+                "an arrow goes between a peer and the one that it connects to",
+            )
+
+    def _ref(self, key: Scalar, text: str) -> model.PeerRef:
+        found = _REF.fullmatch(text.strip())
+        name = found[1] if found else text.strip()
+        if name in self._context.names and not words.NAME.fullmatch(name):
+            raise Known
+        if found is None or name not in self._context.names:
+            near = suggestion(name, self._context.names).removeprefix("; ")
+            hint = near or f"peers: {', '.join(self._context.names)}"
+            raise Refusal(key.location, f"unknown peer '{show(name, limit=40)}'", hint)
+        self._context.mentioned.add(name)
+        connection = int(found[2]) if found[2] else None
+        ref = model.PeerRef(name=name, connection=connection, location=key.location)
+        if connection is not None:
+            self._numbered.append(ref)
+        return ref
+
+    def _told(self, peer: model.PeerRef, node: MappingNode, within: float | None) -> model.Step:
+        verb, value, rest = self._actions.verb(node, tuple(words.VERBS))
+        for key in rest:
+            known_key(key, (verb.text, *words.VERBS[verb.text]))
+        within = self._limit(node, within)
+        if verb.text not in ("stop", "reload"):
+            self._check_which(peer)
+        place = verb.location
+        match verb.text:
+            case "sees":
+                return self._sees(peer, value, node, within)
+            case "received":
+                payload = self._context.payload(value)
+                return model.Received(peer=peer, payload=payload, location=place, within=within)
+            case "never":
+                return self._never(peer, verb, value, node)
+            case _:
+                returns = node.get("returns")
+                bounds = self._actions.bounds(returns) if returns is not None else None
+                action = self._actions.action(verb, value)
+                return self._act(peer, action, returns=bounds, within=within)
+
+    def _check_which(self, peer: model.PeerRef) -> None:
+        """Refuse a bare listener in a step, where several peers connect to it."""
+        if peer.connection is not None or peer.other is not None:
+            return
+        clients = [
+            client.name
+            for client in self._context.peers.values()
+            if isinstance(client.transport, model.Connect) and client.transport.peer == peer.name
+        ]
+        if len(clients) > 1:
+            raise Refusal(
+                peer.location,
+                f"'{peer.name}' has {len(clients)} connections",
+                f"write '{peer.name}@1' for the first, or '{peer.name} -> {clients[0]}'",
+            )
+
+    def _act(
+        self,
+        peer: model.PeerRef,
+        action: model.Action,
+        *,
+        returns: model.Bounds | None = None,
+        within: float | None = None,
+    ) -> model.Act:
+        """Return the step, if that kind of peer can do it."""
+        known = self._context.peers.get(peer.name)
+        if known is not None and action.name == "stop" and not known.listens:
+            raise Refusal(action.location, f"'stop' is for a listener; '{peer.name}' connects")
+        if known is not None and action.name == "connect" and known.listens:
+            raise Refusal(action.location, f"'{peer.name}' listens, it cannot connect")
+        if action.name not in ("stop", "reload", "connect"):
+            self._check_which(peer)
+        return model.Act(
+            peer=peer, action=action, returns=returns, within=within, location=action.location
+        )
+
+    def _sees(
+        self, peer: model.PeerRef, value: Node, node: MappingNode, within: float | None
+    ) -> model.Sees:
+        if isinstance(value, Scalar) and value.text == "data":
+            raise Refusal(value.location, "'sees' is not for data", "use 'received: \"…\"'")
+        event = as_word(value, (*words.EVENTS, "uncaught_exception"), "an event")
+        error, message = node.get("error"), node.get("message")
+        for key, fitting in ((error, WITH_ERROR), (message, WITH_MESSAGE)):
+            if key is not None and event not in fitting:
+                name = "error" if key is error else "message"
+                told = f"'{name}' goes with {', '.join(fitting)}"
+                raise Refusal(key.location, f"'{event}' has no {name}", told)
+        default = "none" if event == "close" else "any"
+        return model.Sees(
+            peer=peer,
+            event=event,
+            error=_error_code(error) if error is not None else default,
+            message=as_text(message, "a text") if message is not None else "",
+            location=value.location,
+            within=within,
+        )
+
+    def _never(
+        self, peer: model.PeerRef, verb: Scalar, value: Node, node: MappingNode
+    ) -> model.Never:
+        lasting = node.get("for")
+        if lasting is None:
+            raise Refusal(verb.location, "'never' needs 'for'", "how long, e.g. for: 200ms")
+        event = as_word(value, ("data", *words.EVENTS), "an event")
+        return model.Never(
+            peer=peer, event=event, lasting=as_seconds(lasting), location=verb.location
+        )
+
+
+def _subject(step: MappingNode) -> tuple[Scalar, Node]:
+    """Return the one entry of a step that is no option."""
+    subjects = [(key, value) for key, value in step.entries if key.text != "within"]
+    if len(subjects) == 1:
+        return subjects[0]
+    extra = subjects[1][0] if subjects else None
+    got = f"'{show(extra.text, limit=40)}' too" if extra else "none"
+    place = extra.location if extra else step.location
+    raise Refusal(place, f"expected one peer or arrow in a step, got {got}")
+
+
+def _connects(step: model.Step, name: str) -> bool:
+    return isinstance(step, model.Act) and (step.peer.name, step.action.name) == (name, "connect")
+
+
+def _error_code(node: Node) -> str:
+    what = "an error's code or none"
+    text = as_text(node, what)
+    if text in ERRORS:
+        return text
+    near = get_close_matches(text[:LONGEST_WORD].upper(), ERRORS, n=1, cutoff=0.6)
+    hint = (
+        f"did you mean '{near[0]}'?" if near else "known: none, any, and codes such as ECONNRESET"
+    )
+    raise unexpected(node, what, hint)

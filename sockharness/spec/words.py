@@ -1,0 +1,87 @@
+"""The words of the language, and small things that several decoders need."""
+
+import re
+
+from sockharness.location import Location
+from sockharness.spec import model, payloads
+from sockharness.spec.bindings import suggestion
+from sockharness.spec.model import Payload
+from sockharness.spec.nodes import Scalar
+from sockharness.spec.typed import Refusal, unexpected
+
+EVENTS = ("open", "drain", "end", "close", "error", "connect_error", "timeout")
+"""What a handler can be for, beside `data`; what `sees` can name, beside `uncaught_exception`."""
+HANDLERS = ("open", "data", *EVENTS[1:])
+PLAIN_ACTIONS = ("close", "terminate", "shutdown", "pause", "resume", "flush", "end", "stop")
+"""The actions that a bare word names."""
+ACTIONS: dict[str, tuple[str, ...]] = {
+    "write": ("returns",),
+    "write_all": (),
+    "end": ("returns",),
+    "timeout": (),
+    "reload": (),
+    "shutdown": (),
+    "stop": (),
+}
+"""The actions that take a value, with the keys that a step may have beside each."""
+VERBS: dict[str, tuple[str, ...]] = {
+    **ACTIONS,
+    "sees": ("error", "message", "within"),
+    "received": ("within",),
+    "never": ("for",),
+}
+"""What a step may be about: an action or an expectation."""
+PAUSES = ("sleep", "wait", "delay")
+NO_PAUSE = "there is no sleep; use 'within:', or 'never: …, for: …'"
+SYNONYMS = {
+    "send": "write",
+    "sends": "write",
+    "writes": "write",
+    "expect": "received",
+    "expects": "received",
+    "receive": "received",
+    "receives": "received",
+    "recv": "received",
+    "read": "received",
+    "see": "sees",
+    "saw": "sees",
+    "event": "sees",
+}
+"""Words of other programs, with ours."""
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+def name_of(key: Scalar, what: str) -> str:
+    """Return a name of letters, digits, `_` and `-`."""
+    if not NAME.fullmatch(key.text):
+        raise unexpected(key, f"{what} of letters, digits, _ and -, beginning with a letter")
+    return key.text
+
+
+def value_name(key: Scalar) -> str:
+    """Return a name that `$name` can refer to."""
+    if "-" in key.text:
+        raise unexpected(key, "a name of letters, digits and _", "a '-' ends a $name")
+    return name_of(key, "a name")
+
+
+def other_word(word: str, verbs: tuple[str, ...]) -> str:
+    """Tell the word of ours for one that is not: another program's, or misspelt."""
+    if word in PAUSES:
+        return NO_PAUSE
+    meant = SYNONYMS.get(word, "")
+    if meant in verbs:
+        return f"did you mean '{meant}'?"
+    return suggestion(word, verbs).removeprefix("; ")
+
+
+def plain(word: str, place: Location) -> model.Action:
+    """Return the action of a bare word."""
+    return model.End(None, place) if word == "end" else model.Call(word, place)
+
+
+def needs_example(payload: Payload, place: Location) -> None:
+    """Refuse to write what is only described: the sender needs bytes."""
+    if not payloads.can_be_written(payload):
+        hint = "add 'example:', or give the sender handlers of its own"
+        raise Refusal(place, "a scripted sender needs bytes to write", hint)

@@ -6,11 +6,16 @@ than pytest and standard library is imported when a fixture is used.
 Each test that uses a fixture has one harness, kept in the item's stash; the factories give servers
 of a wider life, each with a harness of its own. All of them share one thread, made when it is first
 needed and closed when pytest is done. When the call phase of a test is over, everything is judged
-and what is wrong becomes one failure; what the test itself raised is its `__cause__`.
+and what is wrong becomes one failure; what the test itself raised is its `__cause__`, unless the
+servers do not explain it (`harness.explains`): then it stands, with a note. A failure that one
+server's wait has raised is told again with what the others found. Where nothing is wrong and the
+test failed all the same, its report gets a section that shows what crossed.
 
 No fixture requests another one by name: a user's own fixture of that name would come instead.
 """
 
+import os
+import shlex
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -28,8 +33,19 @@ if TYPE_CHECKING:
     from sockharness.outcome import Outcome
 
 
+CROSSED = 20
+"""The most lines that show what crossed."""
+
+
 class Shared:
-    """What all tests of this process share: the thread, and the harnesses in use."""
+    """What all tests of this process share: the thread, and the harnesses in use.
+
+    Attributes:
+        again: the command that runs the present test again.
+        wide: the harnesses of servers that the factory made.
+        left: what such a server had found when it was closed because another one's wait failed.
+        harnesses: all.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -37,6 +53,7 @@ class Shared:
         self._runner: ThreadRunner | None = None
         self.again = ""
         self.wide: list[Harness] = []
+        self.left: list[Outcome] = []
         self.harnesses: list[Harness] = []
 
     def harness(self) -> "Harness":
@@ -45,6 +62,7 @@ class Shared:
 
         harness = Harness(self._thread(), self._scale)
         harness.again = self.again
+        harness.reserved = self._names
         self.harnesses.append(harness)
         return harness
 
@@ -53,6 +71,11 @@ class Shared:
         self.harnesses.remove(harness)
         harness.close()
 
+    def close_soon(self, harness: "Harness") -> None:
+        """Do the same without waiting for the thread where nobody can tell."""
+        self.harnesses.remove(harness)
+        harness.close_soon()
+
     def _thread(self) -> "ThreadRunner":
         if self._runner is None:
             from sockharness.engine.runner import ThreadRunner
@@ -60,6 +83,9 @@ class Shared:
             self._runner = ThreadRunner(on_exception=self._stray)
             self._config.add_cleanup(self._runner.close)
         return self._runner
+
+    def _names(self) -> set[str]:
+        return {name for harness in self.harnesses for name in harness.names}
 
     def _stray(self, exception: BaseException) -> None:
         """Blame whoever uses the thread for an exception that belongs to no connection."""
@@ -95,7 +121,13 @@ def tcp_server_factory(request: pytest.FixtureRequest) -> "TcpServerFactory":
         shared.wide.append(harness)
         try:
             with harness:
-                yield harness.tcp_server(**options)
+                server = harness.tcp_server(**options)
+                try:
+                    yield server
+                except ExpectationFailed as told:
+                    outcome = harness.verdict(besides=told)
+                    shared.left += [outcome] if outcome is not None else []
+                    raise
         finally:
             shared.wide.remove(harness)
             shared.close(harness)
@@ -132,9 +164,10 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     except Exception as symptom:
         known = [outcome for each in _in_use(item) if (outcome := each.recorded()) is not None]
         if known:
-            failure = _failure(item, known)
-            _forget(item, own=True)
-            raise failure from symptom
+            try:
+                _explain(item, symptom, known)
+            finally:
+                _forget(item, own=True)
         raise
 
 
@@ -158,11 +191,53 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def _judge(item: pytest.Item, symptom: BaseException | None) -> None:
     """Judge everything that this test may have used, and forget it: each thing is told once."""
     __tracebackhide__ = True
-    outcomes = [outcome for each in _in_use(item) if (outcome := each.verdict()) is not None]
-    failure = _failure(item, outcomes) if outcomes else None
-    _forget(item, own=failure is not None)
-    if failure is not None:
-        raise failure from symptom
+    told = symptom if isinstance(symptom, ExpectationFailed) else None
+    outcomes = [
+        outcome for each in _in_use(item) if (outcome := each.verdict(besides=told)) is not None
+    ]
+    shared = item.config.stash.get(_shared, None)
+    if shared is not None:
+        outcomes += shared.left if told is not None else []
+        shared.left = []
+    try:
+        if outcomes and symptom is not None:
+            _explain(item, symptom, outcomes)
+        elif outcomes:
+            raise _failure(item, outcomes)
+        elif symptom is not None and told is None:
+            _show_what_crossed(item)
+    finally:
+        _forget(item, own=bool(outcomes) or told is not None)
+
+
+def _explain(item: pytest.Item, symptom: BaseException, outcomes: "list[Outcome]") -> None:
+    """Raise what explains what a test raised, or note there what else is wrong."""
+    __tracebackhide__ = True
+    from sockharness.harness import explains, note
+
+    if isinstance(symptom, ExpectationFailed):
+        told = [outcome for each in _in_use(item) if (outcome := each.told(symptom)) is not None]
+        if told:
+            raise _failure(item, [*told, *outcomes]) from symptom.__cause__
+        also = [f"  also:   {failure.headline}" for each in outcomes for failure in each.failures]
+        text = "\n".join([str(symptom), "", *also])
+        raise ExpectationFailed(text, symptom.location) from symptom.__cause__
+    causes = [outcome for outcome in outcomes if explains(outcome, symptom)]
+    if causes:
+        others = [outcome for outcome in outcomes if outcome not in causes]
+        raise _failure(item, [*causes, *others]) from symptom
+    for outcome in outcomes:
+        note(symptom, outcome)
+
+
+def _show_what_crossed(item: pytest.Item) -> None:
+    """Add what happened on the servers to the report of a test that failed by itself."""
+    from sockharness.report.text import ladder_lines
+
+    ladders = [ladder_lines(each.timeline, "client") for each in _in_use(item)]
+    lines = [line for ladder in ladders for line in ladder]
+    if lines:
+        item.add_report_section("call", "sockharness", "\n".join(lines[:CROSSED]))
 
 
 def _failure(item: pytest.Item, outcomes: "list[Outcome]") -> ExpectationFailed:
@@ -171,7 +246,8 @@ def _failure(item: pytest.Item, outcomes: "list[Outcome]") -> ExpectationFailed:
     from sockharness.outcome import Outcome
 
     first = outcomes[0]
-    failures = [failure for outcome in outcomes for failure in outcome.failures]
+    found = {id(failure): failure for outcome in outcomes for failure in outcome.failures}
+    failures = list(found.values())  # a wait in vain tells what its server had found, too
     whole = Outcome(verdict=first.verdict, timeline=first.timeline, failures=failures)
     return failed(whole, again=_again(item))
 
@@ -179,9 +255,9 @@ def _failure(item: pytest.Item, outcomes: "list[Outcome]") -> ExpectationFailed:
 def _is_symptom(raised: BaseException) -> bool:
     """Say whether something that a test raised may be the consequence of what a server saw.
 
-    A skip and its like, an interrupt, and a failure that one of our handles has told pass through.
+    A skip and its like and an interrupt pass through.
     """
-    if isinstance(raised, pytest.skip.Exception | pytest.xfail.Exception | ExpectationFailed):
+    if isinstance(raised, pytest.skip.Exception | pytest.xfail.Exception):
         return False
     if type(raised).__name__ == "SkipTest":  # unittest's, which pytest takes for a skip
         return False
@@ -209,7 +285,7 @@ def _tear_down(item: pytest.Item) -> None:
     finally:
         del item.stash[_harness]
         item.stash[_called] = False
-        item.config.stash[_shared].close(harness)
+        item.config.stash[_shared].close_soon(harness)
     late = harness.recorded()
     if late is not None:
         raise _failure(item, [late])
@@ -236,4 +312,6 @@ def _shared_by(config: pytest.Config) -> Shared:
 
 
 def _again(item: pytest.Item) -> str:
-    return f'pytest "{item.nodeid}"'
+    """Return the command that runs a test again, in the folder where this pytest was started."""
+    path = os.path.relpath(item.path, item.config.invocation_params.dir)
+    return "pytest " + shlex.quote("::".join([path, *item.nodeid.split("::", 1)[1:]]))

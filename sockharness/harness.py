@@ -9,17 +9,19 @@ The `with` block checks at its end, also when it raised: then the failure is rai
 block raised. It always closes.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Protocol
 
 from sockharness.address import is_loopback
 from sockharness.engine.runner import ThreadRunner
-from sockharness.errors import ClosedError, ExpectationFailed
+from sockharness.errors import ClosedError, ExpectationFailed, UsageError
 from sockharness.facade.core import Core, failed
 from sockharness.facade.service import Options, Service
 from sockharness.facade.tcp import TcpServer
 from sockharness.outcome import Outcome
+from sockharness.timeline import Timeline
 
 __tracebackhide__ = True
 
@@ -30,12 +32,16 @@ class Harness:
     Args:
         runner: the thread to use, which stays its owner's; without one the harness has its own.
         timeout_scale: every time limit is multiplied by this.
+
+    Attributes:
+        reserved: gives names that servers without one are not to have.
     """
 
     def __init__(self, runner: ThreadRunner | None = None, timeout_scale: float = 1.0) -> None:
         self._stack = ExitStack()
         self._servers: list[TcpServer] = []
         self._services: list[Service] = []
+        self.reserved: Callable[[], set[str]] = set
         self._closed = False
         if runner is None:
             runner = ThreadRunner(on_exception=self.stray)
@@ -95,17 +101,48 @@ class Harness:
         self._servers.append(server)
         return server
 
-    def verdict(self, *, final: bool = False) -> Outcome | None:
+    def verdict(
+        self, *, final: bool = False, besides: BaseException | None = None
+    ) -> Outcome | None:
         """Take in all that has arrived, and return what is wrong, or nothing.
 
         Args:
             final: count the expectations that were left to tear-down, too.
+            besides: leave out the server whose wait raised this: it has told.
         """
         if not self._services or self._closed:
             return None
-        self._core.settle()
-        failures = [failure for service in self._services for failure in service.judge(final=final)]
+        if not self.untouched:
+            self._core.settle()
+        told = self._core.told_by(besides)
+        silent = told.by if told is not None else None
+        failures = [
+            failure
+            for service in self._services
+            if service.name != silent
+            for failure in service.judge(final=final)
+        ]
         return self._core.outcome(failures) if failures else None
+
+    @property
+    def untouched(self) -> bool:
+        """Whether no connection has come, so that there is nothing to take in."""
+        return all(service.untouched for service in self._services)
+
+    def told(self, error: BaseException) -> Outcome | None:
+        """Return what an exception has told, if a server of this harness made it just now."""
+        told = self._core.told_by(error)
+        return told.outcome if told is not None else None
+
+    @property
+    def timeline(self) -> Timeline:
+        """What has happened on its servers."""
+        return self._core.timeline
+
+    @property
+    def names(self) -> set[str]:
+        """The names of its servers."""
+        return {service.name for service in self._services}
 
     @property
     def deferred(self) -> bool:
@@ -144,6 +181,17 @@ class Harness:
         self._closed = True
         self._stack.close()
 
+    def close_soon(self) -> None:
+        """Close on the thread, which is another's; wait only if something may still be learnt.
+
+        Order is kept there: what this test left is closed before the next one's begins.
+        """
+        if not self.untouched:
+            self.close()
+            return
+        self._closed = True
+        self._core.runner.post(self._stack.close)
+
     def stray(self, exception: BaseException) -> None:
         """Record what was raised on the harness's thread and belongs to no connection."""
         for service in self._services[:1]:
@@ -167,15 +215,17 @@ class Harness:
             self.close()
 
     def _explain(self, error: Exception) -> None:
-        """Raise what explains an exception, if something is wrong here."""
+        """Raise what explains an exception, or note it there, if something is wrong here."""
         outcome = self.verdict()
-        if outcome is not None:
+        if outcome is not None and explains(outcome, error):
             raise failed(outcome, again=self.again) from error
+        if outcome is not None:
+            note(error, outcome)
 
     def _name(self, name: str) -> str:
-        taken = {service.name for service in self._services}
-        if name in taken:
+        if name in self.names:
             raise ValueError(f"name: there is a {name!r} already")
+        taken = self.names | self.reserved()
         numbers = ["", *range(2, len(taken) + 2)]
         return name or next(
             each for each in (f"tcp_server{n}" for n in numbers) if each not in taken
@@ -185,6 +235,33 @@ class Harness:
         state = "closed" if self._closed else "open"
         servers = ", ".join(f"{each.name} {each.host}:{each.port}" for each in self._services)
         return f"<Harness {state}{', ' + servers if servers else ''}>"
+
+
+def explains(outcome: Outcome, symptom: BaseException) -> bool:
+    """Say whether what servers found may be the cause of what a test raised.
+
+    It is not if the test called this package wrongly; and if no connection came, what kept the
+    client from connecting says more than that it did not.
+    """
+    if isinstance(symptom, UsageError | TypeError | ValueError) and _raised_here(symptom):
+        return False
+    connected = any(channel.opened is not None for channel in outcome.timeline.channels())
+    return connected or any(failure.exception is not None for failure in outcome.failures)
+
+
+def note(symptom: BaseException, outcome: Outcome) -> None:
+    """Note at an exception what servers found besides."""
+    for failure in outcome.failures:
+        symptom.add_note(f"sockharness: {failure.headline}")
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Say whether a function of this package has raised it."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    module = traceback.tb_frame.f_globals.get("__name__", "") if traceback is not None else ""
+    return str(module).partition(".")[0] == __package__
 
 
 class TcpServerFactory(Protocol):

@@ -1,12 +1,12 @@
 """Matchers for `expect` and `when`: what bytes will do.
 
 On a stream a matcher takes its bytes from the start of what is unread, and its answer never depends
-on how they were cut.
+on how they were cut. The bytes that it took are given to a reply that is a function.
 """
 
 import re
 
-from sockharness.spec.matchers import Capture, Concat, Exact, Length, Matcher, Regex, Sha256
+from sockharness.spec.matchers import Concat, Exact, Length, Matcher, Regex, Sha256
 from sockharness.spec.matchers import as_matcher as _as_matcher
 
 __tracebackhide__ = True  # for pytest: a wrong argument is shown where it was written
@@ -19,6 +19,8 @@ def exact(data: bytes) -> Matcher:
 
 def length(size: int) -> Matcher:
     """Match so many bytes, whatever they are; at least one."""
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise TypeError(f"size: expected a whole number, got {size!r}")
     if size < 1:
         raise ValueError(f"size: expected 1 or more, got {size!r}")
     return Length(size)
@@ -52,11 +54,6 @@ def sha256(digest: str, size: int) -> Matcher:
     if not re.fullmatch("[0-9a-fA-F]{64}", digest):
         raise ValueError(f"digest: expected 64 hexadecimal digits, got {digest!r}")
     return Sha256(digest.lower(), size)
-
-
-def capture(name: str, want: bytes | str | Matcher) -> Matcher:
-    """Match what `want` does, and remember it under a name."""
-    return Capture(name, _as_matcher(want))
 
 
 def concat(*parts: bytes | str | Matcher) -> Matcher:

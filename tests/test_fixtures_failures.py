@@ -166,7 +166,7 @@ def test_a_test_that_failed_by_itself_shows_what_crossed(pytester: pytest.Pytest
 
     result.assert_outcomes(failed=3)
     result.stdout.fnmatch_lines(
-        ["* Captured sockharness call *", "*4 B *---> PING", "*PUNG <---*4 B"]
+        ["* Captured sockharness call *", "*4 B *---> PING", "*PUNG *<---*4 B"]
     )
     assert sum("Captured sockharness" in line for line in result.outlines) == 2
     end = result.outlines.index(next(line for line in result.outlines if "_ test_good _" in line))
@@ -206,3 +206,54 @@ def test_only_servers_can_be_captured(pytester: pytest.Pytester) -> None:
         Wire().capture("x")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="expected a server such as tcp_server, got none"):
         Wire().capture()
+
+
+def test_a_forgotten_answer_is_told_above_the_clients_time_out(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import socket
+        def test_it(tcp_server):
+            tcp_server.expect(b"PING")
+            with socket.create_connection(tcp_server.address, timeout=0.1) as client:
+                client.sendall(b"PING")
+                client.recv(1)
+        """
+    )
+
+    result = run(pytester)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            'line 3: no answer was stated for "PING"',
+            "*add .reply(…) or .ignore()",
+            "*TimeoutError*",
+        ]
+    )
+
+
+def test_the_server_that_explains_is_told_first(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from client import ask
+        @pytest.fixture
+        def other(tcp_server_factory):
+            with tcp_server_factory(name="other") as server:
+                yield server
+        def test_it(tcp_server, other):
+            tcp_server.expect(b"A").ignore()
+            other.expect(b"PING").reply(b"PONG")
+            ask(other.address, b"PUNG")
+        """
+    )
+
+    result = run(pytester)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            'line 9: other got "PUNG", expected "PING"',
+            "  also:   line 8: tcp_server had no connection",
+        ]
+    )

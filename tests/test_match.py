@@ -18,7 +18,7 @@ from sockharness.spec.matchers import Matcher
         match.regex(r"user [a-z]+\r\n"),
         match.regex(re.compile("USER [a-z]+\r\n", re.IGNORECASE)),
         match.sha256(hashlib.sha256(b"user anna\r\n").hexdigest(), 11),
-        match.concat("user ", match.capture("name", match.regex(rb"[a-z]{4}")), b"\r\n"),
+        match.concat("user ", match.regex(rb"[a-z]{4}"), b"\r\n"),
     ],
     ids=["exact", "length", "regex", "compiled", "sha256", "concat"],
 )
@@ -33,6 +33,11 @@ def test_a_server_may_expect_what_is_only_described(tcp_server: TcpServer, want:
 def test_a_size_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="size: expected 1 or more, got 0"):
         match.length(0)
+
+
+def test_a_size_is_a_whole_number() -> None:
+    with pytest.raises(TypeError, match="size: expected a whole number, got '3'"):
+        match.length("3")  # type: ignore[arg-type]
 
 
 def test_a_digest_that_is_none_is_refused() -> None:

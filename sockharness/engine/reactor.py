@@ -329,6 +329,11 @@ class Reactor:
         return self._running
 
     @property
+    def asleep(self) -> bool:
+        """Whether it waits or is about to, so that all it has begun is done; for any thread."""
+        return not self._awake
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._poller is None

@@ -123,6 +123,11 @@ class Conversation:
         self.socket: Socket | None = None
 
     @property
+    def peer(self) -> str:
+        """The server's name."""
+        return self.home.name
+
+    @property
     def title(self) -> str:
         """How a failure calls it: as its server, or by its number if it did not come."""
         return self.home.name if self.channel.opened is not None else f"connection {self.number}"

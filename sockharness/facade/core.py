@@ -9,7 +9,9 @@ handlers.
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+from weakref import ReferenceType, ref
 
 from sockharness.errors import ExpectationFailed, UsageError
 from sockharness.facade.queues import PeerQueues
@@ -34,15 +36,35 @@ TIMEOUT = 5.0
 """Seconds that a method waits unless it is told otherwise."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What an exception has told, and by which peer; so that it is not told again."""
+
+    error: ReferenceType[ExpectationFailed]
+    outcome: Outcome
+    by: str
+
+
 class Core:
     """Lock, thread, timeline and waiters of one harness.
 
     Attributes:
         happened: counts what the engine told, so that one can see whether something did.
         again: the command that runs the test again, for failure texts.
+        told: the last exception that was made here.
     """
 
-    __slots__ = ("again", "happened", "lock", "queues", "runner", "scale", "timeline", "waiters")
+    __slots__ = (
+        "again",
+        "happened",
+        "lock",
+        "queues",
+        "runner",
+        "scale",
+        "timeline",
+        "told",
+        "waiters",
+    )
 
     def __init__(self, runner: "ThreadRunner", *, scale: float) -> None:
         self.runner = runner
@@ -53,6 +75,7 @@ class Core:
         self.queues = PeerQueues()
         self.happened = 0
         self.again = ""
+        self.told: Told | None = None
 
     def wait(self, method: str, want: Want[T], timeout: float) -> T:
         """Wait in this thread."""
@@ -104,9 +127,17 @@ class Core:
         origin = "default" if limit == TIMEOUT * self.scale else "given"
         return Wait(peer=peer, lasted=lasted, limit=limit, origin=origin, scale=self.scale)
 
-    def failed(self, failures: Sequence[Failure]) -> ExpectationFailed:
-        """Return the exception that tells these failures; lock held."""
-        return failed(self.outcome(failures), again=self.again)
+    def failed(self, failures: Sequence[Failure], *, by: str) -> ExpectationFailed:
+        """Return the exception that tells these failures of the peer `by`; lock held."""
+        outcome = self.outcome(failures)
+        error = failed(outcome, again=self.again)
+        self.told = Told(error=ref(error), outcome=outcome, by=by)
+        return error
+
+    def told_by(self, error: BaseException | None) -> "Told | None":
+        """Return what an exception has told, if it is the last that was made here."""
+        told = self.told
+        return told if error is not None and told is not None and told.error() is error else None
 
     def outcome(self, failures: Sequence[Failure]) -> Outcome:
         """Return failures with what happened."""

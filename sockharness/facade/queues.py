@@ -1,4 +1,5 @@
-"""Has the program at the other end read what it was sent?
+"""What the kernel's queues hold: has the program at the other end read what it was sent? Does a
+connection wait to be accepted?
 
 TCP tells a sender only that the other kernel has the bytes (they are acknowledged). But loopback
 has both ends in one kernel, and that can be asked for the other end's receive queue: `sock_diag(7)`
@@ -24,6 +25,7 @@ HEADER = struct.Struct("=IHHII")  # nlmsghdr
 REQUEST = struct.Struct("=BBBBI")  # inet_diag_req_v2 before its id
 PORTS = struct.Struct("!HH")  # inet_diag_sockid, which goes on with two addresses,
 REST = struct.Struct("=III")  # the interface, and a cookie
+UNACKED = 24  # in tcp_info, behind eight fields of one byte and four of four
 RQUEUE = HEADER.size + 4 + 48 + 4  # behind family…retrans, the id, and expires
 
 
@@ -72,6 +74,20 @@ class PeerQueues:
             return 0
         rqueue: int = struct.unpack_from("=I", answer, RQUEUE)[0]
         return rqueue
+
+
+def backlog(fileno: int) -> int:
+    """Return how many connections wait to be accepted by a listening socket; for any thread.
+
+    Of such a socket `tcpi_unacked` is the length of that queue (`tcp_get_info` of net/ipv4/tcp.c).
+    """
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fileno)
+    try:
+        info = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, UNACKED + 4)
+    finally:
+        listening.detach()
+    length: int = struct.unpack_from("=I", info, UNACKED)[0]
+    return length
 
 
 def _question(end: tuple[str, int], other: tuple[str, int]) -> bytes:

@@ -16,6 +16,7 @@ from sockharness.expectations import Mismatch
 from sockharness.facade.callsite import call_site
 from sockharness.facade.conversation import Conversation
 from sockharness.facade.core import TIMEOUT, Core
+from sockharness.facade.queues import backlog
 from sockharness.facade.script import Exchange, Script, matcher, unanswered, unexpected, unmet
 from sockharness.facade.wants import Settled
 from sockharness.outcome import Failure
@@ -121,6 +122,11 @@ class Service:
     # For what waits
 
     @property
+    def peer(self) -> str:
+        """Its name."""
+        return self.name
+
+    @property
     def title(self) -> str:
         """Its name."""
         return self.name
@@ -151,6 +157,18 @@ class Service:
         return not self.failures and bool(self._unmet(final=True))
 
     # Judging
+
+    @property
+    def untouched(self) -> bool:
+        """Whether no connection has come, not even into the kernel's queue."""
+        # In this order: what was accepted before the queue was found empty is either counted, or
+        # its turn of the loop goes on.
+        return (
+            backlog(self.listener.fileno()) == 0
+            and self.core.runner.reactor.asleep
+            and self.core.happened == 0
+            and self.accepted == 0
+        )
 
     def judge(self, *, final: bool) -> list[Failure]:
         """Return everything that is wrong, the cause first.

@@ -56,7 +56,13 @@ class TcpServer:
 
         A connection claims the next group of these with its first byte: up to and including one
         that ends the connection, or to the end. What it leaves unmet when it ends goes to the next
-        connection. Say with `.reply`, `.ignore`, `.close` or `.reset` what follows.
+        connection. Say with `.reply`, `.ignore`, `.close` or `.reset` what follows: what was met
+        and has no answer fails the test.
+
+        Raises:
+            TypeError: it is nothing that can be matched.
+            ValueError: it is empty.
+            UsageError: there is a handler for `data`.
         """
         return self._service.state(want)
 
@@ -159,7 +165,7 @@ class TcpServer:
         failures = self._service.judge(final=False)
         if failures:
             with core.lock:
-                error = core.failed(failures)
+                error = core.failed(failures, by=self._service.name)
             self.clear()
             raise error
 

@@ -25,6 +25,11 @@ class Eventful(Protocol):
     events: list[Event]
 
     @property
+    def peer(self) -> str:
+        """The name of the server."""
+        ...
+
+    @property
     def title(self) -> str:
         """Its name in a failure."""
         ...
@@ -218,4 +223,4 @@ def _told(
         location=site.location(),
         wait=owner.core.waited(owner.title, *wait) if wait is not None else None,
     )
-    return owner.core.failed([*owner.found(), failure])
+    return owner.core.failed([*owner.found(), failure], by=owner.peer)

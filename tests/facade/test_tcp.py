@@ -549,3 +549,19 @@ def test_cuts_beyond_the_reply_are_refused_where_they_are_stated(
     with pytest.raises(ValueError, match=r"cuts: \[.*\] is more than the 3 bytes of the reply"):
         server.when(b"x").reply(b"abc", cuts=cuts)
     server.when(b"y").reply(b"abc", cuts=[1, 2])
+
+
+def test_a_connection_is_noticed_however_soon_one_looks(harness: Harness) -> None:
+    for _ in range(100):
+        server = harness.tcp_server()
+        with socket.create_connection(server.address, timeout=5):
+            assert not server._service.untouched
+
+
+def test_bytes_are_noticed_however_soon_one_looks(harness: Harness) -> None:
+    for _ in range(100):
+        server = harness.tcp_server()
+        with socket.create_connection(server.address, timeout=5) as client:
+            client.sendall(b"x")
+            with pytest.raises(ExpectationFailed, match="nobody expected"):
+                harness.check()

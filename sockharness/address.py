@@ -6,6 +6,7 @@ judged.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 LOOPBACK = "127.0.0.1"
@@ -33,6 +34,7 @@ class Address:
         return f"{host}:{self.port}"
 
 
+@lru_cache(maxsize=64)  # specs and fixtures ask for the same few addresses again and again
 def is_loopback(host: str) -> bool:
     """Say whether an IP literal is a loopback address (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)."""
     address = ip_address(host)

@@ -16,8 +16,9 @@ Bun (TCP-122).
 import difflib
 import functools
 import inspect
+import types
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sockharness.engine.hosts import Call, Host
 from sockharness.errors import UsageError
@@ -46,6 +47,8 @@ HANDLER_NAMES = (
 Handler = Callable[..., object]
 
 _ANSWERS_AT_ONCE = "alpn_callback"
+_PLAIN = (types.FunctionType, types.MethodType)
+_ANY_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 class Handlers:
@@ -159,6 +162,8 @@ def _from_object(source: object) -> dict[str, Any]:
 def _checked(name: str, handler: object, host: Host | None) -> Handler | None:
     if handler is None:
         return None
+    if type(handler) in _PLAIN and not _is_code_of(handler, _ANY_ASYNC):
+        return cast(Handler, handler)  # nearly all of them
     if not callable(handler) or _has_code(handler, inspect.CO_ASYNC_GENERATOR):
         raise TypeError(f"socket: handler {name!r}: expected a function, got {handler!r}")
     if not _has_code(handler, inspect.CO_COROUTINE):

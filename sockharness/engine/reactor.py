@@ -160,6 +160,7 @@ class Reactor:
     def adopt_thread(self) -> None:
         """Let the calling thread own this reactor; nothing else may be using it."""
         self._thread = threading.get_ident()
+        self._buffer = None  # it is the thread's
 
     def make_current(self) -> None:
         """Let this be what `Reactor.current()` returns in the calling thread, which owns it now."""
@@ -372,8 +373,6 @@ class Reactor:
         self._sources.clear()
         self._timers.clear()
         self._posted.clear()
-        if self._buffer is not None:
-            self._buffer.close()
 
     def check(self) -> None:
         """Raise `UsageError` unless the calling thread and process own this reactor."""
@@ -393,12 +392,14 @@ class Reactor:
 
     @property
     def receive_buffer(self) -> mmap.mmap:
-        """The one buffer that all sockets receive into; handlers get copies.
+        """The one buffer that all sockets of a thread receive into; handlers get copies.
 
         Anonymous memory: unlike a bytearray it costs nothing until the kernel fills a page.
         """
         if self._buffer is None:
-            self._buffer = mmap.mmap(-1, RECEIVE_BUFFER_SIZE)
+            self._buffer = getattr(_current, "buffer", None)
+        if self._buffer is None:
+            self._buffer = _current.buffer = mmap.mmap(-1, RECEIVE_BUFFER_SIZE)
         return self._buffer
 
     def add(self, handle: Handle) -> None:

@@ -13,9 +13,8 @@ without libyaml a file may have only `MAX_BYTES_SLOW` bytes.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -36,8 +35,7 @@ _UNPRINTABLE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     """A text. `style` is the quote around it, empty for a plain one; `raw` is as written."""
 
     text: str
@@ -46,16 +44,14 @@ class Scalar:
     raw: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(NamedTuple):
     """A list of nodes."""
 
     items: "tuple[Node, ...]"
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(NamedTuple):
     """Keys, which are scalars, with nodes, in the file's order."""
 
     entries: "tuple[tuple[Scalar, Node], ...]"

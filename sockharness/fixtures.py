@@ -27,6 +27,7 @@ from sockharness.errors import ExpectationFailed, Unavailable
 
 if TYPE_CHECKING:
     from sockharness.engine.runner import ThreadRunner
+    from sockharness.facade.fronts import Spares
     from sockharness.facade.packets import Wire
     from sockharness.facade.tcp import TcpServer
     from sockharness.harness import Harness, TcpServerFactory
@@ -51,6 +52,7 @@ class Shared:
         self._config = config
         self._scale = settings.timeout_scale(config)
         self._runner: ThreadRunner | None = None
+        self._spares: Spares | None = None
         self.again = ""
         self.wide: list[Harness] = []
         self.left: list[Outcome] = []
@@ -60,7 +62,7 @@ class Shared:
         """Return a new harness on the shared thread."""
         from sockharness.harness import Harness
 
-        harness = Harness(self._thread(), self._scale)
+        harness = Harness(self._thread(), self._scale, spares=self._spares)
         harness.again = self.again
         harness.reserved = self._names
         self.harnesses.append(harness)
@@ -79,8 +81,10 @@ class Shared:
     def _thread(self) -> "ThreadRunner":
         if self._runner is None:
             from sockharness.engine.runner import ThreadRunner
+            from sockharness.facade.fronts import Spares
 
             self._runner = ThreadRunner(on_exception=self._stray)
+            self._spares = Spares(self._runner)
             self._config.add_cleanup(self._runner.close)
         return self._runner
 

@@ -18,7 +18,8 @@ from sockharness.address import is_loopback
 from sockharness.engine.runner import ThreadRunner
 from sockharness.errors import ClosedError, ExpectationFailed, UsageError
 from sockharness.facade.core import Core, failed
-from sockharness.facade.service import Options, Service
+from sockharness.facade.fronts import Options, Spares
+from sockharness.facade.service import Service
 from sockharness.facade.tcp import TcpServer
 from sockharness.outcome import Outcome
 from sockharness.timeline import Timeline
@@ -32,12 +33,20 @@ class Harness:
     Args:
         runner: the thread to use, which stays its owner's; without one the harness has its own.
         timeout_scale: every time limit is multiplied by this.
+        spares: listeners made ahead on that thread.
 
     Attributes:
         reserved: gives names that servers without one are not to have.
     """
 
-    def __init__(self, runner: ThreadRunner | None = None, timeout_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        runner: ThreadRunner | None = None,
+        timeout_scale: float = 1.0,
+        *,
+        spares: Spares | None = None,
+    ) -> None:
+        self._spares = spares
         self._stack = ExitStack()
         self._servers: list[TcpServer] = []
         self._services: list[Service] = []
@@ -94,7 +103,7 @@ class Harness:
             send_buffer=send_buffer,
             recv_buffer=recv_buffer,
         )
-        service = Service(self._core, self._name(name), options)
+        service = Service(self._core, self._name(name), options, self._spares)
         self._stack.callback(service.close)
         self._services.append(service)
         server = TcpServer(service)

@@ -7,7 +7,6 @@ stead, so that a reply in pieces is still sent whole after the client's FIN.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import ClosedError, UsageError
@@ -16,6 +15,7 @@ from sockharness.expectations import Mismatch
 from sockharness.facade.callsite import call_site
 from sockharness.facade.conversation import Conversation
 from sockharness.facade.core import TIMEOUT, Core
+from sockharness.facade.fronts import Front, Options, Spares
 from sockharness.facade.queues import backlog
 from sockharness.facade.script import Exchange, Script, matcher, unanswered, unexpected, unmet
 from sockharness.facade.wants import Settled
@@ -33,31 +33,12 @@ LAST_LOOK = 0.05
 over a little after their sender has returned. Only a test that would fail pays for it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a server listens.
-
-    Attributes:
-        hostname: a loopback address or `"localhost"`.
-        allow_half_open: the server's end stays open after the client's FIN.
-        pause_on_connect: connections begin paused.
-        backlog: how many connections may wait to be accepted.
-        send_buffer: size of the kernel's send buffer in bytes; `None`: the kernel's choice.
-        recv_buffer: the same for receiving.
-    """
-
-    hostname: str = "127.0.0.1"
-    allow_half_open: bool = False
-    pause_on_connect: bool = False
-    backlog: int = 512
-    send_buffer: int | None = None
-    recv_buffer: int | None = None
-
-
 class Service:
     """A listener and its conversations."""
 
-    def __init__(self, core: Core, name: str, options: Options) -> None:
+    def __init__(
+        self, core: Core, name: str, options: Options, spares: Spares | None = None
+    ) -> None:
         self.core = core
         self.name = name
         self.options = options
@@ -72,8 +53,12 @@ class Service:
         self.closed = False
         self._conversations: dict[int, Conversation] = {}
         self._live: dict[Socket, Conversation] = {}
-        self.listener: Listener = self._call(self._listen)
-        self.host, self.port = self.listener.address
+        front = spares.take(options) if spares is not None else None
+        if front is None:
+            front = self._call(Front, core.runner, options)
+        front.owner = self
+        self.listener: Listener = front.listener
+        self.host, self.port = options.hostname, self.listener.port or 0
 
     # Stating
 
@@ -249,31 +234,7 @@ class Service:
 
     # The engine's handlers; all of these: loop
 
-    def _listen(self) -> "Listener":
-        from sockharness.engine.listener import listen
-
-        options = self.options
-        return listen(
-            socket={
-                "open": self._on_open,
-                "data": self._on_data,
-                "drain": self._on_drain,
-                "end": self._on_end,
-                "close": self._on_close,
-                "error": self._on_error,
-                "timeout": self._on_timeout,
-            },
-            hostname=options.hostname,
-            port=0,
-            allow_half_open=True,
-            pause_on_connect=options.pause_on_connect,
-            backlog=options.backlog,
-            send_buffer=options.send_buffer,
-            recv_buffer=options.recv_buffer,
-            reactor=self.core.runner.reactor,
-        )
-
-    def _on_open(self, socket: "Socket") -> None:
+    def on_open(self, socket: "Socket") -> None:
         with self.core.lock:
             self.accepted += 1
             conversation = self._live[socket] = self.conversation(self.accepted)
@@ -281,7 +242,7 @@ class Service:
         self._user("open", socket)
         conversation.advance()
 
-    def _on_data(self, socket: "Socket", data: bytes) -> None:
+    def on_data(self, socket: "Socket", data: bytes) -> None:
         conversation = self._live[socket]
         if "data" not in self.handlers:
             conversation.got(data)
@@ -289,27 +250,27 @@ class Service:
         conversation.record("data", data=data)
         self._hand(conversation, socket, data)
 
-    def _on_drain(self, socket: "Socket") -> None:
+    def on_drain(self, socket: "Socket") -> None:
         conversation = self._live[socket]
         conversation.record("drain")
         conversation.outbox.pump()
         self._user("drain", socket)
 
-    def _on_end(self, socket: "Socket") -> None:
+    def on_end(self, socket: "Socket") -> None:
         conversation = self._live[socket]
         conversation.record("end")
         self._user("end", socket)
         conversation.ended(half_open=self.options.allow_half_open)
 
-    def _on_close(self, socket: "Socket", error: BaseException | None) -> None:
+    def on_close(self, socket: "Socket", error: BaseException | None) -> None:
         self._live.pop(socket).closed(error)
         self._user("close", socket, error)
 
-    def _on_timeout(self, socket: "Socket") -> None:
+    def on_timeout(self, socket: "Socket") -> None:
         self._live[socket].record("timeout")
         self._user("timeout", socket)
 
-    def _on_error(self, socket: "Socket", exception: BaseException) -> None:
+    def on_error(self, socket: "Socket", exception: BaseException) -> None:
         """A handler raised, a user's or ours: his `error` takes it, or the test fails."""
         handler = self.handlers.get("error")
         conversation = self._live.get(socket)

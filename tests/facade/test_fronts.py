@@ -44,9 +44,12 @@ def test_a_stranger_at_a_listener_without_an_owner_is_reset(runner: ThreadRunner
     front = spares.take(Options())
     assert front is not None
 
-    with socket.create_connection(("127.0.0.1", front.listener.port or 0), timeout=5) as stranger:
-        with pytest.raises(ConnectionResetError):
-            stranger.recv(1)
+    address = ("127.0.0.1", front.listener.port or 0)
+    with (
+        socket.create_connection(address, timeout=5) as stranger,
+        pytest.raises(ConnectionResetError),
+    ):
+        stranger.recv(1)
 
 
 def test_a_server_on_a_spare_listener_serves(runner: ThreadRunner) -> None:

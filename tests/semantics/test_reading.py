@@ -1,6 +1,7 @@
 """Chunks, and whose turn it is (TCP-088..100)."""
 
 import gc
+import mmap
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -34,8 +35,9 @@ def test_what_is_written_before_the_reader_runs_comes_in_one_chunk(talk: MakeTal
 def test_full_chunks_are_read_in_a_row_but_not_for_ever(
     talk: MakeTalk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("reactor", "stream"):
-        monkeypatch.setattr(f"sockharness.engine.{module}.RECEIVE_BUFFER_SIZE", 1000)
+    monkeypatch.setattr("sockharness.engine.stream.RECEIVE_BUFFER_SIZE", 1000)
+    buffer = mmap.mmap(-1, 1000)
+    monkeypatch.setattr("sockharness.engine.reactor._current.buffer", buffer, raising=False)
     conversation = talk(listen_options={"pause_on_connect": True})
     clients = [conversation.client, *(conversation.connect().result(5) for _ in range(2))]
     conversation.until(lambda: len(conversation.accepted) == 3)

@@ -1,9 +1,14 @@
-"""What the `tcp_server` fixture adds to a test, and the plugin to pytest's start."""
+"""What the `tcp_server` fixture adds to a test, and the plugin to pytest's start.
+
+The file of empty tests begins with one that uses the fixture, so that what is loaded once a run
+counts on both sides: the difference is what each further test pays.
+"""
 
 from pathlib import Path
 
 from benchmarks.measure import interleaved, pytest_command
 
+ONCE = "def test_once(tcp_server): pass\n"
 EMPTY = "def test_{number}(): pass\n"
 FIXTURE = "def test_{number}(tcp_server): pass\n"
 EXPECTS = "def test_{number}(tcp_server): tcp_server.when(b'x').reply(b'y')\n"
@@ -11,9 +16,9 @@ EXPECTS = "def test_{number}(tcp_server): tcp_server.when(b'x').reply(b'y')\n"
 
 def measure(folder: Path, *, count: int, rounds: int) -> list[str]:
     """Return the lines of the result."""
-    empty = _file(folder, "test_empty.py", EMPTY, count)
-    fixture = _file(folder, "test_fixture.py", FIXTURE, count)
-    expects = _file(folder, "test_expects.py", EXPECTS, count)
+    empty = _file(folder, "test_empty.py", EMPTY, count, first=ONCE)
+    fixture = _file(folder, "test_fixture.py", FIXTURE, count, first=ONCE)
+    expects = _file(folder, "test_expects.py", EXPECTS, count, first=ONCE)
     times = interleaved(
         {
             "empty": pytest_command(empty),
@@ -43,7 +48,7 @@ def measure_start(folder: Path, *, rounds: int) -> list[str]:
     return [f"start of pytest, {rounds} rounds", f"  the plugin, unused     {added:5.1f} ms"]
 
 
-def _file(folder: Path, name: str, text: str, count: int) -> str:
+def _file(folder: Path, name: str, text: str, count: int, *, first: str = "") -> str:
     path = folder / name
-    path.write_text("".join(text.format(number=number) for number in range(count)))
+    path.write_text(first + "".join(text.format(number=number) for number in range(count)))
     return str(path)

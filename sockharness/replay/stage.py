@@ -6,10 +6,11 @@ so the order on the timeline is the order that the loop saw. Closing goes in rev
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from select import EPOLLIN
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from sockharness.drivers.base import RaisedBySpec
+from sockharness.drivers.base import Driver, RaisedBySpec
 from sockharness.drivers.inprocess import InProcessDriver
 from sockharness.engine.reactor import Reactor
 from sockharness.events import Event
@@ -36,7 +37,7 @@ class Stage:
         self.reactor = Reactor()
         self.timeline = Timeline()
         self.names = Bindings(self._fact)
-        self.driver = InProcessDriver(
+        self.driver: Driver = InProcessDriver(
             case, reactor=self.reactor, timeline=self.timeline, names=self.names, policy=policy
         )
         self.capture: Capture | None = None
@@ -52,7 +53,7 @@ class Stage:
                 if peer.listens:
                     self.driver.listen(peer)
             if self._captures:
-                self.capture = stack.enter_context(self._start_capture())
+                self._start_capture(stack)
             for peer in peers:
                 if not peer.listens and self.case.connects_by_itself(peer.name):
                     self.driver.connect(peer)
@@ -67,11 +68,14 @@ class Stage:
     ) -> None:
         self._stack.close()
 
-    def _start_capture(self) -> "Capture":
+    def _start_capture(self, stack: ExitStack) -> None:
         """Capture the listeners' ports; before the first connection, so that its SYN is seen."""
         from sockharness.wire.capture import Capture
 
-        return Capture("lo", ports=self.driver.ports())
+        capture = self.capture = stack.enter_context(Capture("lo", ports=self.driver.ports()))
+        fd = capture.fileno()
+        self.reactor.register(fd, EPOLLIN, lambda _: capture.on_readable())
+        stack.callback(self.reactor.unregister, fd)
 
     def run_until(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Run the reactor until a condition holds; say whether it did within `timeout` seconds.

@@ -7,7 +7,9 @@ import pytest
 from sockharness import probes
 from sockharness.errors import SpecError
 from sockharness.outcome import Verdict
+from sockharness.policy import Policy
 from sockharness.replay.frames import check_names
+from sockharness.replay.stage import Stage
 from sockharness.spec import loader
 from tests.helpers.replaying import PEERS, headlines, replay
 
@@ -72,3 +74,15 @@ def test_an_unknown_field_is_refused_with_a_suggestion(tmp_path: Path) -> None:
 
     with pytest.raises(SpecError, match="no field 'flgas'; did you mean 'flags'"):
         check_names(case)
+
+
+@needs_capture
+def test_a_frame_wakes_the_reactor_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(PEERS + HELLO + "wire: [{where: {TCP.flags: S}, count: 1}]")
+    (case,) = loader.load(path).cases
+
+    with Stage(case, policy=Policy(), capture=True) as stage:
+        capture = stage.capture
+        assert capture is not None
+        assert stage.run_until(lambda: bool(capture.frames), 5)

@@ -24,7 +24,6 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import Enum, auto
 from typing import Literal
 
@@ -33,6 +32,7 @@ from sockharness.errors import UsageError
 from sockharness.expectations import BytesExpected, Mismatch, State, ending
 from sockharness.facade.callsite import CallSite
 from sockharness.printable import count, show
+from sockharness.spec.bindings import suggestion
 from sockharness.spec.matchers import Matcher, Result, Verdict, as_matcher
 from sockharness.timeline import Channel
 
@@ -402,8 +402,7 @@ def check_cuts(cuts: object) -> None:
     if cuts is None or cuts in NAMED_CUTS:
         return
     if isinstance(cuts, str):
-        near = get_close_matches(cuts, NAMED_CUTS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = suggestion(cuts, NAMED_CUTS)
         raise ValueError(f'cuts: expected "each_byte", "together" or sizes, got {cuts!r}{hint}')
     sizes = [cuts] if isinstance(cuts, int) else cuts
     if not isinstance(sizes, Sequence) or isinstance(sizes, bytes) or not sizes:

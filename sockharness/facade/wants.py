@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Protocol
 
 from sockharness.errors import ExpectationFailed
@@ -12,6 +11,7 @@ from sockharness.facade.callsite import CallSite
 from sockharness.facade.core import Core
 from sockharness.outcome import Failure
 from sockharness.printable import show
+from sockharness.spec.bindings import suggestion
 from sockharness.spec.matchers import Matcher, Result, Verdict
 from sockharness.timeline import Channel
 
@@ -210,8 +210,8 @@ def event_name(name: str) -> str:
     """
     if name in HANDLER_EVENTS:
         return name
-    near = get_close_matches(str(name), HANDLER_EVENTS, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(HANDLER_EVENTS)}"
+    near = suggestion(str(name), HANDLER_EVENTS).removeprefix("; ")
+    hint = near or f"expected one of {', '.join(HANDLER_EVENTS)}"
     raise ValueError(f"event: there is no {name!r}; {hint}")
 
 

@@ -6,7 +6,6 @@ A file that is wrong becomes one item, named by the file's stem, whose set-up ra
 which runs nothing, reports it as one.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 from sockharness import probes, settings
 from sockharness.errors import ExpectationFailed, Problem, SpecError, Unavailable
+from sockharness.longrepr import again, shown_path
 from sockharness.outcome import Verdict
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
@@ -76,7 +76,7 @@ class SpecItem(pytest.Function):
         assert self._stage is not None, "set-up comes first"
         outcome = Replayer(self._stage, scale).run()
         if outcome.verdict is not Verdict.PASSED:
-            text = failure_text(outcome, again=self._again(), title=self.spec.title)
+            text = failure_text(outcome, again=again(self), title=self.spec.title)
             raise ExpectationFailed(text, outcome.failures[0].location)
 
     def teardown(self) -> None:
@@ -91,9 +91,6 @@ class SpecItem(pytest.Function):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return the place that pytest reports."""
         return self.path, self.case.location.line - 1, self.name
-
-    def _again(self) -> str:
-        return f'pytest "{shown_path(self.config, self.path)}::{self.name}"'
 
 
 class BrokenSpec(pytest.Item):
@@ -114,11 +111,6 @@ class BrokenSpec(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return the place of the first problem."""
         return self.path, self._error.problems[0].location.line - 1, self.name
-
-
-def shown_path(config: pytest.Config, path: Path) -> str:
-    """Return a path as a person in the folder where pytest was started would write it."""
-    return os.path.relpath(path, config.invocation_params.dir)
 
 
 def _replays() -> None:

@@ -14,8 +14,6 @@ test failed all the same, its report gets a section that shows what crossed.
 No fixture requests another one by name: a user's own fixture of that name would come instead.
 """
 
-import os
-import shlex
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +22,7 @@ import pytest
 
 from sockharness import settings
 from sockharness.errors import ExpectationFailed, Unavailable
+from sockharness.longrepr import again
 
 if TYPE_CHECKING:
     from sockharness.engine.runner import ThreadRunner
@@ -160,7 +159,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     """Say which test it is; explain what a fixture raised, if a server knows."""
     shared = item.config.stash.get(_shared, None)
     if shared is not None:
-        shared.again = _again(item)
+        shared.again = again(item)
         for harness in shared.wide:
             harness.again = shared.again
     try:
@@ -253,7 +252,7 @@ def _failure(item: pytest.Item, outcomes: "list[Outcome]") -> ExpectationFailed:
     found = {id(failure): failure for outcome in outcomes for failure in outcome.failures}
     failures = list(found.values())  # a wait in vain tells what its server had found, too
     whole = Outcome(verdict=first.verdict, timeline=first.timeline, failures=failures)
-    return failed(whole, again=_again(item))
+    return failed(whole, again=again(item))
 
 
 def _is_symptom(raised: BaseException) -> bool:
@@ -273,7 +272,7 @@ def _harness_of(request: pytest.FixtureRequest) -> "Harness":
     item: pytest.Item = request.node
     if _harness not in item.stash:
         shared = _shared_by(request.config)
-        shared.again = _again(item)
+        shared.again = again(item)
         item.stash[_harness] = shared.harness()
         request.addfinalizer(lambda: _tear_down(item))
     return item.stash[_harness]
@@ -313,9 +312,3 @@ def _shared_by(config: pytest.Config) -> Shared:
     if shared is None:
         shared = config.stash[_shared] = Shared(config)
     return shared
-
-
-def _again(item: pytest.Item) -> str:
-    """Return the command that runs a test again, in the folder where this pytest was started."""
-    path = os.path.relpath(item.path, item.config.invocation_params.dir)
-    return "pytest " + shlex.quote("::".join([path, *item.nodeid.split("::", 1)[1:]]))

@@ -6,12 +6,18 @@ exception's own representation, which is public, has that shape already; we put 
 of the traceback, which would lead into our own code.
 """
 
+import os
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sockharness.errors import ExpectationFailed, SpecError
 from sockharness.location import Location
+
+_COMMANDS = frozenset("$`\\\"!'")
+"""Characters that would not stand for themselves between double quotes in a shell."""
 
 
 def tell(
@@ -42,3 +48,15 @@ def _place(error: BaseException) -> Location | None:
 def _symptom(item: pytest.Item, cause: BaseException) -> str:
     """Represent what the test raised as pytest would have."""
     return str(item.repr_failure(pytest.ExceptionInfo.from_exception(cause)))
+
+
+def again(item: pytest.Item) -> str:
+    """Return the command that runs an item again, in the folder where this pytest was started."""
+    path = shown_path(item.config, item.path)
+    name = "::".join([path, *item.nodeid.split("::", 1)[1:]])
+    return "pytest " + (shlex.quote(name) if _COMMANDS & set(name) else f'"{name}"')
+
+
+def shown_path(config: pytest.Config, path: Path) -> str:
+    """Return a path as a person in the folder where pytest was started would write it."""
+    return os.path.relpath(path, config.invocation_params.dir)

@@ -45,9 +45,10 @@ def test_a_stranger_at_a_listener_without_an_owner_is_reset(runner: ThreadRunner
     assert front is not None
 
     address = ("127.0.0.1", front.listener.port or 0)
+    # The reset may come while connect() is still to return, so both are inside.
     with (
-        socket.create_connection(address, timeout=5) as stranger,
         pytest.raises(ConnectionResetError),
+        socket.create_connection(address, timeout=5) as stranger,
     ):
         stranger.recv(1)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from sockharness.engine import options
 from sockharness.engine.binding import Binding
+from sockharness.engine.handle import Handle
 from sockharness.engine.handlers import HandlerGroup, Handlers
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.stream import Socket
@@ -43,7 +44,7 @@ _LOST = frozenset(
 _BACKLOG_LIMIT = 2**31 - 1
 
 
-class Listener:
+class Listener(Handle):
     """A listening socket; made by `listen`. `with listener:` is `stop(True)` (TCP-163).
 
     Attributes:
@@ -51,7 +52,6 @@ class Listener:
     """
 
     __slots__ = (
-        "__weakref__",
         "_address",
         "_binding",
         "_exhausted",
@@ -59,10 +59,7 @@ class Listener:
         "_half_open",
         "_pause_on_connect",
         "_pause_timer",
-        "_reactor",
-        "_referenced",
         "_refusing",
-        "_sock",
         "data",
     )
 
@@ -77,8 +74,8 @@ class Listener:
         pause_on_connect: bool,
     ) -> None:
         """Listen; `listen` is the way to make one. Raises `OSError`, leaving nothing open."""
+        super().__init__(reactor)
         self.data = data
-        self._reactor = reactor
         self._binding = binding
         self._group = HandlerGroup(handlers, reactor, self)
         self._half_open = half_open
@@ -86,12 +83,10 @@ class Listener:
         self._exhausted = False
         self._pause_timer: Timer | None = None
         self._refusing = False
-        self._referenced = False
-        self._sock: _socket.socket | None = None
-        self._take(binding.listening())
-        self._address: Any = self._name()
-        reactor.add(self)
-        self.ref()
+        sock = binding.listening()
+        self._address: Any = sock.getsockname()
+        self._accept_on(sock)
+        self._hold(sock)
 
     def __repr__(self) -> str:
         state = "stopped" if self._sock is None else "refusing" if self._refusing else "listening"
@@ -179,20 +174,8 @@ class Listener:
         sock = self._listening_tcp("accept_again")
         if self._refusing:
             self._binding.listen_again(sock)
-            self._take(sock)
+            self._accept_on(sock)
             self._refusing = False
-
-    def ref(self) -> None:
-        """Keep `run()` from returning while this listens, as a new listener does (TCP-166)."""
-        if self._sock is not None and not self._referenced:
-            self._referenced = True
-            self._reactor.ref()
-
-    def unref(self) -> None:
-        """Let `run()` return though this listens; its connections count for themselves."""
-        if self._referenced:
-            self._referenced = False
-            self._reactor.unref()
 
     def abandon(self) -> None:
         """Release the descriptor and the path, as when the reactor is closed."""
@@ -258,17 +241,13 @@ class Listener:
 
     # The descriptor
 
-    def _take(self, sock: _socket.socket) -> None:
+    def _accept_on(self, sock: _socket.socket) -> None:
         try:
             self._reactor.register(sock.fileno(), EPOLLIN, self._on_readable)
         except BaseException:
             sock.close()
             self._binding.unlink()
             raise
-        self._sock = sock
-
-    def _name(self) -> Any:
-        return None if self._sock is None else self._sock.getsockname()
 
     def _listening_tcp(self, function: str) -> _socket.socket:
         self._reactor.check()
@@ -278,16 +257,6 @@ class Listener:
             raise UsageError(f"{function}: expected a TCP listener, got {self!r}")
         return self._sock
 
-    def _let_go(self) -> None:
-        """Unregister and close the descriptor."""
-        sock = self._sock
-        if sock is None:
-            return
-        if not self._refusing:
-            self._stop_accepting(sock)
-        self._sock = None
-        sock.close()
-
     def _stop_accepting(self, sock: _socket.socket) -> None:
         if self._pause_timer is not None:
             self._pause_timer.cancel()
@@ -295,9 +264,13 @@ class Listener:
         self._reactor.unregister(sock.fileno())
 
     def _release(self) -> None:
+        sock = self._sock
+        if sock is None:
+            return
+        if not self._refusing:
+            self._stop_accepting(sock)
         self._let_go()
-        self.unref()
-        self._reactor.discard(self)
+        sock.close()
 
 
 def listen(

@@ -26,3 +26,45 @@ def family(name: Any) -> str | None:
 def shown(name: Any) -> str:
     """Return a name for a `repr`."""
     return f"{host(name)}:{port(name)}" if isinstance(name, tuple) else repr(name)
+
+
+class Ends:
+    """The addresses of a socket's two ends, for a class that knows their names."""
+
+    __slots__ = ()
+
+    def _local_name(self) -> Any:
+        raise NotImplementedError
+
+    def _remote_name(self) -> Any:
+        raise NotImplementedError
+
+    @property
+    def local_address(self) -> str | None:
+        """The IP address of this side; `None` on a unix socket. Readable after close (D12)."""
+        return host(self._local_name())
+
+    @property
+    def local_port(self) -> int | None:
+        """The port of this side; `None` on a unix socket."""
+        return port(self._local_name())
+
+    @property
+    def local_family(self) -> str | None:
+        """`"IPv4"` or `"IPv6"`; `None` on a unix socket."""
+        return family(self._local_name())
+
+    @property
+    def remote_address(self) -> str | None:
+        """The peer's IP address; `None` on a unix socket. Readable after close (D12)."""
+        return host(self._remote_name())
+
+    @property
+    def remote_port(self) -> int | None:
+        """The peer's port; `None` on a unix socket."""
+        return port(self._remote_name())
+
+    @property
+    def remote_family(self) -> str | None:
+        """`"IPv4"` or `"IPv6"`; `None` on a unix socket."""
+        return family(self._remote_name())

@@ -34,7 +34,6 @@ Longer than other files because all of this shares one state; the heap of timers
 `timers`.
 """
 
-import mmap
 import os
 import select
 import threading
@@ -49,12 +48,11 @@ from sockharness.engine.kernel import Kernel
 from sockharness.engine.timers import Callback, Timer, Timers
 from sockharness.errors import ClosedError, UsageError
 
-RECEIVE_BUFFER_SIZE = 512 * 1024  # the largest chunk that one `data` call gets (TCP-088)
 _EVENTS_PER_POLL = 256
 
 
-class Handle(Protocol):
-    """What a reactor closes when it is closed itself."""
+class Abandoned(Protocol):
+    """What a reactor abandons when it is closed."""
 
     def abandon(self) -> None:
         """Release the descriptor and call no handler."""
@@ -72,7 +70,6 @@ class Reactor:
     __slots__ = (
         "__weakref__",
         "_awake",
-        "_buffer",
         "_failures",
         "_fresh",
         "_generation",
@@ -104,7 +101,7 @@ class Reactor:
         self._poller: select.epoll | None = self.kernel.poller()
         self._sources: dict[int, Callable[[int], object]] = {}
         self._fresh: set[int] = set()
-        self._handles: set[Handle] = set()
+        self._handles: set[Abandoned] = set()
         self._timers = Timers()
         self._posted: deque[tuple[Callback, Any]] = deque()
         self._failures: list[Failure] = []
@@ -116,7 +113,6 @@ class Reactor:
         self._woken = False
         self._wakeup = -1
         self._wakeup_lock = threading.Lock()
-        self._buffer: mmap.mmap | None = None
         self._thread = threading.get_ident()
         _forks.register()
         self._generation = _forks.count
@@ -135,7 +131,7 @@ class Reactor:
         self.close()
 
     def __del__(self) -> None:
-        # epoll and mmap objects close themselves; the eventfd is a bare number.
+        # An epoll object closes itself; the eventfd is a bare number.
         if getattr(self, "_wakeup", -1) >= 0 and self._generation == _forks.count:
             os.close(self._wakeup)
 
@@ -160,7 +156,6 @@ class Reactor:
     def adopt_thread(self) -> None:
         """Let the calling thread own this reactor; nothing else may be using it."""
         self._thread = threading.get_ident()
-        self._buffer = None  # it is the thread's
 
     def make_current(self) -> None:
         """Let this be what `Reactor.current()` returns in the calling thread, which owns it now."""
@@ -390,23 +385,11 @@ class Reactor:
 
     # For the handles
 
-    @property
-    def receive_buffer(self) -> mmap.mmap:
-        """The one buffer that all sockets of a thread receive into; handlers get copies.
-
-        Anonymous memory: unlike a bytearray it costs nothing until the kernel fills a page.
-        """
-        if self._buffer is None:
-            self._buffer = getattr(_current, "buffer", None)
-        if self._buffer is None:
-            self._buffer = _current.buffer = mmap.mmap(-1, RECEIVE_BUFFER_SIZE)
-        return self._buffer
-
-    def add(self, handle: Handle) -> None:
+    def add(self, handle: Abandoned) -> None:
         """Abandon this handle when the reactor is closed."""
         self._handles.add(handle)
 
-    def discard(self, handle: Handle) -> None:
+    def discard(self, handle: Abandoned) -> None:
         """Forget a handle that was closed."""
         self._handles.discard(handle)
 

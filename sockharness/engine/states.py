@@ -11,21 +11,32 @@ was received before it closes with that error (D5). NEW is what `connect_error` 
 """
 
 import enum
-from typing import NamedTuple
 
 
 class State(enum.Enum):
-    """What the engine knows of a socket."""
+    """What the engine knows of a socket, and what may happen in each state.
 
-    NEW = "not connected"
-    OPEN = "open"
-    PEER_ENDED = "half open"
-    SHUT = "shut down"
-    BOTH_ENDED = "ended both ways"
-    ENDING = "ending"
-    FINISHING = "ending, peer ended"
-    BROKEN = "broken"
-    CLOSED = "closed"
+    Attributes:
+        text: for people.
+        writes: the user may write.
+        reads: data may arrive.
+    """
+
+    NEW = "not connected", False, False
+    OPEN = "open", True, True
+    PEER_ENDED = "half open", True, False
+    SHUT = "shut down", False, True
+    BOTH_ENDED = "ended both ways", False, False
+    ENDING = "ending", False, True
+    FINISHING = "ending, peer ended", False, False
+    BROKEN = "broken", False, True
+    CLOSED = "closed", False, False
+
+    # Attributes, because a table keyed by members would call their `__hash__` in every event.
+    def __init__(self, text: str, writes: bool, reads: bool) -> None:  # noqa: FBT001 - a row
+        self.text = text
+        self.writes = writes
+        self.reads = reads
 
 
 class ReadyState(enum.IntEnum):
@@ -43,25 +54,6 @@ class Happening(enum.Enum):
     END_LATER = enum.auto()
     BREAK = enum.auto()
 
-
-class Rights(NamedTuple):
-    """What is allowed in a state."""
-
-    write: bool  # by the user
-    read: bool  # data may arrive
-
-
-RIGHTS = {
-    State.NEW: Rights(write=False, read=False),
-    State.OPEN: Rights(write=True, read=True),
-    State.PEER_ENDED: Rights(write=True, read=False),
-    State.SHUT: Rights(write=False, read=True),
-    State.BOTH_ENDED: Rights(write=False, read=False),
-    State.ENDING: Rights(write=False, read=True),
-    State.FINISHING: Rights(write=False, read=False),
-    State.BROKEN: Rights(write=False, read=True),
-    State.CLOSED: Rights(write=False, read=False),
-}
 
 NEXT = {
     (State.OPEN, Happening.PEER_FIN): State.PEER_ENDED,

@@ -13,8 +13,8 @@ short write arms interest in writability; then comes one `drain` (TCP-073, D9). 
 keeps a rest, and sends it before it closes (D1). A send that fails hard returns -1; what was
 received before is delivered first, then comes `close(socket, error)` (D5).
 
-**Reading.** One `recv` per chunk, at most 512 KiB (TCP-088), again while chunks come back full, at
-most `_READS_PER_EVENT` times, so that a fast peer does not starve the others. Once the kernel says
+**Reading.** One `recv` per chunk, again while chunks come back full, at most `_READS_PER_EVENT`
+times, so that a fast peer does not starve the others. Once the kernel says
 that the peer has finished, reading goes on to the end, so that `data`, `end` and `close` come in
 one turn (TCP-099). The automatic close after `end` waits for an `async def end`.
 
@@ -35,10 +35,11 @@ from typing import TYPE_CHECKING, Any
 
 from sockharness.engine import names, options, sockopts
 from sockharness.engine.chunk import Data, chunk_of
+from sockharness.engine.handle import Handle
 from sockharness.engine.handlers import HandlerGroup
 from sockharness.engine.hosts import Call
-from sockharness.engine.reactor import RECEIVE_BUFFER_SIZE, Reactor
-from sockharness.engine.states import NEXT, RIGHTS, Happening, ReadyState, State
+from sockharness.engine.reactor import Reactor
+from sockharness.engine.states import NEXT, Happening, ReadyState, State
 from sockharness.engine.timers import Timer
 from sockharness.errors import os_error, with_code
 
@@ -46,11 +47,12 @@ if TYPE_CHECKING:
     from sockharness.engine.listener import Listener
 
 _READS_PER_EVENT = 8
-_BULK = 64 * 1024  # from here on copying out of the shared buffer costs more than allocating;
-_BULK_CHUNK = 256 * 1024  # so then the kernel copies into a new chunk of this size, soon cut short
+_CHUNK = 64 * 1024  # what is asked for ordinarily; the rest of such an allocation costs nothing,
+_BULK_CHUNK = 256 * 1024  # that of a larger one a system call or two, which pays once it is filled
 _BACK_PRESSURE = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # D5
 _READABLE = EPOLLIN | EPOLLRDHUP
 _GONE = EPOLLERR | EPOLLHUP
+_START = 0  # the default of `offset`; told from what is merely equal to it, such as False
 
 
 # Looked up in every event: a global costs less than an attribute of an enum.
@@ -59,7 +61,7 @@ _BROKEN = State.BROKEN
 _CLOSED = State.CLOSED
 
 
-class Socket:
+class Socket(Handle, names.Ends):
     """A connection; made by `listen` and `connect`, never directly.
 
     All methods belong to the reactor's thread. On a closed socket nothing raises and nothing
@@ -70,10 +72,9 @@ class Socket:
     """
 
     __slots__ = (
-        "__weakref__",
         "_armed",
-        "_bulk",
         "_bytes_written",
+        "_chunk_size",
         "_end_call",
         "_error",
         "_fd",
@@ -82,10 +83,7 @@ class Socket:
         "_leftover",
         "_local",
         "_paused",
-        "_reactor",
-        "_referenced",
         "_remote",
-        "_sock",
         "_state",
         "_timer",
         "data",
@@ -93,21 +91,19 @@ class Socket:
 
     def __init__(self, reactor: Reactor, group: HandlerGroup, data: Any) -> None:
         """Make a socket that was never connected: what `connect_error` gets (TCP-137)."""
+        super().__init__(reactor)
         self.data = data
-        self._reactor = reactor
         self._group = group
         self._state = State.NEW
-        self._sock: _socket.socket | None = None
         self._fd = -1
         self._half_open = False
         self._paused = False
         self._armed = False  # waiting for writability
-        self._bulk = False  # the last chunk was a big one
+        self._chunk_size = _CHUNK
         self._leftover: memoryview | None = None  # of end(data), still to be sent
         self._error: OSError | None = None  # why it is BROKEN
         self._end_call: Call | None = None  # an `async def end` that has not ended yet
         self._timer: Timer | None = None
-        self._referenced = False
         self._local: Any = None
         self._remote: Any = None
         self._bytes_written = 0
@@ -137,19 +133,16 @@ class Socket:
         self._state = _OPEN
         fd = sock.fileno()
         reactor.register(fd, self._interest(), self._on_event)
-        self._sock = sock
         self._fd = fd
         self._remote = remote
-        self._referenced = True
-        reactor.ref()
-        reactor.add(self)
+        self._hold(sock)
         group.connections[self] = None
         self._call_open()
         return self
 
     def __repr__(self) -> str:
         return (
-            f"<Socket {self._state.value}{' paused' if self._paused else ''}"
+            f"<Socket {self._state.text}{' paused' if self._paused else ''}"
             f" local={names.shown(self._local_name())} remote={names.shown(self._remote)}"
             f" bytes_written={self._bytes_written}>"
         )
@@ -162,7 +155,7 @@ class Socket:
 
     # Sending
 
-    def write(self, data: Data, offset: int = 0, length: int | None = None) -> int:
+    def write(self, data: Data, offset: int = _START, length: int | None = None) -> int:
         """Send what the kernel takes now; return the number of bytes, 0 to all of them, or -1.
 
         Less than all arms one `drain`, which comes when the socket is writable again; the rest is
@@ -175,16 +168,20 @@ class Socket:
         """
         if self._reactor.debug:
             self._reactor.check()
-        state = self._state
-        if state is _CLOSED:
+        sock = self._sock
+        if sock is None:
             return -1
-        if length is not None or offset or type(offset) is not int or type(data) is not bytes:
+        if offset is not _START or length is not None or type(data) is not bytes:
             data = chunk_of(data, offset, length)
-        if state is not _OPEN and not RIGHTS[state].write:
+        if not self._state.writes:
             return -1
         if not data:
             return 0
-        taken = self._send(data)
+        try:  # `_send` written out: this is the hot path
+            taken = sock.send(data)
+            self._bytes_written += taken
+        except OSError as error:
+            taken = self._after_failed_send(error, data)
         if 0 <= taken < len(data) and not self._armed:
             self._armed = True
             self._update()
@@ -208,7 +205,7 @@ class Socket:
         if not chunk:
             self._close(None)
             return 0
-        if not RIGHTS[self._state].write:
+        if not self._state.writes:
             return -1
         taken = self._send(chunk)
         if taken < 0:
@@ -230,7 +227,7 @@ class Socket:
         `shutdown(True)` this socket gets `end` in a later turn (TCP-033).
         """
         self._reactor.check()
-        if self._sock is None or not (read or RIGHTS[self._state].write):
+        if self._sock is None or not (read or self._state.writes):
             return
         if not read:
             self._armed = False
@@ -297,18 +294,6 @@ class Socket:
             self._timer = self._reactor.call_later(delay, self._on_timeout)
             self._timer.unref()
 
-    def ref(self) -> None:
-        """Keep `run()` from returning while this is open, as a new socket does (TCP-168)."""
-        if self._sock is not None and not self._referenced:
-            self._referenced = True
-            self._reactor.ref()
-
-    def unref(self) -> None:
-        """Let `run()` return though this is open."""
-        if self._referenced:
-            self._referenced = False
-            self._reactor.unref()
-
     def reload(self, socket: object) -> None:
         """Replace all handlers: of an accepted socket those of its whole listener (TCP-170..176).
 
@@ -349,36 +334,6 @@ class Socket:
         """How many bytes the kernel has accepted."""
         return self._bytes_written
 
-    @property
-    def local_address(self) -> str | None:
-        """The IP address of this side; `None` on a unix socket. Readable after close (D12)."""
-        return names.host(self._local_name())
-
-    @property
-    def local_port(self) -> int | None:
-        """The port of this side; `None` on a unix socket."""
-        return names.port(self._local_name())
-
-    @property
-    def local_family(self) -> str | None:
-        """`"IPv4"` or `"IPv6"`; `None` on a unix socket."""
-        return names.family(self._local_name())
-
-    @property
-    def remote_address(self) -> str | None:
-        """The peer's IP address; `None` on a unix socket. Readable after close (D12)."""
-        return names.host(self._remote)
-
-    @property
-    def remote_port(self) -> int | None:
-        """The peer's port; `None` on a unix socket."""
-        return names.port(self._remote)
-
-    @property
-    def remote_family(self) -> str | None:
-        """`"IPv4"` or `"IPv6"`; `None` on a unix socket."""
-        return names.family(self._remote)
-
     def fileno(self) -> int:
         """Return the descriptor, -1 when closed; it stays the engine's."""
         return self._fd
@@ -386,6 +341,13 @@ class Socket:
     # What the reactor calls
 
     def _on_event(self, mask: int) -> None:
+        if mask == EPOLLIN and not self._paused and self._state.reads:
+            if self._receive() >= _CHUNK:
+                self._read(to_the_end=False)
+        else:
+            self._on_other_event(mask)
+
+    def _on_other_event(self, mask: int) -> None:
         gone = mask & _GONE
         if self._armed and (mask & EPOLLOUT or gone):
             if self._leftover is not None:
@@ -396,7 +358,7 @@ class Socket:
                 return
         if not mask & (_READABLE | _GONE):
             return
-        if not self._paused and (self._state is _OPEN or RIGHTS[self._state].read):
+        if not self._paused and self._state.reads:
             self._read(to_the_end=bool(mask & (EPOLLRDHUP | _GONE)))
         elif gone:
             self._on_gone(mask)
@@ -421,41 +383,44 @@ class Socket:
             self._close(self._error)
         elif number:
             self._close(os_error(number))
-        elif mask & EPOLLHUP and not RIGHTS[self._state].read and self._end_call is None:
+        elif mask & EPOLLHUP and not self._state.reads and self._end_call is None:
             self._close(None)
 
-    def _read(self, *, to_the_end: bool) -> None:  # noqa: C901 - the hot path, written out
-        sock = self._sock
-        if sock is None:
-            return
-        buffer = self._reactor.receive_buffer
+    def _read(self, *, to_the_end: bool) -> None:
         for _ in range(_READS_PER_EVENT):
-            try:
-                if self._bulk:
-                    chunk, full = sock.recv(_BULK_CHUNK), _BULK_CHUNK
-                    count = len(chunk)
-                else:
-                    count, full = sock.recv_into(buffer), RECEIVE_BUFFER_SIZE
-                    chunk = buffer[:count]
-            except OSError as error:
-                self._on_receive_error(error)
+            if self._paused or not self._state.reads:
                 return
-            self._bulk = count >= _BULK
-            if count == 0:
-                self._on_peer_end()
-                return
-            data = self._group.handlers.data
-            if data is not None:
-                try:
-                    data(self, chunk)
-                except BaseException as error:  # noqa: BLE001 - reported; `call` written out
-                    self._group.failed(error, self)
-                if self._paused or (self._state is not _OPEN and not RIGHTS[self._state].read):
-                    return
-            if count < full and not to_the_end:
+            size = self._chunk_size
+            count = self._receive()
+            if not count or (count < size and not to_the_end):
                 return
         if self._state is _BROKEN:
             self._reactor.call_soon(self._finish_broken)
+
+    def _receive(self) -> int:
+        """Read one chunk and deliver it; return its length, 0 when there was none."""
+        sock = self._sock
+        if sock is None:
+            return 0
+        size = self._chunk_size
+        try:
+            chunk = sock.recv(size)
+        except OSError as error:
+            self._on_receive_error(error)
+            return 0
+        if not chunk:
+            self._on_peer_end()
+            return 0
+        data = self._group.handlers.data
+        if data is not None:
+            try:
+                data(self, chunk)
+            except BaseException as error:  # noqa: BLE001 - reported; `call` written out
+                self._group.failed(error, self)
+        count = len(chunk)
+        if count == size or size != _CHUNK:
+            self._chunk_size = _BULK_CHUNK if count >= _CHUNK else _CHUNK
+        return count
 
     def _on_receive_error(self, error: OSError) -> None:
         if error.errno in _BACK_PRESSURE or error.errno == errno.EINTR:
@@ -505,12 +470,17 @@ class Socket:
             except InterruptedError:
                 continue
             except OSError as error:
-                if error.errno in _BACK_PRESSURE:
-                    return 0
-                self._break(error)
-                return -1
+                return self._after_failed_send(error, data)
             self._bytes_written += taken
             return taken
+
+    def _after_failed_send(self, error: OSError, data: bytes | bytearray | memoryview) -> int:
+        if isinstance(error, InterruptedError):
+            return self._send(data)
+        if error.errno in _BACK_PRESSURE:
+            return 0
+        self._break(error)
+        return -1
 
     def _send_leftover(self) -> None:
         leftover = self._leftover
@@ -557,15 +527,13 @@ class Socket:
             return
         self._local_name()
         self._reactor.unregister(self._fd)
-        self._sock = None
         self._fd = -1
         self._leftover = None
         self._armed = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.unref()
-        self._reactor.discard(self)
+        self._let_go()
         self._group.connections.pop(self, None)
         sock.close()
 
@@ -581,7 +549,7 @@ class Socket:
                 self._close(None)
 
     def _interest(self) -> int:
-        mask = _READABLE if RIGHTS[self._state].read and not self._paused else EPOLLET
+        mask = _READABLE if self._state.reads and not self._paused else EPOLLET
         return mask | EPOLLOUT if self._armed else mask
 
     def _update(self) -> None:
@@ -592,6 +560,9 @@ class Socket:
         if self._local is None and self._sock is not None:
             self._local = self._sock.getsockname()
         return self._local
+
+    def _remote_name(self) -> Any:
+        return self._remote
 
 
 def _without_traceback(error: OSError) -> OSError:

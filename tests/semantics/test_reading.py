@@ -1,7 +1,6 @@
 """Chunks, and whose turn it is (TCP-088..100)."""
 
 import gc
-import mmap
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -35,9 +34,8 @@ def test_what_is_written_before_the_reader_runs_comes_in_one_chunk(talk: MakeTal
 def test_full_chunks_are_read_in_a_row_but_not_for_ever(
     talk: MakeTalk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sockharness.engine.stream.RECEIVE_BUFFER_SIZE", 1000)
-    buffer = mmap.mmap(-1, 1000)
-    monkeypatch.setattr("sockharness.engine.reactor._current.buffer", buffer, raising=False)
+    monkeypatch.setattr("sockharness.engine.stream._CHUNK", 1000)
+    monkeypatch.setattr("sockharness.engine.stream._BULK_CHUNK", 1000)
     conversation = talk(listen_options={"pause_on_connect": True})
     clients = [conversation.client, *(conversation.connect().result(5) for _ in range(2))]
     conversation.until(lambda: len(conversation.accepted) == 3)
@@ -53,9 +51,9 @@ def test_full_chunks_are_read_in_a_row_but_not_for_ever(
 
     conversation.until(lambda: order)
 
-    assert order == [0] * 8 + [1, 2]
+    assert order == [0] * 9 + [1, 2]
     conversation.settle()
-    assert order == [0] * 8 + [1, 2] + [0] * 12
+    assert order == [0] * 9 + [1, 2] + [0] * 11
 
 
 @pytest.mark.shows("TCP-100")

@@ -1,0 +1,48 @@
+"""What a reactor owns: a listener or a socket, as far as both are alike.
+
+An open handle keeps `run()` from returning unless it is unreferenced (TCP-166..169), and a reactor
+that is closed abandons the handles it still has.
+"""
+
+import socket as _socket
+
+from sockharness.engine.reactor import Reactor
+
+
+class Handle:
+    """A descriptor at a reactor; `_sock` is `None` while there is none."""
+
+    __slots__ = ("__weakref__", "_reactor", "_referenced", "_sock")
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self._referenced = False
+        self._sock: _socket.socket | None = None
+
+    def ref(self) -> None:
+        """Keep `run()` from returning while this is open, as it does from the start (TCP-168)."""
+        if self._sock is not None and not self._referenced:
+            self._referenced = True
+            self._reactor.ref()
+
+    def unref(self) -> None:
+        """Let `run()` return though this is open; a listener's connections count for themselves."""
+        if self._referenced:
+            self._referenced = False
+            self._reactor.unref()
+
+    def abandon(self) -> None:
+        """Release the descriptor and call no handler, as when a process ends."""
+        raise NotImplementedError
+
+    def _hold(self, sock: _socket.socket) -> None:
+        """Own this registered descriptor from now on."""
+        self._sock = sock
+        self._reactor.add(self)
+        self.ref()
+
+    def _let_go(self) -> None:
+        """Be closed: what `_hold` did is undone, and the descriptor is the caller's to close."""
+        self._sock = None
+        self.unref()
+        self._reactor.discard(self)

@@ -20,8 +20,8 @@ one turn (TCP-099). The automatic close after `end` waits for an `async def end`
 
 **Interest.** epoll reports EPOLLERR and EPOLLHUP whether asked or not, as long as they hold. When
 nothing is to be read (paused, or the peer has ended), that would be a busy loop; so then the
-registration is edge-triggered and tells of them once. While paused a reset is seen at once, a
-FIN is not (TCP-180, TCP-181).
+registration is edge-triggered and tells of them once. While paused a reset is seen at once, and
+what was received before it is delivered, as in Bun; a FIN is not seen (TCP-180, TCP-181).
 
 Longer than other files because the surface of a socket is wide; what can be said without its
 state is elsewhere: `states`, `chunk`, `names`, `sockopts`.
@@ -342,7 +342,7 @@ class Socket(Handle, names.Ends):
 
     def _on_event(self, mask: int) -> None:
         if mask == EPOLLIN and not self._paused and self._state.reads:
-            if self._receive() >= _CHUNK:
+            if self._receive() >= _CHUNK and not self._paused and self._state.reads:
                 self._read(to_the_end=False)
         else:
             self._on_other_event(mask)
@@ -356,9 +356,9 @@ class Socket(Handle, names.Ends):
                 self._on_drain()
             if self._state is _CLOSED:
                 return
-        if not mask & (_READABLE | _GONE):
-            return
-        if not self._paused and self._state.reads:
+        if mask & EPOLLERR and self._state.reads:
+            self._read_last()
+        elif not self._paused and self._state.reads and mask & (_READABLE | _GONE):
             self._read(to_the_end=bool(mask & (EPOLLRDHUP | _GONE)))
         elif gone:
             self._on_gone(mask)
@@ -388,14 +388,19 @@ class Socket(Handle, names.Ends):
 
     def _read(self, *, to_the_end: bool) -> None:
         for _ in range(_READS_PER_EVENT):
-            if self._paused or not self._state.reads:
-                return
             size = self._chunk_size
             count = self._receive()
-            if not count or (count < size and not to_the_end):
+            if not count or self._paused or not self._state.reads:
                 return
-        if self._state is _BROKEN:
-            self._reactor.call_soon(self._finish_broken)
+            if count < size and not to_the_end:
+                return
+
+    def _read_last(self) -> None:
+        """Deliver what was received before a failure, paused or not (TCP-181)."""
+        for _ in range(_READS_PER_EVENT):
+            if not self._state.reads or not self._receive():
+                return
+        self._reactor.call_soon(self._read_last)
 
     def _receive(self) -> int:
         """Read one chunk and deliver it; return its length, 0 when there was none."""
@@ -498,15 +503,7 @@ class Socket(Handle, names.Ends):
         self._armed = False
         self._advance(Happening.BREAK)
         self._update()
-        self._reactor.call_soon(self._finish_broken)
-
-    def _finish_broken(self) -> None:
-        if self._state is not _BROKEN:
-            return
-        if self._paused:  # as for a reset while paused (TCP-181)
-            self._close(self._error)
-        else:
-            self._read(to_the_end=True)
+        self._reactor.call_soon(self._read_last)
 
     def _advance(self, happening: Happening) -> None:
         self._state = NEXT[self._state, happening]

@@ -181,7 +181,8 @@ def test_terminate_drops_the_rest_of_a_big_end(tcp: MakeTalk) -> None:
     conversation.client.terminate()
 
     conversation.until_seen("s", "close")
-    assert conversation.log.of("s") == "s.open s.close(ECONNRESET)"
+    assert len(conversation.log.received("s")) < HUGE
+    assert conversation.log.of("s").endswith("s.close(ECONNRESET)")
 
 
 @pytest.mark.shows("D1", "D5")

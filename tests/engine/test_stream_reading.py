@@ -181,6 +181,33 @@ def test_a_reset_is_seen_while_paused(tcp: MakeTalk) -> None:
     assert conversation.trace() == "c.close(None) s.close(ECONNRESET)"
 
 
+@pytest.mark.shows("TCP-181", "TCP-053")
+def test_what_came_before_a_reset_is_delivered_though_paused(tcp: MakeTalk) -> None:
+    """As in Bun: a reset ends the connection at once, and no bytes are lost."""
+    conversation = tcp()
+    conversation.server.pause()
+    conversation.log.clear()
+
+    conversation.client.write("before")
+    conversation.client.terminate()
+
+    assert conversation.trace() == "c.close(None) s.data(before) s.close(ECONNRESET)"
+
+
+@pytest.mark.shows("TCP-180", "TCP-181")
+def test_a_reset_after_an_unseen_end_is_told_as_that_end(tcp: MakeTalk) -> None:
+    """As in Bun: the FIN was first."""
+    conversation = tcp()
+    conversation.client.pause()
+    conversation.server.end()
+    conversation.log.clear()
+
+    assert conversation.client.write("x") == 1
+
+    conversation.settle()
+    assert conversation.log.of("c") == "c.end c.close(None)"
+
+
 @pytest.mark.shows("TCP-182")
 def test_end_works_while_paused(talk: MakeTalk) -> None:
     """TCP-182."""

@@ -1,0 +1,17 @@
+"""The engine's example of the README runs as printed there, as a program of its own."""
+
+import re
+from pathlib import Path
+
+from tests.helpers.programs import run_program
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_readme_s_server_and_client_print_what_the_readme_says() -> None:
+    section = README.read_text().partition("## The engine alone\n")[2].partition("\n## ")[0]
+    program, printed = re.findall(r"^```(?:python|text)\n(.*?)^```", section, re.M | re.S)
+
+    done = run_program(program)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, printed, "")

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: specs test check format lint types layers fix bench clean
+.PHONY: specs test check format lint types layers fix bench figures clean
 
 specs: .venv/ready
 	$(BIN)/pytest --sockspec specs/ $(ARGS)
@@ -29,8 +29,15 @@ fix: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Measures and prints, e.g. make bench ARGS="engine --rounds 3"; the results stay as JSON.
 bench: .venv/ready
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks run --json build/benchmarks.json $(ARGS)
+
+# Measures, and puts what came out into the documentation.
+figures: .venv/ready
+	$(BIN)/python -m benchmarks run --json docs/benchmarks.json $(ARGS)
+	$(BIN)/python -m benchmarks plot docs/benchmarks.json docs/benchmarks.svg
+	$(BIN)/python -m benchmarks table docs/benchmarks.json docs/benchmarks.md
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

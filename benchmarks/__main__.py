@@ -1,46 +1,104 @@
-"""Run the measurements: `python -m benchmarks`, `--help` for the choice."""
+"""Measure, and show what was measured.
+
+`run` measures and prints tables; with `--json` it also writes all rounds' values, from which `plot`
+draws the scaling and `table` fills in the figures of a page.
+"""
 
 import argparse
 import json
+import os
+import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import engine, fixtures, specs
+from benchmarks import engine, fixtures, plot, report, specs
+from benchmarks.results import Results
 
-CHOICE = ("start", "fixture", "specs", "engine")
+CHOICE = ("start", "fixture", "specs", "engine", "scaling")
 
 
 def main() -> None:
-    """Parse the arguments, measure, print."""
+    """Parse the arguments and do what they say."""
+    arguments = _parser().parse_args()
+    arguments.do(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "what", nargs="*", default=list(CHOICE), help=", ".join(CHOICE) + "; all by default"
-    )
-    parser.add_argument("--count", type=int, default=1000, help="tests in a run (1000)")
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (5)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of load, each time (2)")
-    parser.add_argument("--json", type=Path, help="write the engine's figures there too")
-    arguments = parser.parse_args()
-    for what in arguments.what:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="measure and print tables")
+    run.set_defaults(do=_run)
+    run.add_argument("what", nargs="*", metavar="WHAT", help=f"{', '.join(CHOICE)}; all by default")
+    run.add_argument("--count", type=int, default=1000, help="tests in a run of pytest (1000)")
+    run.add_argument("--rounds", type=int, default=5, help="interleaved rounds (5)")
+    run.add_argument("--seconds", type=float, default=2.0, help="of load, each time (2)")
+    run.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+
+    draw = commands.add_parser("plot", help="draw the scaling from 1 to 10,000 connections")
+    draw.set_defaults(do=_plot)
+    draw.add_argument("results", type=Path, help="what `run --json` wrote")
+    draw.add_argument("svg", type=Path, help="the drawing to write")
+
+    table = commands.add_parser("table", help="put the tables into a page, between its marks")
+    table.set_defaults(do=_table)
+    table.add_argument("results", type=Path, help="what `run --json` wrote")
+    table.add_argument("page", type=Path, help="the Markdown page")
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    wanted = arguments.what or CHOICE
+    if unknown := [what for what in wanted if what not in CHOICE]:
+        raise SystemExit(f"expected some of {', '.join(CHOICE)}, got {', '.join(unknown)}")
+    results: Results = {"about": _about(arguments)}
+    for what in wanted:
         with tempfile.TemporaryDirectory() as name:
-            print("\n".join(_measure(what, Path(name), arguments)), flush=True)
+            results[what] = _measure(what, Path(name), arguments)
+        print(report.text({what: results[what]}), flush=True)
+    if arguments.json is not None:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
-def _measure(what: str, folder: Path, arguments: argparse.Namespace) -> list[str]:
+def _measure(what: str, folder: Path, arguments: argparse.Namespace) -> dict[str, object]:
+    count, rounds, seconds = arguments.count, arguments.rounds, arguments.seconds
     match what:
-        case "specs":
-            return specs.measure(folder, count=arguments.count, rounds=arguments.rounds)
-        case "fixture":
-            return fixtures.measure(folder, count=arguments.count, rounds=arguments.rounds)
         case "start":
-            return fixtures.measure_start(folder, rounds=4 * arguments.rounds)
-        case "engine":
-            lines, data = engine.measure(folder, rounds=arguments.rounds, seconds=arguments.seconds)
-            if arguments.json is not None:
-                arguments.json.write_text(json.dumps(data, indent=1) + "\n")
-            return lines
-        case _:
-            raise SystemExit(f"expected one of {', '.join(CHOICE)}, got {what!r}")
+            return fixtures.measure_start(folder, rounds=4 * rounds)
+        case "fixture":
+            return fixtures.measure(folder, count=count, rounds=rounds)
+        case "specs":
+            return specs.measure(folder, count=count, rounds=rounds)
+    load, servers = engine.build_load(folder), engine.peers()
+    if what == "engine":
+        return engine.measure(load, servers, rounds=rounds, seconds=seconds)
+    return engine.measure_scaling(load, servers, rounds=rounds, seconds=seconds)
+
+
+def _about(arguments: argparse.Namespace) -> dict[str, object]:
+    return {
+        "rounds": arguments.rounds,
+        "seconds": arguments.seconds,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "versions": engine.versions(),
+    }
+
+
+def _plot(arguments: argparse.Namespace) -> None:
+    arguments.svg.write_text(plot.draw(_read(arguments.results)["scaling"]))
+
+
+def _table(arguments: argparse.Namespace) -> None:
+    page = arguments.page.read_text()
+    arguments.page.write_text(report.put_into(page, _read(arguments.results)))
+
+
+def _read(path: Path) -> Results:
+    results: Results = json.loads(path.read_text())
+    return results
 
 
 if __name__ == "__main__":

@@ -1,18 +1,27 @@
 """The engine beside asyncio, uvloop and, where `bun` is on PATH, Bun.
 
-The load is a small C program in a process of its own; server and load have a core each. Rounds are
-interleaved: each server is measured once a round, in changing order, and medians are compared.
-CPU time is what the kernel accounted to the server's process.
+The load is a small C program in a process of its own; server and load have a core each, and how
+busy both were is measured too: a figure says something about the server if the load was not the
+busier one. Rounds are interleaved: each server is measured once a round, in changing order, and
+medians are compared. CPU time is what the kernel accounted to the server's process while the load
+ran, the opening of the connections not included.
+
+**Scaling.** The same echo on 1 to 10,000 connections. If a message costs the same CPU on each of
+them, the cost grows linearly. Client and server need a descriptor for each connection, so the soft
+limit is raised to the hard one, and what that does not allow is left out. All come from 127.0.0.1,
+which has 28,000 ports to connect from.
 """
 
 import os
+import resource
 import shutil
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.measure import progress
@@ -20,20 +29,33 @@ from benchmarks.measure import progress
 HERE = Path(__file__).parent
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
+SCALE = (1, 10, 100, 1000, 10000)
+IDLE = 1000
+SPARE_DESCRIPTORS = 64  # what a process opens beside its connections
+
+# One figure of a server, a value a round: rate (units a second), user and system (CPU µs a unit),
+# busy and load (CPU seconds a second, of the server and of the load).
+Figures = dict[str, list[float]]
 
 
-@dataclass(slots=True)
-class Figures:
-    """What one server did, a value a round."""
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One kind of load, and the unit of its figures."""
 
-    rate: list[float] = field(default_factory=list)
-    user: list[float] = field(default_factory=list)
-    system: list[float] = field(default_factory=list)
+    title: str
+    mode: str
+    connections: int
+    size: int
+    unit: str
+    per: int = 1  # how many of what the load counts (messages, bytes, connections) are a unit
 
-    def median(self, name: str) -> float:
-        """Return the median of a figure."""
-        values: list[float] = getattr(self, name)
-        return statistics.median(values)
+
+LOADS = (
+    Load("echo of 64 bytes on 64 connections", "echo", 64, 64, "message"),
+    Load("one-way bulk, 64 KiB writes", "bulk", 1, 2**16, "MiB", 2**20),
+    Load("connect, echo, close", "churn", 16, 64, "connection"),
+)
+ECHO = LOADS[0]
 
 
 def peers() -> dict[str, list[str]]:
@@ -41,34 +63,33 @@ def peers() -> dict[str, list[str]]:
     python = sys.executable
     servers = {
         "sockharness": [python, "-m", "benchmarks.servers.sockharness_inline"],
+        "sockharness in asyncio": [python, "-m", "benchmarks.servers.sockharness_in_asyncio"],
         "asyncio": [python, "-m", "benchmarks.servers.asyncio_protocol"],
     }
-    try:
-        import uvloop  # noqa: F401
-    except ImportError:
-        print("uvloop is not installed: left out")
-    else:
+    if find_spec("uvloop"):
         servers["uvloop"] = [*servers["asyncio"], "uvloop"]
-    bun = os.environ.get("SOCKHARNESS_BUN") or shutil.which("bun")
-    if bun:
-        servers["bun"] = [bun, "run", str(HERE / "servers" / "bun_echo.ts")]
+    else:
+        print("uvloop is not installed: left out")
+    if bun := _bun():
+        servers["Bun"] = [bun, "run", str(HERE / "servers" / "bun_echo.ts")]
     else:
         print("bun is not on PATH: left out")
     return servers
 
 
-@contextmanager
-def serving(command: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Run a server; gives its process id and port."""
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        yield server.pid, int(server.stdout.readline())
-    finally:
-        server.kill()
-        server.wait()
-        if server.stdout is not None:
-            server.stdout.close()
+def versions() -> dict[str, str]:
+    """Return the versions of those servers that do not come with Python."""
+    found = {}
+    with suppress(PackageNotFoundError):
+        found["uvloop"] = version("uvloop")
+    if bun := _bun():
+        done = subprocess.run([bun, "--version"], capture_output=True, text=True, check=True)
+        found["Bun"] = done.stdout.strip()
+    return found
+
+
+def _bun() -> str | None:
+    return os.environ.get("SOCKHARNESS_BUN") or shutil.which("bun")
 
 
 def build_load(folder: Path) -> str:
@@ -81,36 +102,114 @@ def build_load(folder: Path) -> str:
     return str(program)
 
 
+def measure(
+    program: str, servers: dict[str, list[str]], *, rounds: int, seconds: float
+) -> dict[str, object]:
+    """Return what every server did under every kind of load, and the memory of a connection."""
+    loads: dict[str, object] = {
+        load.mode: compare(program, servers, load, rounds=rounds, seconds=seconds) for load in LOADS
+    }
+    return {**loads, "memory": memory(program, servers)}
+
+
+def measure_scaling(
+    program: str, servers: dict[str, list[str]], *, rounds: int, seconds: float
+) -> dict[str, object]:
+    """Return what every server did with echo on ever more connections."""
+    possible = _raised_descriptor_limit() - SPARE_DESCRIPTORS
+    counts = [count for count in SCALE if count <= possible]
+    if len(counts) < len(SCALE):
+        print(f"the hard limit of descriptors allows {possible} connections: more are left out")
+    return {
+        str(count): compare(
+            program, servers, replace(ECHO, connections=count), rounds=rounds, seconds=seconds
+        )
+        for count in counts
+    }
+
+
 def compare(
-    load: str, mode: str, *, connections: int, size: int, seconds: float, rounds: int
+    program: str, servers: dict[str, list[str]], load: Load, *, rounds: int, seconds: float
 ) -> dict[str, Figures]:
     """Measure every server under one kind of load."""
-    servers = peers()
-    figures = {name: Figures() for name in servers}
-    extra = ["sink"] if mode == "bulk" else []
+    figures: dict[str, Figures] = {name: {} for name in servers}
+    extra = ["sink"] if load.mode == "bulk" else []
     for number in range(rounds):
-        names = list(servers)
-        names = names[number % len(names) :] + names[: number % len(names)]
-        for name in names:
-            progress(f"{mode}: round {number + 1} of {rounds}, {name}")
-            with serving([*servers[name], *extra]) as (pid, port):
-                _one(
-                    figures[name],
-                    [load, mode, str(port), str(connections), str(seconds), str(size)],
-                    pid,
-                )
+        for name in _in_turn(list(servers), number):
+            where = f"{load.mode} on {load.connections}: round {number + 1} of {rounds}, {name}"
+            progress(where)
+            with _serving([*servers[name], *extra]) as (pid, port):
+                for figure, value in _one(program, pid, port, load, seconds).items():
+                    figures[name].setdefault(figure, []).append(value)
     progress("")
     return figures
 
 
-def _one(figures: Figures, command: list[str], pid: int) -> None:
-    before = _cpu(pid)
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    user, system = (after - earlier for after, earlier in zip(_cpu(pid), before, strict=True))
-    amount, seconds = int(done.stdout), float(command[4])
-    figures.rate.append(amount / seconds)
-    figures.user.append(user / amount * 1e6)
-    figures.system.append(system / amount * 1e6)
+def memory(program: str, servers: dict[str, list[str]]) -> dict[str, float]:
+    """Return the resident KiB of each server for an idle accepted connection."""
+    result = {}
+    for name, command in servers.items():
+        with _serving(command) as (pid, port):
+            with _loading(program, port, Load("", "idle", 10, 0, "")):
+                pass  # so that what is made once is made
+            before = _resident(pid)
+            with _loading(program, port, Load("", "idle", IDLE, 0, "")):
+                _wait_until_accepted(pid, IDLE)
+                result[name] = (_resident(pid) - before) / IDLE / 1024
+    return result
+
+
+def _in_turn(names: list[str], number: int) -> list[str]:
+    first = number % len(names)
+    return names[first:] + names[:first]
+
+
+def _one(program: str, pid: int, port: int, load: Load, seconds: float) -> dict[str, float]:
+    with _loading(program, port, load, seconds) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        before = _cpu(pid)
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        user, system = (after - earlier for after, earlier in zip(_cpu(pid), before, strict=True))
+    if not line:
+        raise SystemExit(f"the load failed: {load.title}, {load.connections} connections")
+    counted, lasted, used = map(float, line.split())
+    amount = counted / load.per
+    return {
+        "rate": amount / lasted,
+        "user": user / amount * 1e6,
+        "system": system / amount * 1e6,
+        "busy": (user + system) / lasted,
+        "load": used / lasted,
+    }
+
+
+@contextmanager
+def _serving(command: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Run a server; gives its process id and port."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield server.pid, int(server.stdout.readline())
+        finally:
+            server.kill()
+
+
+@contextmanager
+def _loading(
+    program: str, port: int, load: Load, seconds: float = 0
+) -> "Iterator[subprocess.Popen[str]]":
+    """Run the load; gives the process when its connections are open."""
+    words = [program, load.mode, *map(str, (port, load.connections, seconds, load.size))]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        if process.stdout.readline() != "ready\n":
+            raise SystemExit(f"{' '.join(words)} could not open its connections")
+        yield process
 
 
 def _cpu(pid: int) -> tuple[float, float]:
@@ -119,33 +218,11 @@ def _cpu(pid: int) -> tuple[float, float]:
     return int(fields[11]) / TICKS, int(fields[12]) / TICKS
 
 
-def memory(load: str, *, connections: int) -> dict[str, float]:
-    """Return the resident KiB of each server for an idle accepted connection."""
-    result = {}
-    for name, command in peers().items():
-        with serving(command) as (pid, port):
-            _idle(load, port, 10)
-            before = _resident(pid)
-            with subprocess.Popen(
-                [load, "idle", str(port), str(connections), "0", "0"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            ) as idle:
-                assert idle.stdout is not None
-                idle.stdout.readline()
-                _settled(pid, connections)
-                result[name] = (_resident(pid) - before) / connections / 1024
-    return result
+def _resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
 
 
-def _idle(load: str, port: int, connections: int) -> None:
-    """Open some connections and close them, so that what is made once is made."""
-    command = [load, "idle", str(port), str(connections), "0", "0"]
-    subprocess.run(command, input="", text=True, check=True, capture_output=True)
-
-
-def _settled(pid: int, connections: int) -> None:
+def _wait_until_accepted(pid: int, connections: int) -> None:
     """Wait until the server has accepted all of them, by its descriptors."""
     folder = Path(f"/proc/{pid}/fd")
     for _ in range(1_000_000):
@@ -154,38 +231,8 @@ def _settled(pid: int, connections: int) -> None:
     raise SystemExit("the server did not accept all connections")
 
 
-def _resident(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
-
-
-KINDS = (
-    ("echo of 64 bytes on 64 connections", "echo", 64, 64, "messages/s"),
-    ("one-way bulk, 64 KiB writes", "bulk", 1, 65536, "bytes/s"),
-    ("connect, echo, close", "churn", 16, 64, "connections/s"),
-)
-
-
-def measure(folder: Path, *, rounds: int, seconds: float) -> tuple[list[str], dict[str, object]]:
-    """Return the lines of the result, and the same as data."""
-    load = build_load(folder)
-    lines: list[str] = []
-    data: dict[str, object] = {}
-    for title, mode, connections, size, unit in KINDS:
-        figures = compare(
-            load, mode, connections=connections, size=size, seconds=seconds, rounds=rounds
-        )
-        ours = figures["sockharness"]
-        lines.append(f"{title}, {rounds} rounds of {seconds:g} s")
-        for name, each in figures.items():
-            rate, user, system = each.median("rate"), each.median("user"), each.median("system")
-            ratio, cpu = ours.median("rate") / rate, ours.median("user") / user if user else 0.0
-            lines.append(
-                f"  {name:12} {rate:14,.0f} {unit:14} user {user:7.3f} µs  system {system:7.3f} µs"
-                f"  sockharness is {ratio:.2f} of it, user CPU {cpu:.2f}"
-            )
-            data[f"{mode} {name}"] = {"rate": each.rate, "user": each.user, "system": each.system}
-    sizes = memory(load, connections=1000)
-    lines.append("memory of an idle accepted connection, 1000 of them")
-    lines += [f"  {name:12} {size:6.2f} KiB" for name, size in sizes.items()]
-    data["memory"] = sizes
-    return lines, data
+def _raised_descriptor_limit() -> int:
+    """Raise the soft limit of descriptors, which the children inherit, to the hard one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard

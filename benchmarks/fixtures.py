@@ -14,12 +14,12 @@ FIXTURE = "def test_{number}(tcp_server): pass\n"
 EXPECTS = "def test_{number}(tcp_server): tcp_server.when(b'x').reply(b'y')\n"
 
 
-def measure(folder: Path, *, count: int, rounds: int) -> list[str]:
-    """Return the lines of the result."""
+def measure(folder: Path, *, count: int, rounds: int) -> dict[str, object]:
+    """Return the seconds of runs of so many tests: empty, with the fixture, with a rule too."""
     empty = _file(folder, "test_empty.py", EMPTY, count, first=ONCE)
     fixture = _file(folder, "test_fixture.py", FIXTURE, count, first=ONCE)
     expects = _file(folder, "test_expects.py", EXPECTS, count, first=ONCE)
-    times = interleaved(
+    seconds = interleaved(
         {
             "empty": pytest_command(empty),
             "fixture": pytest_command(fixture),
@@ -27,25 +27,20 @@ def measure(folder: Path, *, count: int, rounds: int) -> list[str]:
         },
         rounds=rounds,
     )
-    base = times["empty"].median
-    lines = [f"tcp_server: {count} tests, {rounds} rounds"]
-    for name in ("fixture", "with a rule"):
-        lines.append(f"  {name:22} {(times[name].median - base) / count * 1000:5.2f} ms a test")
-    return lines
+    return {"tests": count, "seconds": seconds}
 
 
-def measure_start(folder: Path, *, rounds: int) -> list[str]:
-    """Return what the plugin adds to the start of a pytest that does not use it."""
+def measure_start(folder: Path, *, rounds: int) -> dict[str, object]:
+    """Return the seconds of a pytest that does not use the plugin, with and without it."""
     plain = _file(folder, "test_plain.py", EMPTY, 1)
-    times = interleaved(
+    seconds = interleaved(
         {
             "bare": pytest_command(plain, plugin=False),
             "with the plugin": pytest_command(plain),
         },
         rounds=rounds,
     )
-    added = (times["with the plugin"].median - times["bare"].median) * 1000
-    return [f"start of pytest, {rounds} rounds", f"  the plugin, unused     {added:5.1f} ms"]
+    return {"seconds": seconds}
 
 
 def _file(folder: Path, name: str, text: str, count: int, *, first: str = "") -> str:

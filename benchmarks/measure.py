@@ -1,29 +1,14 @@
 """Times whole commands in turn, so that a drift of the machine's speed hits all of them alike."""
 
 import os
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
-    """The wall-clock seconds of one command's runs."""
-
-    name: str
-    seconds: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        """The median of the runs."""
-        return statistics.median(self.seconds)
-
-
-def interleaved(commands: Mapping[str, Sequence[str]], *, rounds: int) -> dict[str, Times]:
-    """Run each command once a round, after one round that does not count."""
+def interleaved(commands: Mapping[str, Sequence[str]], *, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of each command, run once a round after one that does not count."""
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for round_number in range(rounds + 1):
         progress(f"round {round_number} of {rounds}")
@@ -32,7 +17,7 @@ def interleaved(commands: Mapping[str, Sequence[str]], *, rounds: int) -> dict[s
             if round_number:
                 seconds[name].append(lasted)
     progress("")
-    return {name: Times(name, tuple(runs)) for name, runs in seconds.items()}
+    return seconds
 
 
 def pytest_command(*args: str, plugin: bool = True) -> list[str]:

@@ -47,8 +47,8 @@ def test_echo_{number}():
 """
 
 
-def measure(folder: Path, *, count: int, rounds: int) -> list[str]:
-    """Return the lines of the result."""
+def measure(folder: Path, *, count: int, rounds: int) -> dict[str, object]:
+    """Return the seconds of each of the four runs."""
     specs, files, one = folder / "specs", folder / "files", folder / "test_one.py"
     specs.mkdir()
     files.mkdir()
@@ -59,7 +59,7 @@ def measure(folder: Path, *, count: int, rounds: int) -> list[str]:
     whole = folder / "echo.yaml"
     whole.write_text(CASES.replace("{cases}", cases))
     one.write_text(HEAD + "".join(TEST.format(number=number) for number in range(count)))
-    times = interleaved(
+    seconds = interleaved(
         {
             "specs, a file each": pytest_command("--sockspec", str(specs)),
             "asyncio, a file each": pytest_command(str(files), plugin=False),
@@ -68,11 +68,4 @@ def measure(folder: Path, *, count: int, rounds: int) -> list[str]:
         },
         rounds=rounds,
     )
-    lines = [f"{count} echo specs and {count} asyncio tests, whole pytest runs, {rounds} rounds"]
-    for name, runs in times.items():
-        each = runs.median / count * 1000
-        lines.append(f"  {name:22} {runs.median:6.2f} s  {each:5.2f} ms each")
-    for kind in ("a file each", "one file"):
-        ratio = times[f"specs, {kind}"].median / times[f"asyncio, {kind}"].median
-        lines.append(f"  ratio, {kind:14} {ratio:.2f}")
-    return lines
+    return {"tests": count, "seconds": seconds}

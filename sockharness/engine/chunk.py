@@ -20,11 +20,18 @@ def chunk_of(data: object, offset: object, length: object) -> bytes | memoryview
     return view[start : start + count]
 
 
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(options.complain("data", "text without lone surrogates", text)) from None
+
+
 def _view(data: object) -> bytes | memoryview:
     if isinstance(data, bytes):
         return data
     if isinstance(data, str):
-        return data.encode()
+        return _encoded(data)
     try:
         view = memoryview(data)  # type: ignore[arg-type]
     except TypeError:

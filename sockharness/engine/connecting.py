@@ -15,6 +15,7 @@ takes the place of the error for whoever waits (TCP-109), and is D17 if nobody d
 """
 
 import errno
+import os
 import socket as _socket
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -139,8 +140,11 @@ class Connecting:
         Raises:
             OSError, socket.gaierror: why it failed, with `.code`; ECANCELED after `cancel()`.
             TimeoutError: `timeout` seconds passed (no errno); the attempt goes on.
+            TypeError, ValueError: `timeout` is no number of seconds.
             UsageError: inside a handler or in a running asyncio or trio loop, which it would block.
         """
+        if timeout is not None:
+            options.seconds("timeout", timeout)
         if not self._settled:
             self._check_may_wait()
             self._wait(timeout)
@@ -199,6 +203,7 @@ class Connecting:
     def adopt(self, fd: int) -> None:
         """Begin and finish with a connected descriptor; when it fails it is still the caller's."""
         try:
+            blocking = os.get_blocking(fd)
             sock = self._reactor.kernel.adopt(fd)
         except OSError as error:
             self._fail(options.described(error, f"adopt descriptor {fd}"))
@@ -208,7 +213,7 @@ class Connecting:
                 raise os_error(errno.EPROTOTYPE)
             self._open(sock, sock.getpeername())
         except OSError as error:
-            sock.detach()
+            os.set_blocking(sock.detach(), blocking)
             self._fail(options.described(error, f"adopt descriptor {fd}"))
 
     # Looking up
@@ -430,8 +435,9 @@ class Connecting:
 
     def _wait_for_the_other_thread(self, timeout: float | None) -> None:
         settled = threading.Event()
+        longest = threading.TIMEOUT_MAX  # some 292 years; what is beyond raises
         with self._waiting(settled.set):
-            settled.wait(timeout)
+            settled.wait(None if timeout is None else min(timeout, longest))
 
     @contextmanager
     def _waiting(self, wake: Callable[[], object]) -> Iterator[None]:

@@ -8,6 +8,7 @@ from sockharness.engine import options
 from sockharness.engine.connecting import Connecting, Settings
 from sockharness.engine.handlers import Handlers
 from sockharness.engine.reactor import Reactor
+from sockharness.errors import ClosedError
 
 
 def connect(
@@ -54,14 +55,19 @@ def connect(
         TypeError, ValueError: an option cannot be (TCP-120..130).
         UsageError: TLS options; an `async def` handler outside asyncio and trio; inside trio, but
             not inside `attached()`.
+        ClosedError: the reactor is closed.
     """
     options.no_tls("connect", tls)
-    reactor = Reactor.current() if reactor is None else reactor
+    reactor = (
+        Reactor.current() if reactor is None else options.instance("reactor", reactor, Reactor)
+    )
     handlers = Handlers(socket, reactor.host)
     path, adopted = _target(hostname=hostname, port=port, unix=unix, fd=fd)
     options.optional_seconds("handshake_timeout", handshake_timeout)
     by_host = path is None and adopted is None
     reactor.check()
+    if reactor.closed:
+        raise ClosedError("connect: the reactor is closed")
     settings = Settings(
         host=hostname if by_host else None,
         port=(port or 0) if by_host else 0,

@@ -21,12 +21,14 @@ class Handle:
 
     def ref(self) -> None:
         """Keep `run()` from returning while this is open, as it does from the start (TCP-168)."""
+        self._reactor.check()
         if self._sock is not None and not self._referenced:
             self._referenced = True
             self._reactor.ref()
 
     def unref(self) -> None:
         """Let `run()` return though this is open; a listener's connections count for themselves."""
+        self._reactor.check()
         if self._referenced:
             self._referenced = False
             self._reactor.unref()

@@ -17,7 +17,7 @@ import difflib
 import functools
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from sockharness.engine.hosts import Call, Host
@@ -86,7 +86,9 @@ class Handlers:
         for name in HANDLER_NAMES:
             setattr(self, name, _checked(name, given.get(name), host))
         if self.data is None and self.drain is None:
-            raise TypeError("socket: expected at least one of the handlers 'data' and 'drain'")
+            raise TypeError(
+                f"socket: expected at least one of the handlers 'data' and 'drain'{_near(source)}"
+            )
 
     def __repr__(self) -> str:
         names = [name for name in HANDLER_NAMES if getattr(self, name) is not None]
@@ -145,9 +147,23 @@ def _from_mapping(source: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _suggestion(name: object) -> str:
-    bare = str(name).removeprefix("on_").removeprefix("on").lower()
-    close = [bare] if bare in HANDLER_NAMES else difflib.get_close_matches(bare, HANDLER_NAMES, 1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(HANDLER_NAMES)}"
+    close = _closest(str(name), HANDLER_NAMES)
+    return f"; did you mean {close!r}?" if close else f"; known are {', '.join(HANDLER_NAMES)}"
+
+
+def _near(source: object) -> str:
+    """Return a suggestion if an attribute that was not read looks like `data` or `drain`."""
+    for name in dir(source):
+        close = _closest(name, ("data", "drain")) if name not in HANDLER_NAMES else None
+        if close:
+            return f"; did you mean {close!r} by {name!r}?"
+    return ""
+
+
+def _closest(name: str, known: Sequence[str]) -> str | None:
+    bare = name.removeprefix("on_").removeprefix("on").lower()
+    close = [bare] if bare in known else difflib.get_close_matches(bare, known, 1)
+    return close[0] if close else None
 
 
 def _from_object(source: object) -> dict[str, Any]:

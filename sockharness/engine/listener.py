@@ -314,11 +314,14 @@ def listen(
         TypeError, ValueError: an option cannot be (TCP-120..130).
         UsageError: TLS options; an `async def` handler outside asyncio and trio; inside trio, but
             not inside `attached()`.
+        ClosedError: the reactor is closed.
         OSError: with `.code`, such as `"EADDRINUSE"` (TCP-131..135).
         socket.gaierror: the name cannot be looked up; `.code` as `"ENOTFOUND"`.
     """
     options.no_tls("listen", tls)
-    reactor = Reactor.current() if reactor is None else reactor
+    reactor = (
+        Reactor.current() if reactor is None else options.instance("reactor", reactor, Reactor)
+    )
     handlers = Handlers(socket, reactor.host)
     path = options.target("listen", hostname=hostname, port=port, unix=unix)
     for name, value in (("reuse_port", reuse_port), ("ipv6_only", ipv6_only)):
@@ -328,6 +331,8 @@ def listen(
     options.flag("pause_on_connect", pause_on_connect)
     options.optional_seconds("handshake_timeout", handshake_timeout)
     reactor.check()
+    if reactor.closed:
+        raise ClosedError("listen: the reactor is closed")
     binding = Binding(
         reactor.kernel,
         hostname=hostname if path is None else None,

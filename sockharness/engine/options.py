@@ -10,17 +10,29 @@ import math
 import os
 import socket
 from functools import lru_cache
+from typing import TypeVar
 
 from sockharness.errors import UsageError, with_code
 
 # What the engine strips from a path, lower case only (TCP-192).
 _UNIX_PREFIXES = ("unix://", "file://", "sock://")
 UNIX_PATH_LIMIT = 107  # sun_path has 108 bytes, one of them the closing NUL
+_SHOWN = 100  # characters of what was got; a whole payload would bury the complaint
+
+T = TypeVar("T")
 
 
 def complain(option: str, expected: str, got: object) -> str:
     """Return the text of every complaint about an argument."""
-    return f"{option}: expected {expected}, got {got!r}"
+    text = repr(got)
+    return f"{option}: expected {expected}, got {text[:_SHOWN]}{'…' * (len(text) > _SHOWN)}"
+
+
+def instance(option: str, value: object, kind: type[T]) -> T:
+    """Return `value` if it is of a class."""
+    if not isinstance(value, kind):
+        raise TypeError(complain(option, f"a {kind.__name__}", value))
+    return value
 
 
 def integer(option: str, value: object, lowest: int, highest: int) -> int:
@@ -48,9 +60,13 @@ def seconds(option: str, value: object) -> float:
     """Return `value` if it is a finite number of seconds, 0 or more."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise TypeError(complain(option, "a number of seconds", value))
-    if not (math.isfinite(value) and value >= 0):
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond all floats
+        number = math.inf
+    if not (math.isfinite(number) and number >= 0):
         raise ValueError(complain(option, "a finite number of seconds, 0 or more", value))
-    return float(value)
+    return number
 
 
 def optional_seconds(option: str, value: object) -> float | None:
@@ -93,6 +109,10 @@ def unix_path(option: str, value: object) -> str:
     if not isinstance(value, (str, bytes, os.PathLike)):
         raise TypeError(complain(option, "a path", value))
     path = os.fsdecode(value)
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise ValueError(complain(option, "a path that can be encoded", value)) from None
     for prefix in _UNIX_PREFIXES:
         path = path.removeprefix(prefix)
     if not path or "\0" in path[1:]:

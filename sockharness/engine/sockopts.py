@@ -5,6 +5,7 @@ import socket as _socket
 _LINGER_ZERO = b"\x01\0\0\0\0\0\0\0"  # struct linger: on, 0 seconds
 _PROBE_INTERVAL = 1  # seconds between probes, and their number, as in Bun
 _PROBES = 10
+_LARGEST = 2**31 - 1  # what setsockopt(2) can be asked for; the system refuses less than that
 
 
 def no_delay(sock: _socket.socket, *, on: bool) -> bool:
@@ -20,7 +21,7 @@ def keep_alive(sock: _socket.socket, *, on: bool, delay: int) -> bool:
         return True
     return (
         not _is_unix(sock)
-        and _set(sock, _socket.IPPROTO_TCP, _socket.TCP_KEEPIDLE, delay)
+        and _set(sock, _socket.IPPROTO_TCP, _socket.TCP_KEEPIDLE, min(delay, _LARGEST))
         and _set(sock, _socket.IPPROTO_TCP, _socket.TCP_KEEPINTVL, _PROBE_INTERVAL)
         and _set(sock, _socket.IPPROTO_TCP, _socket.TCP_KEEPCNT, _PROBES)
     )

@@ -81,7 +81,7 @@ def _about(arguments: argparse.Namespace) -> dict[str, object]:
         "rounds": arguments.rounds,
         "seconds": arguments.seconds,
         "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "python": platform.python_version(),
         "versions": engine.versions(),
     }

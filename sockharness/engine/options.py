@@ -58,15 +58,27 @@ def flag(option: str, value: object) -> bool:
 
 def seconds(option: str, value: object) -> float:
     """Return `value` if it is a finite number of seconds, 0 or more."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise TypeError(complain(option, "a number of seconds", value))
-    try:
-        number = float(value)
-    except OverflowError:  # an integer beyond all floats
-        number = math.inf
+    number = _number_of_seconds(option, value)
     if not (math.isfinite(number) and number >= 0):
         raise ValueError(complain(option, "a finite number of seconds, 0 or more", value))
     return number
+
+
+def moment(option: str, value: object) -> float:
+    """Return `value` if it is on a scale of seconds: any number but NaN, which has no order."""
+    number = _number_of_seconds(option, value)
+    if math.isnan(number):
+        raise ValueError(complain(option, "a number of seconds", value))
+    return number
+
+
+def _number_of_seconds(option: str, value: object) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(complain(option, "a number of seconds", value))
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond all floats
+        return math.inf if value > 0 else -math.inf
 
 
 def optional_seconds(option: str, value: object) -> float | None:

@@ -42,13 +42,14 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NoReturn, Protocol
 
-from sockharness.engine import hosts
+from sockharness.engine import hosts, options
 from sockharness.engine.hosts import Failure, Host
 from sockharness.engine.kernel import Kernel
 from sockharness.engine.timers import Callback, Timer, Timers
 from sockharness.errors import ClosedError, UsageError
 
 _EVENTS_PER_POLL = 256
+_LONGEST_SLEEP = 86_400.0  # epoll_wait(2) takes 24 days at most, hosts of this reactor less or more
 
 
 class Abandoned(Protocol):
@@ -224,13 +225,22 @@ class Reactor:
             self._wake()
 
     def call_later(self, delay: float, function: Callback, *args: Any) -> Timer:
-        """Call `function(*args)` after `delay` seconds; returns what can cancel it."""
-        return self.call_at(self._monotonic() + delay, function, *args)
+        """Call `function(*args)` after `delay` seconds; returns what can cancel it.
+
+        Raises as `call_at`.
+        """
+        return self.call_at(self._monotonic() + options.moment("delay", delay), function, *args)
 
     def call_at(self, when: float, function: Callback, *args: Any) -> Timer:
-        """Call `function(*args)` when `now()` is `when`; a time in the past means soon."""
-        self.check()
-        timer = self._timers.add(when, function, args)
+        """Call `function(*args)` when `now()` is `when`; a time in the past means soon.
+
+        Raises:
+            TypeError, ValueError: `when` is no number.
+            ClosedError: the reactor is closed.
+            UsageError: in another thread, in a forked child.
+        """
+        self._open_poller()
+        timer = self._timers.add(options.moment("when", when), function, args)
         if self._host is not None:
             self._rearm()
         return timer
@@ -244,7 +254,9 @@ class Reactor:
         done, unless `on_exception` is set. Raises `UsageError` inside a callback, in a foreign
         thread, in a forked child, and for a reactor that runs inside another loop.
         """
-        self.check_inline("run_once")
+        self._check_may_run("run_once")
+        if timeout is not None:
+            timeout = options.moment("timeout", timeout)
         self._iterate(timeout if timeout is None or timeout > 0 else 0.0)
         if self._failures:
             self.raise_failures()
@@ -257,8 +269,6 @@ class Reactor:
 
     def _iterate(self, timeout: float | None) -> None:
         poller = self._open_poller()
-        if self._running:
-            raise UsageError("run_once: the reactor is running already; return from the callback")
         self._running = self._awake = True
         try:
             busy = self._run_timers() + self._run_posted()
@@ -277,7 +287,9 @@ class Reactor:
         The condition is looked at first and after every iteration. At least one iteration is run
         before the answer is `False`. Raises what callbacks raise, as `run_once`.
         """
-        self.check_inline("run_until")
+        self._check_may_run("run_until")
+        if timeout is not None:
+            timeout = options.moment("timeout", timeout)
         deadline = None if timeout is None else self._monotonic() + timeout
         remaining = timeout
         while not condition():
@@ -294,9 +306,11 @@ class Reactor:
         Raises what callbacks raise, and at the end the failures of connects for which nobody
         waited (TCP-139).
         """
-        self.check_inline("run")
+        self._check_may_run("run")
         while self._references or self._timers.references or self._posted or self._failures:
-            self.run_once()
+            self._iterate(None)
+            if self._failures:
+                self.raise_failures()
         self.report_unclaimed()
         if self._failures:
             self.raise_failures()
@@ -375,6 +389,15 @@ class Reactor:
             raise UsageError("the reactor belongs to another thread; use call_soon_threadsafe")
         self._check_process()
 
+    def _check_may_run(self, function: str) -> None:
+        self.check_inline(function)
+        if self._poller is None:
+            raise ClosedError(f"{function}: the reactor is closed")
+        if self._running:
+            raise UsageError(
+                f"{function}: the reactor is running already; return from the callback"
+            )
+
     def check_inline(self, function: str) -> None:
         """Raise `UsageError` unless the calling thread may run this itself."""
         self.check()
@@ -444,9 +467,9 @@ class Reactor:
             return 0.0
         when = self._timers.next_time()
         if when is None:
-            return timeout
+            return None if timeout is None else min(timeout, _LONGEST_SLEEP)
         due = max(0.0, when - self._monotonic())
-        return due if timeout is None or due < timeout else timeout
+        return min(due, _LONGEST_SLEEP if timeout is None else timeout, _LONGEST_SLEEP)
 
     def _dispatch(self, events: list[tuple[int, int]]) -> None:
         sources = self._sources

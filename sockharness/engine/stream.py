@@ -227,6 +227,7 @@ class Socket(Handle, names.Ends):
         `shutdown(True)` this socket gets `end` in a later turn (TCP-033).
         """
         self._reactor.check()
+        options.flag("read", read)
         if self._sock is None or not (read or self._state.writes):
             return
         if not read:
@@ -268,12 +269,16 @@ class Socket(Handle, names.Ends):
 
     def pause(self) -> None:
         """Stop reading: no `data`, no `end`; a reset is still seen (TCP-179..181)."""
+        if self._reactor.debug:
+            self._reactor.check()
         if not self._paused:
             self._paused = True
             self._update()
 
     def resume(self) -> None:
         """Read again; what came meanwhile is delivered in a later turn."""
+        if self._reactor.debug:
+            self._reactor.check()
         if self._paused:
             self._paused = False
             self._update()
@@ -307,15 +312,19 @@ class Socket(Handle, names.Ends):
 
     def set_no_delay(self, on: bool = True) -> bool:  # noqa: FBT001, FBT002 - Bun's signature
         """Send small segments at once (TCP_NODELAY), as sockets do from the start (TCP-186)."""
-        return self._sock is not None and sockopts.no_delay(self._sock, on=bool(on))
+        self._reactor.check()
+        options.flag("on", on)
+        return self._sock is not None and sockopts.no_delay(self._sock, on=on)
 
     def set_keep_alive(self, on: bool = False, initial_delay: float = 0.0) -> bool:  # noqa: FBT001, FBT002 - Bun's signature
         """Probe an idle connection, first after `initial_delay` seconds (TCP-187).
 
         A delay below 1 s leaves the system's. Returns whether the system agreed.
         """
+        self._reactor.check()
+        options.flag("on", on)
         delay = int(options.seconds("initial_delay", initial_delay))
-        return self._sock is not None and sockopts.keep_alive(self._sock, on=bool(on), delay=delay)
+        return self._sock is not None and sockopts.keep_alive(self._sock, on=on, delay=delay)
 
     # Properties
 
@@ -342,7 +351,7 @@ class Socket(Handle, names.Ends):
 
     def _on_event(self, mask: int) -> None:
         if mask == EPOLLIN and not self._paused and self._state.reads:
-            if self._receive() >= _CHUNK and not self._paused and self._state.reads:
+            if self._receive() >= _CHUNK:
                 self._read(to_the_end=False)
         else:
             self._on_other_event(mask)
@@ -388,11 +397,11 @@ class Socket(Handle, names.Ends):
 
     def _read(self, *, to_the_end: bool) -> None:
         for _ in range(_READS_PER_EVENT):
+            if self._paused or not self._state.reads:
+                return
             size = self._chunk_size
             count = self._receive()
-            if not count or self._paused or not self._state.reads:
-                return
-            if count < size and not to_the_end:
+            if not count or (count < size and not to_the_end):
                 return
 
     def _read_last(self) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -213,3 +214,80 @@ def test_an_object_with_a_misspelt_handler_alone_gets_a_suggestion(
 
     with pytest.raises(TypeError, match=f"'data' and 'drain'; did you mean 'data' by '{name}'"):
         listen(socket=handlers, **TARGET, reactor=reactor)
+
+
+@pytest.mark.parametrize("value", [None, True, "1", b"1", Decimal(1), [], math.nan])
+def test_a_time_that_is_no_number_is_refused(reactor: Reactor, value: Any) -> None:
+    """NaN above all: a heap of timers that holds one has no order any more."""
+    for call in ("call_later", "call_at"):
+        with nothing_left(reactor), pytest.raises((TypeError, ValueError), match="expected a num"):
+            getattr(reactor, call)(value, print)
+    if value is not None:
+        with pytest.raises((TypeError, ValueError), match="timeout: expected a number"):
+            reactor.run_once(value)
+        with pytest.raises((TypeError, ValueError), match="timeout: expected a number"):
+            reactor.run_until(lambda: True, value)
+
+
+@pytest.mark.parametrize("delay", [30 * 86_400, 1e300, pytest.param(10**400, id="huge"), math.inf])
+def test_a_time_beyond_what_the_system_can_wait_for_is_waited_for(
+    reactor: Reactor, delay: float
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.send(b"x")
+        timer = reactor.call_later(delay, print)
+        reactor.register(ours.fileno(), select.EPOLLIN, lambda _mask: timer.cancel())
+
+        reactor.run()  # waits for the timer, and is woken at once
+        reactor.run_once(delay)
+
+        reactor.unregister(ours.fileno())
+    assert not timer.pending
+
+
+@pytest.mark.parametrize("call", ["run", "run_once", "run_until"])
+def test_a_reactor_does_not_run_inside_a_callback(reactor: Reactor, call: str) -> None:
+    arguments = [lambda: True] if call == "run_until" else []
+    reactor.call_soon(getattr(reactor, call), *arguments)
+
+    with pytest.raises(UsageError, match=f"{call}: the reactor is running already"):
+        reactor.run()
+
+
+@pytest.mark.parametrize("call", ["run", "run_once", "run_until", "call_later", "call_at"])
+def test_a_closed_reactor_says_so(call: str) -> None:
+    reactor = Reactor()
+    reactor.close()
+    arguments: dict[str, list[Any]] = {
+        "run_until": [lambda: True],
+        "call_later": [1, print],
+        "call_at": [1, print],
+    }
+
+    with pytest.raises(ClosedError, match="the reactor is closed"):
+        getattr(reactor, call)(*arguments.get(call, []))
+
+
+@pytest.mark.parametrize("value", [None, 0, 1, "on", 1.0, []])
+def test_a_switch_is_true_or_false(tcp: Callable[[], Talk], value: Any) -> None:
+    client = tcp().client
+
+    for call in (client.set_no_delay, client.set_keep_alive):
+        with pytest.raises(TypeError, match="on: expected True or False"):
+            call(value)
+    with pytest.raises(TypeError, match="read: expected True or False"):
+        client.shutdown(value)
+    assert client.write(b"x") == 1
+
+
+@pytest.mark.parametrize("call", ["set_no_delay", "set_keep_alive", "pause", "resume", "write"])
+def test_another_thread_may_not_use_a_socket(tcp: Callable[[], Talk], call: str) -> None:
+    """The reactor of these tests checks in the hot methods too."""
+    client = tcp().client
+    before = repr(client)
+    arguments = [b"x"] if call == "write" else []
+
+    assert isinstance(elsewhere(lambda: getattr(client, call)(*arguments)), UsageError)
+
+    assert repr(client) == before

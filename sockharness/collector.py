@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from sockharness import probes, settings
+from sockharness.drivers.base import EngineFailed
+from sockharness.drivers.cast import Engines
+from sockharness.drivers.casting import Casting
 from sockharness.errors import ExpectationFailed, Problem, SpecError, Unavailable
 from sockharness.longrepr import again, shown_path
 from sockharness.outcome import Verdict
@@ -37,19 +40,28 @@ class SpecFile(pytest.File):
             yield BrokenSpec.from_parent(self, name=self.path.stem, error=error)
             return
         for case in spec.cases:
-            name = f"{self.path.stem}[{case.id}]" if case.id else self.path.stem
-            item = SpecItem.from_parent(self, name=name, callobj=_replays, spec=spec, case=case)
-            _mark(item, spec, case)
-            yield item
+            for suffix, casting in _castings(self.config):
+                parts = "-".join(filter(None, (case.id, suffix)))
+                item = SpecItem.from_parent(
+                    self,
+                    name=f"{self.path.stem}[{parts}]" if parts else self.path.stem,
+                    callobj=_replays,
+                    spec=spec,
+                    case=case,
+                    casting=casting,
+                )
+                _mark(item, spec, case)
+                yield item
 
 
 class SpecItem(pytest.Function):
     """One case of a spec; set-up makes its peers listen and connect, the call replays its steps."""
 
-    def __init__(self, *, spec: Spec, case: Case, **kwargs: Any) -> None:
+    def __init__(self, *, spec: Spec, case: Case, casting: Casting, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.spec = spec
         self.case = case
+        self.casting = casting
         self._stage: Stage | None = None
         if spec.title:
             self.user_properties.append(("title", spec.title))
@@ -64,19 +76,32 @@ class SpecItem(pytest.Function):
             from sockharness.replay.frames import check_names
 
             check_names(self.case)
+        stage = Stage(
+            self.case,
+            policy=policy,
+            capture=bool(self.case.wire),
+            scale=settings.timeout_scale(self.config),
+            casting=self.casting,
+            engines=engines(self.config),
+        )
+        place = self.case.location
         try:
-            self._stage = Stage(self.case, policy=policy, capture=bool(self.case.wire)).__enter__()
+            self._stage = stage.__enter__()
         except OSError as error:
-            place = self.case.location
             raise SpecError([Problem(place, f"cannot be set up: {error}")]) from None
+        except EngineFailed as failed:
+            raise ExpectationFailed(str(failed), place) from None
 
     def runtest(self) -> None:
         """Replay; what is not as it should be raises the text of it."""
         scale = settings.timeout_scale(self.config)
         assert self._stage is not None, "set-up comes first"
         outcome = Replayer(self._stage, scale).run()
+        if outcome.verdict is Verdict.DIFFERS:
+            pytest.xfail(f"{self.casting} differs ({outcome.row}): {outcome.headline}")
         if outcome.verdict is not Verdict.PASSED:
-            text = failure_text(outcome, again=again(self), title=self.spec.title)
+            options = _options(self.config)
+            text = failure_text(outcome, again=again(self, *options), title=self.spec.title)
             raise ExpectationFailed(text, outcome.failures[0].location)
 
     def teardown(self) -> None:
@@ -85,8 +110,21 @@ class SpecItem(pytest.Function):
         try:
             if stage is not None:
                 stage.__exit__(None, None, None)
+        except EngineFailed as failed:
+            raise ExpectationFailed(str(failed), self.case.location) from None
         finally:
             super().teardown()
+
+    @property
+    def id(self) -> Any:
+        """Its node id in parts, as they are read from a text: `echo[one]` is a name and parameters.
+
+        pytest 9.2 makes the parts when it makes the item, and puts what stands in brackets into the
+        name, since there is no `parametrize`; but it remembers failures (`--lf`) by the parts of
+        the text.
+        """
+        parts: Any = super().id
+        return type(parts).parse(str(parts))
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return the place that pytest reports."""
@@ -117,13 +155,65 @@ def _replays() -> None:
     """Stand for the test function: `SpecItem.runtest` does the work."""
 
 
-def _mark(item: pytest.Item, spec: Spec, case: Case) -> None:
-    """Mark an item that this machine cannot run as skipped, with the reason."""
-    needs = set(spec.needs) | ({"capture"} if case.wire else set())
-    reason = probes.missing(needs - {"capture"})
+_engines = pytest.StashKey[Engines]()
+
+
+def engines(config: pytest.Config) -> Engines:
+    """Return the engines of this run; they end with it."""
+    if _engines not in config.stash:
+        config.stash[_engines] = Engines(bun=settings.value(config, "sock_bun"))
+        config.add_cleanup(config.stash[_engines].close)
+    return config.stash[_engines]
+
+
+def told_engines(config: pytest.Config) -> str:
+    """Name the engines of a run, with what is known of Bun."""
+    told = " ".join(str(casting) for casting in settings.castings(config))
+    if "bun" not in told:
+        return told
+    bun = engines(config).bun
+    return f"{told} (bun {bun.version}: {bun.path})" if bun.version else f"{told} (no bun)"
+
+
+def _castings(config: pytest.Config) -> Iterator[tuple[str, Casting]]:
+    """Yield who plays, each with what it adds to an item's name: nothing if it is the default."""
+    asked = settings.castings(config)
+    plain = len(asked) == 1 and asked[0].ours
+    known = {"" if plain else casting.label: casting for casting in asked}
+    for casting in settings.pasted_castings(config):
+        known.setdefault(casting.label, casting)
+    yield from known.items()
+
+
+def _options(config: pytest.Config) -> list[str]:
+    """Return the options without which an item would not be there, or not run on the same Bun."""
+    given = [f"--sock-engine={value}" for value in settings.values(config, "sock_engine")]
+    path = config.getoption("sock_bun")
+    return [*given, f"--sock-bun={path}"] if path else given
+
+
+def _mark(item: SpecItem, spec: Spec, case: Case) -> None:
+    """Mark an item that cannot run here as skipped, with the reason."""
+    reason = _unfit(item, spec, case)
+    if not reason:
+        reason = probes.missing(set(spec.needs) & set(probes.NAMES) - {"capture"})
     if reason:
         item.add_marker(pytest.mark.skip(reason=reason))
-    if "capture" not in needs or settings.value(item.config, "sock_capture_missing") == "fail":
+    needs_capture = "capture" in spec.needs or case.wire
+    if not needs_capture or settings.value(item.config, "sock_capture_missing") == "fail":
         return
     if reason := settings.capture_reason(item.config):
         item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _unfit(item: SpecItem, spec: Spec, case: Case) -> str:
+    """Return why a case is not for these engines; empty if it is."""
+    names = item.casting.engines(case)
+    others = [name for name in names if spec.engines and name not in spec.engines]
+    if others:
+        line = next(iter(spec.engines.values())).line
+        return f"'engines' (line {line}): the spec is for {', '.join(spec.engines)} only"
+    if len(names) > 1 and "one_process" in spec.needs:
+        line = spec.needs["one_process"].line
+        return f"'one_process' (line {line}): {item.casting} are two, so who is first is a race"
+    return "" if item.casting.ours else engines(item.config).unavailable(item.casting, case)

@@ -50,11 +50,17 @@ def _symptom(item: pytest.Item, cause: BaseException) -> str:
     return str(item.repr_failure(pytest.ExceptionInfo.from_exception(cause)))
 
 
-def again(item: pytest.Item) -> str:
-    """Return the command that runs an item again, in the folder where this pytest was started."""
+def again(item: pytest.Item, *options: str) -> str:
+    """Return the command that runs an item again, in the folder where this pytest was started.
+
+    Args:
+        item: what is run.
+        options: those without which it would not be the same.
+    """
     path = shown_path(item.config, item.path)
     name = "::".join([path, *item.nodeid.split("::", 1)[1:]])
-    return "pytest " + (shlex.quote(name) if _COMMANDS & set(name) else f'"{name}"')
+    quoted = shlex.quote(name) if _COMMANDS & set(name) else f'"{name}"'
+    return " ".join(["pytest", *map(shlex.quote, options), quoted])
 
 
 def shown_path(config: pytest.Config, path: Path) -> str:

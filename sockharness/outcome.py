@@ -15,6 +15,7 @@ class Verdict(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     INCONCLUSIVE = "inconclusive"
+    DIFFERS = "differs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +55,13 @@ class Failure:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """The end of a run: the verdict, the failures (the first is the cause), and all that
-    happened."""
+    happened. If it `DIFFERS`, as the spec says that it does on an engine, `row` says why, and the
+    failures say how."""
 
     verdict: Verdict
     timeline: Timeline
     failures: Sequence[Failure] = field(default_factory=tuple)
+    row: str = ""
 
     @property
     def headline(self) -> str:

@@ -32,6 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.timeout_scale(config)
     if settings.values(config, "sock_allow_net"):
         settings.policy(config)
+    if settings.values(config, "sock_engine"):
+        settings.castings(config)
     config.stash[_selection] = Selection.of(config)
 
 
@@ -60,7 +62,14 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     ipv6 = "no" if probes.ipv6() else "yes"
     net = ", ".join(["loopback", *settings.values(config, "sock_allow_net")])
     scale = settings.timeout_scale(config)
-    return f"sockharness: net {net}; capture {capture}; ipv6 {ipv6}; timeout scale {scale:g}"
+    engines = ""
+    if settings.values(config, "sock_engine"):
+        from sockharness.collector import told_engines
+
+        engines = f"engines {told_engines(config)}; "
+    return (
+        f"sockharness: {engines}net {net}; capture {capture}; ipv6 {ipv6}; timeout scale {scale:g}"
+    )
 
 
 @pytest.hookimpl(wrapper=True)

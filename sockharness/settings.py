@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 if TYPE_CHECKING:
+    from sockharness.drivers.casting import Casting
     from sockharness.policy import Policy
 
 
@@ -37,6 +38,14 @@ class Setting:
 
 
 SETTINGS = (
+    Setting(
+        "sock_engine",
+        "NAME[,NAME]",
+        "what speaks for the peers of specs: sockharness, bun; several: an item for each; "
+        "peer by peer: server:bun,client:sockharness (repeatable)",
+        many=True,
+    ),
+    Setting("sock_bun", "PATH", "the Bun program, if not the one on PATH"),
     Setting(
         "sock_timeout_scale",
         "F",
@@ -129,6 +138,33 @@ def policy(config: pytest.Config) -> "Policy":
         return Policy.parse(values(config, "sock_allow_net"))
     except UsageError as error:
         raise pytest.UsageError(f"--sock-allow-net: {error}") from None
+
+
+def castings(config: pytest.Config) -> "tuple[Casting, ...]":
+    """Return who plays the peers of specs.
+
+    Raises:
+        pytest.UsageError: if `--sock-engine` is not as it should be.
+    """
+    from sockharness.drivers.casting import castings as parse
+    from sockharness.errors import UsageError
+
+    try:
+        return parse(values(config, "sock_engine"))
+    except UsageError as error:
+        raise pytest.UsageError(f"--sock-engine: {error}") from None
+
+
+def pasted_castings(config: pytest.Config) -> "tuple[Casting, ...]":
+    """Return what the ids on the command line name beside the castings of the option.
+
+    So an id that was copied from a run with the option works without it.
+    """
+    from sockharness.drivers.casting import castings as parse
+    from sockharness.drivers.casting import castings_of_id
+
+    named = [castings_of_id(argument) for argument in config.args if "::" in argument]
+    return parse(filter(None, named)) if any(named) else ()
 
 
 def timeout_scale(config: pytest.Config) -> float:

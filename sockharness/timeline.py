@@ -110,9 +110,14 @@ class Timeline:
         """Return the seconds since the timeline began."""
         return self._clock.now() - self.began
 
-    def add(self, event: Event) -> Event:
-        """Append an event; it is stamped with the time of now. Returns it."""
-        event.at = self._clock.now() - self.began
+    def add(self, event: Event, *, at: float | None = None) -> Event:
+        """Append an event. Returns it.
+
+        Args:
+            event: what happened; it is stamped.
+            at: when it happened, in seconds since the timeline began; now, if not given.
+        """
+        event.at = self._clock.now() - self.began if at is None else max(0.0, at)
         self.entries.append(event)
         self.channel(event.peer, event.connection).add(event)
         return event

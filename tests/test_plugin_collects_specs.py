@@ -112,6 +112,18 @@ def test_lf_runs_what_failed_last(pytester: pytest.Pytester, specs: Path) -> Non
     run(pytester, "--sockspec", "specs", "--lf").assert_outcomes(failed=1)
 
 
+def test_lf_runs_the_case_that_failed_last(pytester: pytest.Pytester) -> None:
+    pytester.makefile(
+        ".yaml", echo=CASES.replace("- server -> client: $a", '- server -> client: "2"')
+    )
+    run(pytester, "--sockspec", "echo.yaml").assert_outcomes(passed=1, failed=1)
+
+    result = run(pytester, "--sockspec", ".", "--lf", "-v")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["echo.yaml::echo[[]one[]] FAILED*"])
+
+
 def test_collect_only_lists_the_items(pytester: pytest.Pytester, specs: Path) -> None:
     result = run(pytester, "--sockspec", "specs", "--collect-only", "-q")
 

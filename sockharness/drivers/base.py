@@ -2,16 +2,34 @@
 
 A driver does what it is told at once and returns; whatever comes of it, returned values
 included, appears on the timeline. So a driver in this process and one in a child process look
-the same to the replayer. Addresses are judged by the policy before they reach an engine, which
-gets IP literals only.
+the same to the replayer. Two levels:
+
+- the *driver* is what a stage has: it judges addresses by the policy, finds out where a peer
+  connects to, and knows which engine speaks for which peer (`cast.Cast`);
+- an *engine* executes its own peers. It gets IP literals only, and judges nothing.
+
+**Told and done.** An engine in another process has done what it was told only some time later.
+What it is told between two waits goes to it together and is done in one turn of its loop, as it is
+with an engine in this process; before another engine is told something, it is waited for.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from sockharness.address import Address
+from sockharness.engine.reactor import Reactor
 from sockharness.events import Event
-from sockharness.spec.bindings import Value
-from sockharness.spec.model import Action, Peer
-from sockharness.timeline import Channel
+from sockharness.spec.bindings import Bindings, Value
+from sockharness.spec.model import Action, Call, Case, HandlerSet, Peer, Reload, SetTimeout
+from sockharness.timeline import Channel, Timeline
+
+ALL = ("open", "data", "drain", "end", "close", "error", "timeout")
+"""The handlers of a peer without `on:`."""
+CLIENT_ONLY = ("connect_error",)
+"""Those that it has beside them if it connects."""
+ALWAYS = ("open", "data", "drain", "close")
+"""The handlers of a peer with `on:`, beside those that it names."""
 
 
 class RaisedBySpec(Exception):
@@ -23,8 +41,124 @@ class RaisedBySpec(Exception):
         self.connection = connection
 
 
+class EngineFailed(Exception):
+    """An engine died, hangs, or did what no engine may do: no verdict on a peer is possible.
+
+    Args:
+        headline: what happened, in words that stand alone.
+        details: more lines for the report, such as what it wrote on stderr.
+    """
+
+    def __init__(self, headline: str, details: Sequence[str] = ()) -> None:
+        super().__init__(headline, details)
+        self.headline = headline
+        self.details = tuple(details)
+
+    def __str__(self) -> str:
+        return "\n".join((self.headline, *self.details))
+
+
+class Links:
+    """Joins the two ends of a connection, whichever engines they belong to."""
+
+    __slots__ = ("_half",)
+
+    def __init__(self) -> None:
+        self._half: dict[Channel, tuple[Address, Address | None]] = {}
+
+    def add(self, channel: Channel, local: Address, remote: Address | None) -> None:
+        """Take in an end: what is local to one is remote to the other.
+
+        A socket that was reset before anybody asked for its other end does not know it any more
+        (D12): then `remote` is `None`, and the first end that fits is taken.
+        """
+        fits = (each for each, ends in self._half.items() if _fit(ends, (local, remote)))
+        other = next(fits, None)
+        if other is None:
+            self._half[channel] = (local, remote)
+            return
+        del self._half[other]
+        channel.remote, other.remote = other, channel
+
+
+def _fit(one: tuple[Address, Address | None], other: tuple[Address, Address | None]) -> bool:
+    return one[1] in (other[0], None) and other[1] in (one[0], None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What the engines of one replay share.
+
+    Attributes:
+        case: whose peers are executed.
+        reactor: where an engine registers what it waits for; somebody else runs it.
+        timeline: where events go.
+        names: what `$name` stands for.
+        links: joins the ends of connections.
+        scale: multiplies time limits.
+    """
+
+    case: Case
+    reactor: Reactor
+    timeline: Timeline
+    names: Bindings
+    links: Links = field(default_factory=Links)
+    scale: float = 1.0
+
+
+class Engine(Protocol):
+    """Executes peers of a case."""
+
+    def listen(self, peer: Peer, address: Address) -> Address:
+        """Make a listening peer listen there; returns where it does.
+
+        Raises:
+            OSError: if the operating system refuses.
+        """
+        ...
+
+    def connect(self, peer: Peer, address: Address) -> None:
+        """Begin a connection of a connecting peer; `open` or `connect_error` follows."""
+        ...
+
+    def act(self, channel: Channel, action: Action) -> Event:
+        """Do something on a connection (or on a listener, connection 0).
+
+        Returns the event of the action; its `result` is set when the method has returned.
+        """
+        ...
+
+    def pending(self, event: Event) -> bool:
+        """Say whether the call of an action has not returned yet."""
+        ...
+
+    def flush(self) -> None:
+        """Hand over what was told, without waiting."""
+        ...
+
+    def sync(self) -> None:
+        """Wait until all that was told is done; nothing is `pending` then.
+
+        Raises:
+            EngineFailed: if it died or does not answer.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Let everything happen that is under way in its own process, if it has one."""
+        ...
+
+    def remarks(self) -> list[str]:
+        """Return what else there is to tell of it when a spec failed, such as its stderr."""
+        ...
+
+    def close(self) -> None:
+        """Close every socket, abortively; nothing more goes to the timeline."""
+        ...
+
+
 class Driver(Protocol):
-    """Executes the peers of a case."""
+    """Executes the peers of a case, with one engine or several."""
 
     def listen(self, peer: Peer) -> None:
         """Make a listening peer listen; afterwards its facts are known.
@@ -39,10 +173,27 @@ class Driver(Protocol):
         ...
 
     def act(self, channel: Channel, action: Action) -> Event:
-        """Do something on a connection (or on a listener, connection 0).
+        """Do something on a connection; see `Engine.act`."""
+        ...
 
-        Returns the event of the action; its `result` is set when the method has returned.
-        """
+    def pending(self, event: Event) -> bool:
+        """Say whether the call of an action has not returned yet."""
+        ...
+
+    def flush(self) -> None:
+        """Hand over to the engines what they were told, without waiting."""
+        ...
+
+    def sync(self) -> None:
+        """Wait until all that was told is done; see `Engine.sync`."""
+        ...
+
+    def settle(self) -> None:
+        """Let everything happen that is under way in other processes."""
+        ...
+
+    def remarks(self) -> list[str]:
+        """Return what else there is to tell of the engines when a spec failed."""
         ...
 
     def fact(self, peer: str, name: str) -> Value | None:
@@ -56,3 +207,22 @@ class Driver(Protocol):
     def close(self) -> None:
         """Close every socket, abortively; nothing more goes to the timeline."""
         ...
+
+
+def handler_names(handlers: HandlerSet | None, *, client: bool) -> tuple[str, ...]:
+    """Return which handlers a peer has: that they exist changes what an engine does."""
+    if handlers is None:
+        return ALL + CLIENT_ONLY if client else ALL
+    return tuple(dict.fromkeys((*ALWAYS, *handlers.actions)))
+
+
+def note_of(action: Action) -> str:
+    """Return the argument of an action without bytes, as people write it."""
+    match action:
+        case SetTimeout():
+            return f"{action.seconds:g}"
+        case Reload():
+            return action.handlers if isinstance(action.handlers, str) else "…"
+        case Call(flag=True):
+            return "read" if action.name == "shutdown" else "true"
+    return ""

@@ -1,4 +1,4 @@
-"""Our own engine as a driver: an ordinary user of its handlers.
+"""Our own engine: an ordinary user of its handlers.
 
 Every handler puts its event on the timeline first, then does what the spec's `on:` says. A peer
 without `on:` has all handlers, and they only record. `write_all` and `echo` keep what the kernel
@@ -10,22 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from sockharness.address import Address
-from sockharness.drivers.base import RaisedBySpec
+from sockharness.drivers.base import RaisedBySpec, Run, handler_names, note_of
 from sockharness.engine.connector import connect
 from sockharness.engine.listener import Listener, listen
-from sockharness.engine.reactor import Reactor
 from sockharness.engine.stream import Socket
-from sockharness.errors import Problem, SpecError, code_of
 from sockharness.events import Event, Kind
-from sockharness.policy import Policy
 from sockharness.spec import model
-from sockharness.spec.bindings import Bindings, Value
-from sockharness.timeline import LISTENER, Channel, Timeline
-
-ALL = ("open", "data", "drain", "end", "close", "error", "timeout")
-CLIENT_ONLY = ("connect_error",)
-ALWAYS = ("open", "data", "drain", "close")
-"""The handlers of a peer with `on:`, beside those that it names."""
+from sockharness.timeline import LISTENER, Channel
 
 
 class _Connection:
@@ -40,85 +31,69 @@ class _Connection:
         self.pending: deque[tuple[Event, memoryview]] = deque()
 
 
-class InProcessDriver:
-    """Drives peers with the engine of this package, on a reactor that somebody else runs."""
+class InProcess:
+    """Executes peers with the engine of this package, on a reactor that somebody else runs."""
 
-    def __init__(
-        self,
-        case: model.Case,
-        *,
-        reactor: Reactor,
-        timeline: Timeline,
-        names: Bindings,
-        policy: Policy,
-    ) -> None:
-        self._case = case
-        self._reactor = reactor
-        self._timeline = timeline
-        self._names = names
-        self._policy = policy
+    def __init__(self, run: Run) -> None:
+        self._case = run.case
+        self._reactor = run.reactor
+        self._timeline = run.timeline
+        self._names = run.names
+        self._links = run.links
         self._listeners: dict[str, Listener] = {}
         self._connections: dict[Channel, _Connection] = {}
         self._numbers: dict[str, int] = {}
-        self._half_linked: dict[tuple[str, int, str, int], Channel] = {}
         self._recording = True
 
-    # ---- what the driver is told
+    # ---- what the engine is told
 
-    def listen(self, peer: model.Peer) -> None:
-        """Listen, with the peer's handlers; see `Driver.listen`."""
+    def listen(self, peer: model.Peer, address: Address) -> Address:
+        """Listen, with the peer's handlers; see `Engine.listen`."""
         transport = peer.transport
         assert isinstance(transport, model.Listen)
-        address = Address(transport.host, transport.port)
-        self._policy.judge(address, transport.location)
-        try:
-            self._listeners[peer.name] = listen(
-                socket=self._handlers(peer.name, peer.handlers, ALL),
-                hostname=transport.host,
-                port=transport.port,
-                reactor=self._reactor,
-                backlog=transport.backlog,
-                **_options(transport.options),
-            )
-        except OSError as error:
-            message = f"{peer.name} cannot listen on {address}: {code_of(error)}"
-            hint = "leave 'port' out: the system chooses one" if transport.port else ""
-            raise SpecError([Problem(peer.location, message, hint)]) from None
+        listener = self._listeners[peer.name] = listen(
+            socket=self._handlers(peer.name, peer.handlers, client=False),
+            hostname=address.host,
+            port=address.port,
+            reactor=self._reactor,
+            backlog=transport.backlog,
+            **_options(transport.options),
+        )
+        return Address(str(listener.hostname), int(listener.port or 0))
 
-    def connect(self, peer: model.Peer) -> None:
-        """Connect, with the peer's handlers; see `Driver.connect`."""
-        transport = peer.transport
-        assert isinstance(transport, model.Connect)
-        host, port = transport.host, transport.port
-        if transport.peer:
-            listener = self._listeners[transport.peer]
-            host, port = str(listener.hostname), int(listener.port or 0)
-        self._policy.judge(Address(host, port), transport.location)
+    def connect(self, peer: model.Peer, address: Address) -> None:
+        """Connect, with the peer's handlers; see `Engine.connect`."""
         connect(
-            socket=self._handlers(peer.name, peer.handlers, ALL + CLIENT_ONLY),
-            hostname=host,
-            port=port,
+            socket=self._handlers(peer.name, peer.handlers, client=True),
+            hostname=address.host,
+            port=address.port,
             data=self._connection(peer.name),
             reactor=self._reactor,
-            **_options(transport.options),
+            **_options(peer.transport.options),
         )
 
     def act(self, channel: Channel, action: model.Action) -> Event:
-        """Do what a step says; see `Driver.act`."""
+        """Do what a step says; see `Engine.act`."""
         if channel.connection == LISTENER:
             return self._act_on_listener(channel, action)
         return self._perform(self._connections[channel], action)
 
-    def fact(self, peer: str, name: str) -> Value | None:
-        """Return a listener's `host` or `port`."""
-        listener = self._listeners.get(peer)
-        if listener is None:
-            return None
-        return {"host": listener.hostname, "port": listener.port}.get(name)
+    def pending(self, event: Event) -> bool:
+        """Return `False`: what is told is done at once."""
+        return False
 
-    def ports(self) -> list[int]:
-        """Return the ports of the listeners."""
-        return [int(listener.port or 0) for listener in self._listeners.values()]
+    def flush(self) -> None:
+        """Do nothing: it is done already."""
+
+    def sync(self) -> None:
+        """Do nothing: it is done already."""
+
+    def settle(self) -> None:
+        """Do nothing: whoever runs the reactor settles it."""
+
+    def remarks(self) -> list[str]:
+        """Return nothing."""
+        return []
 
     def close(self) -> None:
         """Stop every listener and reset every connection."""
@@ -132,11 +107,11 @@ class InProcessDriver:
     # ---- what the engine tells
 
     def _handlers(
-        self, peer: str, handlers: model.HandlerSet | None, all_names: tuple[str, ...]
+        self, peer: str, handlers: model.HandlerSet | None, *, client: bool
     ) -> dict[str, Callable[..., None]]:
         """Return the handlers of a peer: each records, then does what the spec says."""
         actions = {} if handlers is None else handlers.actions
-        names = all_names if handlers is None else {*ALWAYS, *actions}
+        names = handler_names(handlers, client=client)
         special = {"open": self._open, "data": self._data, "drain": self._drain}
         result: dict[str, Callable[..., None]] = {}
         for name in names:
@@ -206,14 +181,9 @@ class InProcessDriver:
         return connection
 
     def _link(self, channel: Channel, socket: Socket) -> None:
-        """Join the two ends of a connection: what is local to one is remote to the other."""
-        local = (str(socket.local_address), int(socket.local_port or 0))
-        remote = (str(socket.remote_address), int(socket.remote_port or 0))
-        other = self._half_linked.pop((*remote, *local), None)
-        if other is None:
-            self._half_linked[(*local, *remote)] = channel
-            return
-        channel.remote, other.remote = other, channel
+        local = Address(str(socket.local_address), int(socket.local_port or 0))
+        remote = Address(str(socket.remote_address), int(socket.remote_port or 0))
+        self._links.add(channel, local, remote)
 
     # ---- actions
 
@@ -240,14 +210,13 @@ class InProcessDriver:
                 event = self._acted(connection, action.name, payload)
                 event.result = socket.end(payload) if payload else socket.end()
             case model.SetTimeout():
-                event = self._acted(connection, action.name, note=f"{action.seconds:g}")
+                event = self._acted(connection, action.name, note=note_of(action))
                 socket.timeout(action.seconds)
             case model.Reload():
-                note = action.handlers if isinstance(action.handlers, str) else "…"
-                event = self._acted(connection, action.name, note=note)
-                names = ALL if socket.listener is not None else ALL + CLIENT_ONLY
+                event = self._acted(connection, action.name, note=note_of(action))
+                client = socket.listener is None
                 handlers = self._case.handler_set(action.handlers)
-                socket.reload(socket=self._handlers(connection.peer, handlers, names))
+                socket.reload(socket=self._handlers(connection.peer, handlers, client=client))
             case model.Raise():
                 channel = connection.channel
                 self._acted(connection, action.name)
@@ -257,7 +226,7 @@ class InProcessDriver:
         return event
 
     def _call(self, connection: _Connection, socket: Socket, action: model.Call) -> Event:
-        event = self._acted(connection, action.name, note=_argument(action))
+        event = self._acted(connection, action.name, note=note_of(action))
         match action.name:
             case "stop":
                 self._listeners[connection.peer].stop(action.flag)
@@ -268,13 +237,13 @@ class InProcessDriver:
         return event
 
     def _act_on_listener(self, channel: Channel, action: model.Action) -> Event:
-        note = _argument(action) if isinstance(action, model.Call) else ""
-        event = Event(name=action.name, peer=channel.peer, kind=Kind.ACTION, note=note)
-        self._timeline.add(event)
+        event = self._timeline.add(
+            Event(name=action.name, peer=channel.peer, kind=Kind.ACTION, note=note_of(action))
+        )
         listener = self._listeners[channel.peer]
         if isinstance(action, model.Reload):
             handlers = self._case.handler_set(action.handlers)
-            listener.reload(socket=self._handlers(channel.peer, handlers, ALL))
+            listener.reload(socket=self._handlers(channel.peer, handlers, client=False))
         else:
             assert isinstance(action, model.Call)
             listener.stop(action.flag)
@@ -314,13 +283,6 @@ class InProcessDriver:
             event.result = -1 if taken < 0 else len(event.data)
             pending.popleft()
         connection.channel.queued = sum(len(rest) for _, rest in pending)
-
-
-def _argument(action: model.Call) -> str:
-    """Return the argument of a call, as people write it."""
-    if not action.flag:
-        return ""
-    return "read" if action.name == "shutdown" else "true"
 
 
 def _options(options: model.StreamOptions) -> dict[str, Any]:

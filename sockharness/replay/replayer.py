@@ -6,9 +6,10 @@ the time is over. When the steps are done, whatever nobody claimed is a finding:
 ignored silently.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from sockharness.drivers.base import EngineFailed
 from sockharness.events import Event
 from sockharness.expectations import (
     BytesExpected,
@@ -20,11 +21,12 @@ from sockharness.expectations import (
     State,
     ending,
     how_it_ended,
-    that_fits,
 )
 from sockharness.location import Location
 from sockharness.outcome import Failure, Outcome, Verdict, Wait
-from sockharness.printable import count, show
+from sockharness.printable import count
+from sockharness.replay.differences import Differs, it_holds, otherwise, why_it_fails
+from sockharness.replay.findings import findings, grave
 from sockharness.replay.stage import Stage
 from sockharness.spec import model
 from sockharness.timeline import LISTENER, Channel
@@ -33,8 +35,6 @@ STEP = 5.0
 """Seconds that a step may take, unless it says otherwise."""
 SPEC = 30.0
 """Seconds that a case may take in all."""
-UNCLAIMED = ("error", "connect_error", "timeout", "uncaught_exception")
-"""Events that are findings when no step expects them; so is a `close` with an error."""
 
 
 class StepFailed(Exception):
@@ -57,21 +57,48 @@ class Replayer:
     stage: Stage
     scale: float = 1.0
     _told: list[Event] = field(default_factory=list)
+    _owed: list[tuple[Channel, model.Action, Event]] = field(default_factory=list)
+    _place: Location | None = None
 
     def run(self) -> Outcome:
         """Replay; the outcome says what came of it."""
+        row = ""
         try:
-            for step in self.stage.case.steps:
-                self._step(step)
+            failures = self._with_remarks(self._failures())
+            row = why_it_fails(self.stage, failures)
+        except EngineFailed as failed:
+            failures = [self._engine_failed(failed)]
+        except Differs as differs:
+            row, failures = differs.row, [differs.failure]
+        verdict = Verdict.DIFFERS if row else self._verdict(failures)
+        return Outcome(verdict=verdict, timeline=self.stage.timeline, failures=failures, row=row)
+
+    def _failures(self) -> list[Failure]:
+        try:
+            for number, step in enumerate(self.stage.case.steps):
+                self._place = step.location
+                self._step_here(number, step)
+            self.stage.driver.sync()
+            self._judge_owed()
             failures = self._wire()
             self.stage.settle()
-            failures += self._findings()
+            return failures + findings(self.stage, self._told)
         except StepFailed as failed:
             told = failed.failure.mismatch.events
-            failures = [failed.failure, *self._grave_findings(told)]
-        return Outcome(
-            verdict=self._verdict(failures), timeline=self.stage.timeline, failures=failures
-        )
+            return [failed.failure, *grave(self.stage, told)]
+
+    def _engine_failed(self, failed: EngineFailed) -> Failure:
+        mismatch = Mismatch(headline=failed.headline, note=failed.headline, details=failed.details)
+        return Failure(mismatch=mismatch, location=self._place)
+
+    def _with_remarks(self, failures: list[Failure]) -> list[Failure]:
+        """Add what the engines say besides to the first failure."""
+        remarks = self.stage.driver.remarks() if failures else []
+        if not remarks:
+            return failures
+        first = failures[0].mismatch
+        told = replace(first, details=(*first.details, *remarks))
+        return [replace(failures[0], mismatch=told), *failures[1:]]
 
     def _verdict(self, failures: list[Failure]) -> Verdict:
         capture = self.stage.capture
@@ -82,6 +109,21 @@ class Replayer:
         return Verdict.FAILED if failures else Verdict.PASSED
 
     # ---- steps
+
+    def _step_here(self, number: int, step: model.Step) -> None:
+        """Do a step, or what is stated for the engines that its peers run on."""
+        difference = otherwise(self.stage, number, step)
+        if difference is None:
+            self._step(step)
+            return
+        if difference.instead is not None:
+            self._step(difference.instead)
+            return
+        try:
+            self._step(step)
+        except StepFailed as failed:
+            raise Differs(difference.row, failed.failure) from None
+        raise StepFailed(it_holds(difference))
 
     def _step(self, step: model.Step) -> None:
         match step:
@@ -136,24 +178,41 @@ class Replayer:
     def _tell(
         self, channel: Channel, action: model.Action, *, returns: model.Bounds | None = None
     ) -> int | None:
-        """Let the driver act; a call that failed or was cut short fails the step."""
+        """Let the driver act; a call that failed or was cut short fails the step, maybe later."""
         if channel.connection != LISTENER and channel.opened is None:
             words = f"{channel.peer} cannot {action.name}: it saw {ending(channel)}"
             self._fail(action.location, words, events=how_it_ended(channel))
         event = self.stage.driver.act(channel, action)
         self._told.append(event)
+        if returns is not None:
+            self.stage.driver.sync()
+        else:
+            self._owed.append((channel, action, event))
+            self._judge_owed()
+        return event.result
+
+    def _judge_owed(self) -> None:
+        """Judge what calls returned that no step says more of, as soon as they have returned."""
+        owed, self._owed = self._owed, []
+        for channel, action, event in owed:
+            if self.stage.driver.pending(event):
+                self._owed.append((channel, action, event))
+            else:
+                self._judge_result(channel, action, event)
+
+    def _judge_result(self, channel: Channel, action: model.Action, event: Event) -> None:
         result, offered = event.result, len(event.data)
-        if returns is not None or result is None:
-            return result
+        if result is None:
+            return
         if result < 0:
-            because = f"it saw {ending(channel)}" if channel.ended else "its writing side is shut"
+            ended = channel.ended is not None and channel.ended.at <= event.at
+            because = f"it saw {ending(channel)}" if ended else "its writing side is shut"
             words = f"{channel.peer} cannot {action.name}: {because}"
             self._fail(action.location, words, events=how_it_ended(channel))
         if isinstance(action, model.Write) and result < offered:
             note = f"{channel.peer} write took {result} of {count(offered, 'byte')}"
             hint = "; write 'returns:' if that is meant, or use write_all"
             self._fail(action.location, note, note + hint)
-        return result
 
     def _check_result(self, step: model.Act, bounds: model.Bounds, result: int | None) -> None:
         name = f"{step.peer} {step.action.name}"
@@ -165,6 +224,13 @@ class Replayer:
             self.stage.names.capture({bounds.capture: result})
 
     # ---- waiting
+
+    def _held(self, condition: Callable[[], bool], limit: float) -> bool:
+        """Say whether a condition held in time; if not, an engine that hangs is to blame."""
+        held = self.stage.run_until(condition, limit)
+        if not held:
+            self.stage.driver.sync()
+        return held
 
     def _await(
         self,
@@ -178,12 +244,14 @@ class Replayer:
 
         def decided() -> bool:
             nonlocal progress
+            if self._owed:
+                self._judge_owed()
             progress = expectation.check()
             return progress.state is not State.PENDING
 
         began = self.stage.timeline.now()
         limit, origin = self._limit(within)
-        self.stage.run_until(decided, limit)
+        self._held(decided, limit)
         assert progress is not None, "the condition is asked at least once"
         if progress.state is State.SATISFIED:
             self.stage.names.capture(progress.captures)
@@ -204,7 +272,7 @@ class Replayer:
             progress = expectation.check()
             return progress.state is State.FAILED
 
-        if self.stage.run_until(came, step.lasting * self.scale) and progress.mismatch is not None:
+        if self._held(came, step.lasting * self.scale) and progress.mismatch is not None:
             raise StepFailed(Failure(mismatch=progress.mismatch, location=step.location))
 
     def _waited(self, peer: str, began: float, limit: float, origin: str) -> Wait:
@@ -235,7 +303,7 @@ class Replayer:
             return self._channel(ref, within)
         began = self.stage.timeline.now()
         limit, origin = self._limit(within)
-        self.stage.run_until(lambda: near.remote is not None or _never_accepted(near), limit)
+        self._held(lambda: near.remote is not None or _never_accepted(near), limit)
         if near.remote is not None:
             return near.remote
         if _never_accepted(near):
@@ -266,7 +334,7 @@ class Replayer:
             return
         began = self.stage.timeline.now()
         limit, origin = self._limit(within)
-        if self.stage.run_until(lambda: bool(channel.opened or channel.closed), limit):
+        if self._held(lambda: bool(channel.opened or channel.closed), limit):
             return
         listens = self.stage.case.peers[ref.name].listens
         if ref.connection is None:
@@ -287,64 +355,6 @@ class Replayer:
 
         self.stage.settle()
         return check_frames(self.stage, scale=self.scale)
-
-    def _findings(self) -> list[Failure]:
-        allow = self.stage.case.allow
-        found = [] if "unclaimed_events" in allow else self._grave_findings()
-        for channel in self.stage.timeline.channels():
-            found += self._finding(channel, allow)
-        return found
-
-    def _finding(self, channel: Channel, allow: frozenset[str]) -> Iterator[Failure]:
-        if channel.unread and "unread_bytes" not in allow:
-            yield self._unread(channel)
-        for event in channel.actions:
-            offered = len(event.data)
-            if event.name in ("write_all", "echo") and event.result != offered:
-                words = f"{channel.peer} {event.name} did not finish its {count(offered, 'byte')}"
-                yield self._found(channel, words)
-        unlinked = channel.connection != LISTENER and channel.remote is None and channel.opened
-        listens = self.stage.case.peers[channel.peer].listens
-        if unlinked and listens and "extra_connections" not in allow:
-            yield self._found(channel, f"{channel.peer} has a connection from outside")
-        unseen_end = channel.next_unclaimed("end")
-        if unseen_end and "unclaimed_events" not in allow:
-            told = [event for event in channel.actions if event in self._told]
-            later = [event for event in told if event.at > unseen_end.at]
-            if later:
-                words = f"{channel.peer} saw end, which no step expects, before {later[0].name}"
-                yield self._found(channel, words)
-
-    def _grave_findings(self, told: tuple[Event, ...] = ()) -> list[Failure]:
-        """Return the events that no step claimed and that must not be ignored.
-
-        Args:
-            told: the events of which the failure of a step tells already.
-        """
-        return [
-            self._found(channel, _unclaimed(channel.peer, event.name, event.error), b"")
-            for channel in self.stage.timeline.channels()
-            for event in channel.unclaimed
-            if _grave(event) and event not in told
-        ]
-
-    def _unread(self, channel: Channel) -> Failure:
-        size, peer = count(len(channel.unread), "unread byte"), channel.peer
-        step = (
-            f"{channel.remote.peer} -> {peer}: …" if channel.remote else f"{peer}: {{received: …}}"
-        )
-        words = that_fits(
-            f'{peer} has {size} "{show(channel.unread, limit=40)}" at the end',
-            f"{peer} has {size} at the end",
-        )
-        hint = f"hint: add '- {step}', or 'allow: [unread_bytes]'"
-        found = self._found(channel, words, bytes(channel.unread))
-        return replace(found, mismatch=replace(found.mismatch, details=(hint,)))
-
-    def _found(self, channel: Channel, words: str, received: bytes = b"") -> Failure:
-        place = self.stage.case.peers[channel.peer].location
-        mismatch = Mismatch(headline=words, note=words, received=received)
-        return Failure(mismatch=mismatch, location=place)
 
     def _fail(
         self,
@@ -376,16 +386,3 @@ def _never_accepted(channel: Channel) -> bool:
     """Say whether a client's connection is over for good, so that no listener can accept it."""
     closed = channel.closed
     return closed is not None and (channel.opened is None or closed.error is not None)
-
-
-def _grave(event: Event) -> bool:
-    return event.name in UNCLAIMED or (event.name == "close" and event.error is not None)
-
-
-def _unclaimed(peer: str, event: str, error: BaseException | None) -> str:
-    from sockharness.errors import code_of
-
-    if event in ("error", "uncaught_exception"):
-        return f"{peer} {event}: {show(str(error), limit=30)}"
-    code = f" ({code_of(error)})" if error is not None else ""
-    return f"{peer} saw {event}{code}, which no step expects"

@@ -10,8 +10,9 @@ from select import EPOLLIN
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from sockharness.drivers.base import Driver, RaisedBySpec
-from sockharness.drivers.inprocess import InProcessDriver
+from sockharness.drivers.base import Driver, RaisedBySpec, Run
+from sockharness.drivers.cast import Cast, Engines
+from sockharness.drivers.casting import Casting
 from sockharness.engine.reactor import Reactor
 from sockharness.events import Event
 from sockharness.policy import Policy
@@ -30,15 +31,37 @@ class Stage:
         case: whose peers are set up.
         policy: what they may reach.
         capture: whether frames are captured.
+        scale: multiplies the time in which an engine must answer.
+        casting: which engine speaks for which peer; ours for all, if not given.
+        engines: the engines of the run, for a casting with others.
     """
 
-    def __init__(self, case: Case, *, policy: Policy, capture: bool = False) -> None:
+    def __init__(
+        self,
+        case: Case,
+        *,
+        policy: Policy,
+        capture: bool = False,
+        scale: float = 1.0,
+        casting: Casting | None = None,
+        engines: Engines | None = None,
+    ) -> None:
         self.case = case
+        self.casting = casting or Casting()
         self.reactor = Reactor()
         self.timeline = Timeline()
         self.names = Bindings(self._fact)
-        self.driver: Driver = InProcessDriver(
-            case, reactor=self.reactor, timeline=self.timeline, names=self.names, policy=policy
+        self.driver: Driver = Cast(
+            Run(
+                case=case,
+                reactor=self.reactor,
+                timeline=self.timeline,
+                names=self.names,
+                scale=scale,
+            ),
+            policy=policy,
+            casting=self.casting,
+            engines=engines,
         )
         self.capture: Capture | None = None
         self._captures = capture
@@ -82,11 +105,19 @@ class Stage:
 
         What handlers raise on a spec's behalf goes to the timeline; anything else is a bug of ours
         and passes through.
+
+        Raises:
+            EngineFailed: if an engine in another process died.
         """
+
+        def holds() -> bool:
+            self.driver.flush()
+            return condition()
+
         deadline = self.reactor.now() + timeout
         while True:
             try:
-                return self.reactor.run_until(condition, max(0.0, deadline - self.reactor.now()))
+                return self.reactor.run_until(holds, max(0.0, deadline - self.reactor.now()))
             except* RaisedBySpec as group:
                 for error in _leaves(group):
                     self._raised(error)
@@ -96,6 +127,7 @@ class Stage:
         for _ in range(SETTLING):
             before = len(self.timeline.entries)
             self.run_until(lambda: False, 0.0)
+            self.driver.settle()
             if len(self.timeline.entries) == before:
                 return
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sockharness.errors import Problem, SpecError
 from sockharness.location import Location
-from sockharness.spec import model, nodes, payloads
+from sockharness.spec import model, nodes, payloads, words
 from sockharness.spec.actions import ActionDecoder
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.context import Context
@@ -33,7 +33,7 @@ from sockharness.spec.words import name_of, value_name
 
 FINDINGS = ("unread_bytes", "extra_connections", "unclaimed_events")
 """What `allow:` may name: findings at the end that would fail a spec."""
-NEEDS = ("capture", "ipv6")
+NEEDS = ("capture", "ipv6", "one_process")
 """What `needs:` may name."""
 
 TOLD = 20
@@ -43,10 +43,10 @@ MAX_REPEATED = 100_000
 
 _TOP = (
     "sockspec", "name", "shows", "peers", "exchange", "let", "cases", "handlers", "wire", "needs",
-    "allow",
+    "allow", "engines", "differs",
 )  # fmt: skip
 
-_RULE = re.compile(r"(?:TCP|TLS|UDP)-\d{3}|D[1-9]\d?", re.ASCII)
+_RULE = re.compile(r"(?:TCP|TLS|UDP)-\d{3}|" + words.ROW.pattern, re.ASCII)
 """A rule of Bun's behaviour, or a row of the deliberate differences."""
 
 
@@ -107,6 +107,7 @@ class _File:
             cases=cases,
             needs=self._needs(known.get("needs")),
             shows=self._shows(known.get("shows")),
+            engines=self._engines(known.get("engines")),
         )
 
     def _cases(self, known: Mapping[str, Node]) -> tuple[model.Case, ...]:
@@ -185,6 +186,27 @@ class _File:
                     shown.append(text)
         return tuple(shown)
 
+    def _engines(self, node: Node | None) -> Mapping[str, Location]:
+        engines: dict[str, Location] = {}
+        if node is not None:
+            items = as_sequence(node, "a list of engines").items
+            if not items:
+                raise Refusal(node.location, "expected at least one engine, got none")
+            for item in items:
+                with self._problems.collect():
+                    engines[as_word(item, words.ENGINES, "an engine")] = item.location
+        return engines
+
+    def _differs(self, node: Node | None) -> Mapping[str, model.Difference]:
+        if node is None:
+            return {}
+        entries = self._problems.entries(as_mapping(node, words.DIFFERS), words.ENGINES)
+        differs: dict[str, model.Difference] = {}
+        for engine, value in entries.items():
+            with self._problems.collect():
+                differs[engine] = words.difference(value)
+        return differs
+
     def _needs(self, node: Node | None) -> Mapping[str, Location]:
         needs: dict[str, Location] = {}
         if node is not None:
@@ -212,6 +234,9 @@ class _File:
             if "allow" in known:
                 findings = as_sequence(known["allow"], "a list of findings").items
                 allow = frozenset(as_word(each, FINDINGS, "a finding") for each in findings)
+        differs: Mapping[str, model.Difference] = {}
+        with self._problems.collect():
+            differs = self._differs(known.get("differs"))
         steps.check_peers_are_used()
         return model.Case(
             id=id,
@@ -220,6 +245,8 @@ class _File:
             steps=tuple(steps.steps),
             wire=tuple(wire.checks),
             allow=allow,
+            differing=steps.differing,
+            differs=differs,
             location=place,
         )
 

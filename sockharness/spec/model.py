@@ -276,13 +276,17 @@ class StreamOptions:
     recv_buffer: int | None = None
 
 
+BACKLOG = 512
+"""How many connections may wait to be accepted, unless a listener says otherwise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listen:
     """A peer that listens at an IP literal; port 0 lets the kernel choose."""
 
     host: str
     port: int = 0
-    backlog: int = 512
+    backlog: int = BACKLOG
     options: StreamOptions
     location: Location
 
@@ -415,8 +419,24 @@ class WireCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What is otherwise on an engine, and which row of the deliberate differences says so.
+
+    `instead` is the step that holds there; without it, the step must not hold there.
+    """
+
+    row: str
+    location: Location
+    instead: Step | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One conversation: the peers, what they say in order, and what must have crossed the wire."""
+    """One conversation: the peers, what they say in order, and what must have crossed the wire.
+
+    `differs` has the engines on which it does not hold, each with the row that says why;
+    `differing` has, for a step's number from 0, what is otherwise on an engine.
+    """
 
     id: str
     peers: Mapping[str, Peer]
@@ -425,6 +445,8 @@ class Case:
     handlers: Mapping[str, HandlerSet] = field(default_factory=dict)
     wire: tuple[WireCheck, ...] = ()
     allow: frozenset[str] = frozenset()
+    differing: Mapping[int, Mapping[str, Difference]] = field(default_factory=dict)
+    differs: Mapping[str, Difference] = field(default_factory=dict)
 
     def handler_set(self, handlers: HandlerSet | str) -> HandlerSet:
         """Return the handlers that a name stands for."""
@@ -440,14 +462,19 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """A file: its cases, at least one, and its title, which may be empty; `shows` names the rules
-    that it proves."""
+    """A file: its cases, at least one, and its title, which may be empty.
+
+    Attributes:
+        shows: the rules that it proves.
+        engines: those that it is for; empty: all.
+    """
 
     path: str
     title: str
     cases: tuple[Case, ...]
     needs: Mapping[str, Location] = field(default_factory=dict)
     shows: tuple[str, ...] = ()
+    engines: Mapping[str, Location] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=8)

@@ -41,6 +41,7 @@ class StepDecoder:
 
     def __init__(self, context: Context, actions: ActionDecoder) -> None:
         self.steps: list[model.Step] = []
+        self.differing: dict[int, dict[str, model.Difference]] = {}
         self._context = context
         self._actions = actions
         self._numbered: list[model.PeerRef] = []
@@ -55,10 +56,32 @@ class StepDecoder:
             raise Known  # without peers every step names an unknown one
         for item in items:
             with self._context.problems.collect():
-                self.steps.append(self._step(item))
+                self._add(item)
         self._complete = len(self.steps) == len(items)
         if self._complete:
             self._check_numbers()
+
+    def _add(self, node: Node) -> None:
+        """Decode a step, and what of it is otherwise on some engine."""
+        differs = _differs_of(node) if isinstance(node, MappingNode) else None
+        if differs is None:
+            self.steps.append(self._step(node))
+            return
+        step = self._step(_replaced(node))
+        if isinstance(step, model.Act) and step.returns is None:
+            raise Refusal(differs.location, "'differs' goes with an expectation")
+        self.differing[len(self.steps)] = self._differences(node, differs)
+        self.steps.append(step)
+
+    def _differences(self, step: Node, differs: Node) -> dict[str, model.Difference]:
+        entries = as_mapping(differs, words.DIFFERS).entries
+        rows = {key.text: value for key, value in entries if key.text in words.ENGINES}
+        others = tuple((key, value) for key, value in entries if key.text not in rows)
+        if not rows:
+            hint = f"known: {', '.join(words.ENGINES)}"
+            raise Refusal(differs.location, "'differs' names no engine", hint)
+        instead = self._step(_replaced(step, others)) if others else None
+        return {engine: words.difference(row, instead) for engine, row in rows.items()}
 
     def _check_numbers(self) -> None:
         """Complain of a client's n-th connection that it never makes."""
@@ -291,6 +314,25 @@ def _subject(step: MappingNode) -> tuple[Scalar, Node]:
     got = f"'{show(extra.text, limit=40)}' too" if extra else "none"
     place = extra.location if extra else step.location
     raise Refusal(place, f"expected one peer or arrow in a step, got {got}")
+
+
+def _differs_of(step: MappingNode) -> Node | None:
+    """Return what stands under `differs`, beside an arrow or beside an expectation."""
+    beside = (value for _, value in step.entries if isinstance(value, MappingNode))
+    found = (node.get("differs") for node in (step, *beside))
+    return next((each for each in found if each is not None), None)
+
+
+def _replaced(node: Node, others: tuple[tuple[Scalar, Node], ...] = ()) -> Node:
+    """Return a step without its `differs`, with other values for some keys beside it."""
+    if not isinstance(node, MappingNode):
+        return node
+    if node.get("differs") is None:
+        entries = [(key, _replaced(value, others)) for key, value in node.entries]
+        return MappingNode(tuple(entries), node.location)
+    gone = {"differs", *(key.text for key, _ in others)}
+    kept = [each for each in node.entries if each[0].text not in gone]
+    return MappingNode((*kept, *others), node.location)
 
 
 def _connects(step: model.Step, name: str) -> bool:

@@ -6,8 +6,8 @@ from sockharness.location import Location
 from sockharness.spec import model, payloads
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.model import Payload
-from sockharness.spec.nodes import Scalar
-from sockharness.spec.typed import Refusal, unexpected
+from sockharness.spec.nodes import Node, Scalar
+from sockharness.spec.typed import Refusal, as_text, unexpected
 
 EVENTS = ("open", "drain", "end", "close", "error", "connect_error", "timeout")
 """What a handler can be for, beside `data`; what `sees` can name, beside `uncaught_exception`."""
@@ -48,6 +48,11 @@ SYNONYMS = {
     "event": "sees",
 }
 """Words of other programs, with ours."""
+ENGINES = ("sockharness", "bun")
+"""What can speak for peers; the first is our own, and the default."""
+ROW = re.compile(r"D[1-9]\d?", re.ASCII)
+"""A row of the deliberate differences."""
+DIFFERS = "an engine with the row that says why, such as {bun: D1}"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -78,6 +83,14 @@ def other_word(word: str, verbs: tuple[str, ...]) -> str:
 def plain(word: str, place: Location) -> model.Action:
     """Return the action of a bare word."""
     return model.End(None, place) if word == "end" else model.Call(word, place)
+
+
+def difference(node: Node, instead: model.Step | None = None) -> model.Difference:
+    """Return a difference that is stated by the name of its row."""
+    text = as_text(node, "a row such as D1")
+    if not ROW.fullmatch(text):
+        raise unexpected(node, "a row such as D1", "docs/bun-differences.md has the rows")
+    return model.Difference(row=text, instead=instead, location=node.location)
 
 
 def needs_example(payload: Payload, place: Location) -> None:

@@ -98,7 +98,13 @@ BAD: list[tuple[str, int, int, str, str]] = [
     (top("names: x"), 7, 1, "unknown key 'names'", "did you mean 'name'?"),
     (top("needs: ipv6"), 7, 8, "expected a list of needs, got 'ipv6'", "write [ipv6]"),
     (top("needs: [ipv5]"), 7, 9, "expected a need, got 'ipv5'", "did you mean 'ipv6'?"),
-    (top("needs: [root]"), 7, 9, "expected a need, got 'root'", "known: capture, ipv6"),
+    (
+        top("needs: [root]"),
+        7,
+        9,
+        "expected a need, got 'root'",
+        "known: capture, ipv6, one_process",
+    ),
     (
         top("allow: [unread_byte]"),
         7,

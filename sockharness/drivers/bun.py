@@ -1,0 +1,357 @@
+"""Real Bun as an engine: a child process with a host script that uses Bun's public interface.
+
+One child is kept and reused; between specs it is reset, and it is started again when it died. What
+it is told is gathered and sent in one line, which it does in one turn of its loop. What it tells is
+in true order, and each event has its own time: the child's clock is compared with ours once.
+
+To use it without specs, for example to compare engines with random actions:
+
+    with BunProgram() as program, Reactor() as reactor:
+        run = Run(case=…, reactor=reactor, timeline=Timeline(), names=Bindings())
+        engine = BunEngine(run, program)
+        address = engine.listen(peer, Address("127.0.0.1"))
+        event = engine.act(channel, action)
+        engine.sync()      # all is done, and on the timeline
+        engine.settle()    # what followed from it, too
+        engine.close()
+"""
+
+import contextlib
+import errno
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from typing import Any
+
+from sockharness.address import Address
+from sockharness.drivers.base import EngineFailed, RaisedBySpec, Run, handler_names, note_of
+from sockharness.drivers.bun_program import ANSWER, BunProgram
+from sockharness.drivers.jsonl import Message
+from sockharness.errors import UsageError, os_error
+from sockharness.events import Event, Kind
+from sockharness.spec import model
+from sockharness.timeline import LISTENER, Channel
+
+RESET = 2.0
+"""Seconds in which it must have closed everything."""
+NO_SIZE = "Bun's interface sets no sizes of buffers"
+CANNOT = {
+    "send_buffer": NO_SIZE,
+    "recv_buffer": NO_SIZE,
+    "backlog": "Bun's interface sets no backlog",
+}
+"""Keys under `tcp` that have no counterpart there, and why."""
+
+
+class BunError(Exception):
+    """What Bun gave to a handler and is no error of the operating system; `code` names it."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message, code)
+        self.code = code
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class BunEngine:
+    """Executes peers with Bun; see `Engine`.
+
+    Args:
+        run: what it shares with the other engines of the replay.
+        program: whose child is used, until `close()`.
+    """
+
+    def __init__(self, run: Run, program: BunProgram) -> None:
+        self._run = run
+        self._child = program.child()
+        self._offset = program.offset - run.timeline.began
+        self._batch: list[Message] = []
+        self._sent = self._acked = 0
+        self._replies: dict[str, Message] = {}
+        self._numbers: dict[str, int] = {}
+        self._known: dict[str, Address] = {}
+        self._actions: list[tuple[str, bytes | None, str]] = []
+        self._told: dict[int, Event] = {}
+        self._calls: dict[int, Event] = {}
+        self._pending: set[Event] = set()
+        self._received: dict[Channel, bytes] = {}
+        self._late: dict[int, model.Payload] = {}
+        self._child.attach(run.reactor, self._take)
+        for name, handlers in run.case.handlers.items():
+            self._tell("handlers", name=name, set=self._handlers(handlers, client=False))
+
+    @staticmethod
+    def cannot(case: model.Case, peers: Sequence[model.Peer]) -> str:
+        """Return why Bun cannot do what peers ask for, naming the key; empty if it can."""
+        for peer in peers:
+            transport = peer.transport
+            asked = {
+                "send_buffer": transport.options.send_buffer is not None,
+                "recv_buffer": transport.options.recv_buffer is not None,
+                "backlog": isinstance(transport, model.Listen)
+                and transport.backlog != model.BACKLOG,
+            }
+            for key, has in asked.items():
+                if has:
+                    line = transport.location.line
+                    return f"'{key}' of {peer.name} (line {line}): {CANNOT[key]}"
+        return ""
+
+    # ---- what it is told
+
+    def listen(self, peer: model.Peer, address: Address) -> Address:
+        """Listen, with the peer's handlers; see `Engine.listen`."""
+        self._open("listen", peer, address)
+        self.sync()
+        reply = self._replies[peer.name]
+        if "refused" in reply:
+            raise _error(reply["error"])
+        bound = self._known[peer.name] = Address(reply["hostname"], reply["port"])
+        return bound
+
+    def connect(self, peer: model.Peer, address: Address) -> None:
+        """Connect, with the peer's handlers; see `Engine.connect`."""
+        number = self._numbers[peer.name] = self._numbers.get(peer.name, 0) + 1
+        self._run.timeline.channel(peer.name, number)
+        self._known[peer.name] = address
+        self._open("connect", peer, address)
+
+    def act(self, channel: Channel, action: model.Action) -> Event:
+        """Let it do what a step says, soon; see `Engine.act`."""
+        encoded = self._action(action)
+        name, data, note = self._actions[encoded["id"]]
+        event = Event(
+            name=name,
+            peer=channel.peer,
+            connection=channel.connection,
+            kind=Kind.ACTION,
+            data=data or b"",
+            note=note,
+        )
+        self._told[encoded["id"]] = event
+        self._pending.add(event)
+        self._tell("act", peer=channel.peer, connection=channel.connection, action=encoded)
+        return event
+
+    def pending(self, event: Event) -> bool:
+        """Say whether it has not told yet what a call returned."""
+        return event in self._pending
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        self._child.check()
+        self._bind_late()
+        if self._batch:
+            self._send()
+
+    def sync(self) -> None:
+        """Wait until it has done what it was told; ask for an answer in any case."""
+        self._bind_late()
+        self._send()
+        self._child.wait(lambda: self._acked == self._sent, timeout=self._patience)
+
+    def settle(self) -> None:
+        """Let its loop turn until turns bring nothing new."""
+        self._tell("settle")
+        self.sync()
+
+    def remarks(self) -> list[str]:
+        """Return what it wrote on stderr."""
+        return self._child.remarks()
+
+    def close(self) -> None:
+        """Reset every connection, and stop every listener; the child lives on.
+
+        Raises:
+            EngineFailed: if it does not answer; then it lives no more.
+        """
+        try:
+            if self._child.failed is None:
+                self._child.on_message = self._take_ack
+                self._batch = [{"do": "reset"}]
+                self._send()
+                self._child.wait(lambda: self._acked == self._sent, timeout=RESET)
+        finally:
+            self._child.detach()
+
+    @property
+    def _patience(self) -> float:
+        """Seconds in which it must answer."""
+        return ANSWER * max(1.0, self._run.scale)
+
+    def _open(self, how: str, peer: model.Peer, address: Address) -> None:
+        options = peer.transport.options
+        self._tell(
+            how,
+            peer=peer.name,
+            hostname=address.host,
+            port=address.port,
+            handlers=self._handlers(peer.handlers, client=not peer.listens),
+            options={
+                "allowHalfOpen": options.allow_half_open,
+                "pauseOnConnect": options.pause_on_connect,
+            },
+        )
+
+    def _tell(self, command: str, **more: Any) -> None:
+        self._batch.append({"do": command, **more})
+
+    def _send(self) -> None:
+        self._sent += 1
+        batch, self._batch = self._batch, []
+        message = {"ack": self._sent, "do": batch}
+        self._child.send(message, timeout=self._patience)
+
+    # ---- how that is written
+
+    def _handlers(self, handlers: model.HandlerSet | None, *, client: bool) -> Message:
+        actions = {} if handlers is None else handlers.actions
+        return {
+            name: [self._action(action) for action in actions.get(name, ())]
+            for name in handler_names(handlers, client=client)
+        }
+
+    def _action(self, action: model.Action) -> Message:
+        """Encode an action, and remember what the timeline will say of it."""
+        number = len(self._actions)
+        encoded: Message = {"id": number, "name": action.name}
+        data: bytes | None = b""
+        match action:
+            case model.Write() | model.WriteAll():
+                data, encoded["data"] = self._payload(number, action.payload)
+            case model.End(payload=payload) if payload is not None:
+                data, encoded["data"] = self._payload(number, payload)
+            case model.Echo():
+                data = None
+            case model.SetTimeout():
+                encoded["seconds"] = action.seconds
+            case model.Raise():
+                encoded["message"] = action.message
+            case model.Call():
+                encoded["flag"] = action.flag
+        self._actions.append((action.name, data, note_of(action)))
+        if isinstance(action, model.Reload):
+            handlers = action.handlers
+            if not isinstance(handlers, str):
+                encoded["handlers"] = self._handlers(handlers, client=False)
+            else:
+                encoded["handlers"] = handlers
+        return encoded
+
+    def _payload(self, number: int, payload: model.Payload) -> tuple[bytes, Message]:
+        """Encode bytes; those of a name without a value yet are sent when it has one."""
+        try:
+            data = payload.data(self._run.names)
+        except UsageError:
+            self._late[number] = payload
+            return b"", {"late": number}
+        return data, {"base64": b64encode(data).decode()}
+
+    def _bind_late(self) -> None:
+        for number, payload in list(self._late.items()):
+            with contextlib.suppress(UsageError):
+                data = payload.data(self._run.names)
+                del self._late[number]
+                name, _, note = self._actions[number]
+                self._actions[number] = (name, data, note)
+                self._batch.insert(
+                    0, {"do": "late", "id": number, "data": b64encode(data).decode()}
+                )
+
+    # ---- what it tells
+
+    def _take(self, message: Message) -> None:
+        if "event" in message:
+            self._take_event(message)
+        elif "acted" in message:
+            self._take_action(message)
+        elif "result" in message:
+            self._take_result(message)
+        elif "queued" in message:
+            self._channel(message).queued = message["queued"]
+        elif "broken" in message:
+            first, _, rest = message["broken"].partition("\n")
+            self._child.failed = EngineFailed(f"bun: {first}", rest.split("\n"))
+        else:
+            self._take_ack(message)
+
+    def _take_ack(self, message: Message) -> None:
+        if "ack" in message:
+            self._acked = message["ack"]
+        elif reply := message.get("listening") or message.get("refused"):
+            self._replies[reply] = message
+
+    def _take_event(self, message: Message) -> None:
+        channel = self._channel(message)
+        event = Event(
+            name=message["event"],
+            peer=channel.peer,
+            connection=channel.connection,
+            data=b64decode(message.get("data", "")),
+            error=self._error(channel, message.get("error")),
+        )
+        if event.name == "data":
+            self._received[channel] = event.data
+        self._run.timeline.add(event, at=message["at"] + self._offset)
+        if event.name == "open":
+            self._link(channel, message)
+
+    def _link(self, channel: Channel, message: Message) -> None:
+        """Tell who is at the other end; a client's is known, a server's own address as well."""
+        local, remote = (_address(message[side]) for side in ("local", "remote"))
+        known = self._known[channel.peer]
+        if self._run.case.peers[channel.peer].listens:
+            local = local or known
+        else:
+            remote = known
+        if local is not None:
+            self._run.links.add(channel, local, remote)
+
+    def _take_action(self, message: Message) -> None:
+        channel = self._channel(message)
+        event = self._told.pop(message["acted"], None)
+        if event is None:  # of a handler
+            name, data, note = self._actions[message["acted"]]
+            event = Event(
+                name=name,
+                peer=channel.peer,
+                connection=channel.connection,
+                kind=Kind.ACTION,
+                data=self._received[channel] if data is None else data,
+                note=note,
+            )
+        self._calls[message["call"]] = event
+        self._run.timeline.add(event, at=message["at"] + self._offset)
+
+    def _take_result(self, message: Message) -> None:
+        event = self._calls[message["call"]]
+        self._pending.discard(event)
+        if message["result"] is not None:
+            event.result = message["result"]
+            if event.name in ("write_all", "echo"):
+                self._run.timeline.channel(event.peer, event.connection).queued = 0
+
+    def _channel(self, message: Message) -> Channel:
+        return self._run.timeline.channel(message["peer"], message.get("connection", LISTENER))
+
+    def _error(self, channel: Channel, error: Message | None) -> BaseException | None:
+        if error is None:
+            return None
+        if error["raised"]:
+            return RaisedBySpec(error["message"], channel.peer, channel.connection)
+        return _error(error)
+
+
+def _address(told: list[Any]) -> Address | None:
+    """Return an address; a socket that was reset has forgotten it (D12)."""
+    host, port = told
+    return Address(host, port) if host and port else None
+
+
+def _error(error: Message) -> Exception:
+    """Return Bun's error as one of Python's: the operating system's where it is one."""
+    code = error.get("code", "")
+    number = getattr(errno, code, None) if code else None
+    if isinstance(number, int):
+        return os_error(number)
+    return BunError(error["message"], code or error["name"])

@@ -1,0 +1,334 @@
+// Executes the peers of a spec with Bun's own sockets: an ordinary user of `Bun.listen` and
+// `Bun.connect`, told by JSON lines on stdin, telling by JSON lines on stdout.
+//
+// A line on stdin is a batch: `{"ack": 7, "do": [command, …]}`. All its commands are done in one
+// turn of the loop, in order; then `{"ack": 7}` is told. Told are, in the order in which they
+// happen: `event` (a handler was called), `acted` (a method is about to be called), `result` (what
+// it returned), `listening` or `refused` (of a listen), `broken` (this program is at fault).
+// Bytes are base64, times are seconds since an arbitrary point. Lines are written at once,
+// synchronously, so that a crash loses none and order is the order of what happened.
+//
+// Every handler tells its event first, then does what the spec's `on:` says.
+
+import { writeSync } from "node:fs";
+import type { Socket, TCPSocketListener } from "bun";
+
+type Bytes = { base64: string } | { late: number };
+type Action = {
+  id: number;
+  name: string;
+  data?: Bytes;
+  seconds?: number;
+  flag?: boolean;
+  message?: string;
+  handlers?: string | HandlerSet;
+};
+type HandlerSet = Record<string, Action[]>;
+type Command = Record<string, any> & { do: string };
+type Waiting = { call: number; rest: Buffer; size: number };
+
+/** What a spec's `raise:` raises. */
+class Raised extends Error {
+  constructor(
+    message: string,
+    readonly connection: Connection,
+  ) {
+    super(message);
+  }
+}
+
+/** One connection of a peer, and what is still to be written. */
+class Connection {
+  socket: Socket<Connection> | undefined;
+  readonly waiting: Waiting[] = [];
+
+  constructor(
+    readonly play: Play,
+    readonly peer: string,
+    readonly number: number,
+  ) {}
+
+  /** Tell that a handler of this connection was called; say whether the play still goes on. */
+  tell(event: string, more: object = {}): boolean {
+    if (this.play.over) return false;
+    say({ event, peer: this.peer, connection: this.number, at: now(), ...more });
+    return true;
+  }
+}
+
+/** One replay: what it made is closed with it. */
+class Play {
+  over = false;
+  readonly listeners = new Map<string, TCPSocketListener<Connection>>();
+  readonly connections = new Map<string, Connection>();
+  readonly counts = new Map<string, number>();
+  readonly sets = new Map<string, HandlerSet>();
+  readonly late = new Map<number, Buffer>();
+
+  add(peer: string): Connection {
+    const number = (this.counts.get(peer) ?? 0) + 1;
+    this.counts.set(peer, number);
+    const connection = new Connection(this, peer, number);
+    this.connections.set(`${peer}@${number}`, connection);
+    return connection;
+  }
+
+  end(): void {
+    this.over = true;
+    for (const connection of this.connections.values()) connection.socket?.terminate();
+    for (const listener of this.listeners.values()) listener.stop(true);
+  }
+}
+
+let play = new Play();
+let told = 0;
+let calls = 0;
+
+// ---- what is told
+
+function now(): number {
+  return Bun.nanoseconds() / 1e9;
+}
+
+function say(message: object): void {
+  told += 1;
+  let rest = Buffer.from(JSON.stringify(message) + "\n");
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error: any) {
+      if (error.code !== "EAGAIN") throw error;
+      Bun.sleepSync(1);
+    }
+  }
+}
+
+function as_data(error: any): object | undefined {
+  if (error === undefined || error === null) return undefined;
+  const { name, message, code } = error;
+  return { name, message: String(message), code, raised: error instanceof Raised };
+}
+
+function broken(error: any): void {
+  say({ broken: String(error?.stack ?? error) });
+}
+
+process.on("uncaughtException", (error: any) => {
+  if (!(error instanceof Raised)) return broken(error);
+  error.connection.tell("uncaught_exception", { error: as_data(error) });
+});
+process.on("unhandledRejection", broken);
+
+// ---- handlers
+
+const CAMEL: Record<string, string> = { connect_error: "connectError" };
+
+function handlers(peer: string, set: HandlerSet): any {
+  const made: Record<string, Function> = {};
+  for (const [name, actions] of Object.entries(set)) {
+    made[CAMEL[name] ?? name] = handler(peer, name, actions);
+  }
+  return made;
+}
+
+function handler(peer: string, name: string, actions: Action[]): Function {
+  const here = play;
+  switch (name) {
+    case "open":
+      return (socket: Socket<Connection>) => {
+        const connection = (socket.data ??= here.add(peer));
+        connection.socket = socket;
+        if (here.over) return socket.terminate();
+        const local = [socket.localAddress, socket.localPort];
+        const remote = [socket.remoteAddress, socket.remotePort];
+        connection.tell(name, { local, remote });
+        perform(connection, actions);
+      };
+    case "data":
+      return (socket: Socket<Connection>, data: Buffer) => {
+        if (!socket.data.tell(name, { data: data.toString("base64") })) return;
+        perform(socket.data, actions, data);
+      };
+    case "drain":
+      return (socket: Socket<Connection>) => {
+        if (!socket.data.tell(name)) return;
+        write_on(socket.data);
+        perform(socket.data, actions);
+      };
+    default:
+      return (socket: Socket<Connection>, error: any) => {
+        if (socket.data.tell(name, { error: as_data(error) })) perform(socket.data, actions);
+      };
+  }
+}
+
+// ---- actions
+
+function perform(connection: Connection, actions: Action[], received?: Buffer): void {
+  for (const action of actions) act(connection, action, received);
+}
+
+function act(connection: Connection, action: Action, received?: Buffer): void {
+  const { peer, number, socket } = connection;
+  const call = begin(peer, number, action);
+  if (socket === undefined) throw new Error(`${peer}@${number} was never open`);
+  switch (action.name) {
+    case "write":
+      return returned(call, socket.write(bytes(action.data!)));
+    case "write_all":
+      return write_all(connection, call, bytes(action.data!));
+    case "echo":
+      return write_all(connection, call, received!);
+    case "end":
+      return returned(call, action.data ? socket.end(bytes(action.data)) : socket.end());
+    case "timeout":
+      return returned(call, socket.timeout(action.seconds!));
+    case "reload":
+      return returned(call, (socket as any).reload({ socket: reloaded(peer, action) }));
+    case "shutdown":
+      return returned(call, action.flag ? socket.shutdown(true) : socket.shutdown());
+    case "stop":
+      return returned(call, connection.play.listeners.get(peer)!.stop(action.flag));
+    case "raise":
+      throw new Raised(action.message!, connection);
+    default: // close, terminate, pause, resume, flush
+      return returned(call, (socket as any)[action.name]());
+  }
+}
+
+function act_on_listener(peer: string, action: Action): void {
+  const call = begin(peer, 0, action);
+  const listener = play.listeners.get(peer)!;
+  if (action.name === "reload") listener.reload({ socket: reloaded(peer, action) });
+  else listener.stop(action.flag);
+  returned(call, undefined);
+}
+
+function begin(peer: string, connection: number, action: Action): number {
+  calls += 1;
+  if (!play.over) say({ acted: action.id, call: calls, peer, connection, at: now() });
+  return calls;
+}
+
+function returned(call: number, result: number | void): void {
+  if (!play.over) say({ result: result ?? null, call });
+}
+
+function reloaded(peer: string, action: Action): any {
+  const { handlers: set } = action;
+  return handlers(peer, typeof set === "string" ? play.sets.get(set)! : set!);
+}
+
+function bytes(data: Bytes): Buffer {
+  if ("base64" in data) return Buffer.from(data.base64, "base64");
+  const value = play.late.get(data.late);
+  if (value === undefined) throw new Error("a name has no value yet");
+  return value;
+}
+
+/** Write, and again at each drain, until all is taken. */
+function write_all(connection: Connection, call: number, data: Buffer): void {
+  connection.waiting.push({ call, rest: data, size: data.length });
+  if (connection.waiting.length === 1) write_on(connection);
+  if (connection.waiting.at(-1)?.call === call) returned(call, undefined);
+}
+
+function write_on(connection: Connection): void {
+  const { waiting, socket } = connection;
+  while (waiting.length > 0) {
+    const first = waiting[0]!;
+    const taken = socket!.write(first.rest);
+    if (taken >= 0 && taken < first.rest.length) {
+      first.rest = first.rest.subarray(taken);
+      const queued = waiting.reduce((sum, each) => sum + each.rest.length, 0);
+      return say({ queued, peer: connection.peer, connection: connection.number });
+    }
+    returned(first.call, taken < 0 ? -1 : first.size);
+    waiting.shift();
+  }
+}
+
+// ---- what it is told
+
+function listen(command: Command): void {
+  const { peer, hostname, port, options } = command;
+  const socket = handlers(peer, command.handlers);
+  try {
+    const listener = Bun.listen<Connection>({ hostname, port, socket, ...options });
+    play.listeners.set(peer, listener);
+    say({ listening: peer, hostname: listener.hostname, port: listener.port });
+  } catch (error) {
+    say({ refused: peer, error: as_data(error) });
+  }
+}
+
+function connect(command: Command): void {
+  const { peer, hostname, port, options } = command;
+  const socket = handlers(peer, command.handlers);
+  const data = play.add(peer);
+  // What went wrong is told by connect_error; a spec without that handler does not want to know.
+  Bun.connect<Connection>({ hostname, port, socket, data, ...options }).catch(() => {});
+}
+
+function told_to_act(command: Command): void {
+  const { peer, connection, action } = command;
+  if (connection === 0) return act_on_listener(peer, action);
+  act(play.connections.get(`${peer}@${connection}`)!, action);
+}
+
+/** Wait until turns of the loop bring nothing new. */
+async function settle(): Promise<void> {
+  for (let turns = 0; turns < 100; turns++) {
+    const before = told;
+    await turn();
+    await turn();
+    if (told === before) return;
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+async function reset(): Promise<void> {
+  play.end();
+  play = new Play();
+  await turn();
+}
+
+const COMMANDS: Record<string, (command: Command) => void | Promise<void>> = {
+  listen,
+  connect,
+  act: told_to_act,
+  handlers: ({ name, set }) => void play.sets.set(name, set),
+  late: ({ id, data }) => void play.late.set(id, Buffer.from(data, "base64")),
+  settle,
+  reset,
+};
+
+async function obey(line: string): Promise<void> {
+  const batch = JSON.parse(line);
+  try {
+    for (const command of batch.do) {
+      const done = COMMANDS[command.do]!(command);
+      if (done !== undefined) await done;
+    }
+  } catch (error) {
+    broken(error);
+  }
+  say({ ack: batch.ack, at: now() });
+}
+
+const unread: string[] = []; // pieces of a line: joined once, because lines can be long
+process.stdin.setEncoding("latin1");
+process.stdin.on("data", (chunk: string) => {
+  const [rest, ...more] = chunk.split("\n");
+  unread.push(rest!);
+  for (const piece of more) {
+    void obey(unread.splice(0).join(""));
+    unread.push(piece);
+  }
+});
+process.stdin.on("end", () => process.exit(0));
+
+say({ hello: Bun.version, at: now() });

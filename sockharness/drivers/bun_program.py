@@ -1,0 +1,125 @@
+"""The Bun program: where it is, whether it is new enough, and its one child process."""
+
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+
+from sockharness.clock import MonotonicClock
+from sockharness.drivers.jsonl import JsonlChild, Message
+from sockharness.errors import Unavailable
+
+HOST = Path(__file__).with_name("bun_host.ts")
+OLDEST = (1, 3)
+START = 10.0
+"""Seconds in which it must have started."""
+ANSWER = 5.0
+"""Seconds in which it must answer."""
+INHERITED = ("PATH", "LANG", "TMPDIR")
+"""What it gets of our environment."""
+
+
+class BunProgram:
+    """The Bun of a run, with at most one child. A context manager, or `close()` it.
+
+    Args:
+        path: the program; without it `SOCKHARNESS_BUN` or the one on PATH.
+    """
+
+    def __init__(self, path: str = "") -> None:
+        self.path = path or os.environ.get("SOCKHARNESS_BUN", "") or shutil.which("bun") or ""
+        self._child: JsonlChild | None = None
+        self._offset = 0.0
+
+    def missing(self) -> str:
+        """Return why it cannot be used, with remedies; empty if it can."""
+        if not self.path:
+            return "no 'bun' on PATH; name it with --sock-bun=PATH or SOCKHARNESS_BUN"
+        version = _version(self.path)
+        found = re.match(r"(\d+)\.(\d+)", version)
+        if found is None:
+            return f"no Bun at {self.path}: {version}"
+        if (int(found[1]), int(found[2])) < OLDEST:
+            return f"Bun {version} at {self.path} is too old: 1.3 or newer is needed"
+        return ""
+
+    @property
+    def version(self) -> str:
+        """Its version, such as `1.4.5`; empty if it cannot be used."""
+        return "" if self.missing() else _version(self.path)
+
+    @property
+    def offset(self) -> float:
+        """What to add to the child's time to get that of `time.monotonic()`."""
+        return self._offset
+
+    def child(self) -> JsonlChild:
+        """Return the child; it is started if there is none, or none that lives.
+
+        Raises:
+            Unavailable: if this machine has no such program.
+            EngineFailed: if it does not start.
+        """
+        if self._child is None or not self._child.alive:
+            self.close()
+            if reason := self.missing():
+                raise Unavailable(reason)
+            self._child = self._start()
+        self._child.mark()
+        return self._child
+
+    def close(self) -> None:
+        """End the child. Idempotent."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.close()
+
+    def _start(self) -> JsonlChild:
+        command = [self.path, "run", "--no-install", "--silent", str(HOST)]
+        env = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        env |= {"DO_NOT_TRACK": "1", "BUN_RUNTIME_TRANSPILER_CACHE_PATH": "0"}
+        child = JsonlChild("bun", command, env=env)
+        try:
+            self._greet(child)
+        except BaseException:
+            child.kill()
+            child.close()
+            raise
+        return child
+
+    def _greet(self, child: JsonlChild) -> None:
+        """Wait until it is up, and compare the clocks: it answers between two times of ours."""
+        told: list[Message] = []
+        child.on_message = told.append
+        child.wait(lambda: bool(told), timeout=START)
+        clock = MonotonicClock()
+        began = clock.now()
+        child.send({"ack": 0, "do": []}, timeout=ANSWER)
+        child.wait(lambda: len(told) > 1, timeout=ANSWER)
+        self._offset = (began + clock.now()) / 2 - told[1]["at"]
+
+    def __enter__(self) -> "BunProgram":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@cache
+def _version(path: str) -> str:
+    """Ask a program for its version; what it says if it is no Bun, or why it cannot be asked."""
+    try:
+        done = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, timeout=START, check=False, cwd="/"
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(getattr(error, "strerror", "") or error)
+    return done.stdout.strip() or f"exit status {done.returncode}"

@@ -1,0 +1,102 @@
+"""Who plays whom: which engine speaks for which peer of a spec.
+
+Written `bun` (every peer), or `server:bun,client:sockharness` (peer by peer; a peer that is not
+named runs on ours). `server` and `client` also mean every peer that listens, or connects, and is
+not named itself, because specs call their peers as they like.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sockharness.errors import UsageError
+from sockharness.spec.bindings import suggestion
+from sockharness.spec.model import Case, Peer
+from sockharness.spec.words import ENGINES
+
+OURS = ENGINES[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Casting:
+    """One way to give the peers of a spec to engines.
+
+    Attributes:
+        default: the engine of peers that `parts` does not name.
+        parts: an engine for a peer's name, or for `server` and `client`.
+    """
+
+    default: str = OURS
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> "Casting":
+        """Read a casting.
+
+        Raises:
+            UsageError: if it names an engine that there is not.
+        """
+        if ":" not in text:
+            return cls(_engine(text))
+        parts: dict[str, str] = {}
+        for part in text.split(","):
+            peer, colon, engine = part.partition(":")
+            if not colon or not peer:
+                raise UsageError(f"expected PEER:ENGINE, got {part!r}")
+            if peer in parts:
+                raise UsageError(f"{peer!r} is named twice")
+            parts[peer] = _engine(engine)
+        return cls(OURS, parts)
+
+    def engine(self, peer: Peer) -> str:
+        """Return the engine that speaks for a peer."""
+        role = "server" if peer.listens else "client"
+        return self.parts.get(peer.name) or self.parts.get(role) or self.default
+
+    def engines(self, case: Case) -> tuple[str, ...]:
+        """Return the engines that a case needs, each once."""
+        return tuple(dict.fromkeys(map(self.engine, case.peers.values())))
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is the default: every peer runs on the engine of this package."""
+        return not self.parts and self.default == OURS
+
+    @property
+    def label(self) -> str:
+        """Name it in a test's id, without characters that `-k` could not take."""
+        mixed = "+".join(f"{peer}:{engine}" for peer, engine in self.parts.items())
+        return mixed or self.default
+
+    def __str__(self) -> str:
+        return self.label.replace("+", ",")
+
+
+def castings(texts: Iterable[str]) -> tuple[Casting, ...]:
+    """Read the values of the option: each a list of engines, or one mix of peers.
+
+    Raises:
+        UsageError: if one names an engine that there is not.
+    """
+    found: dict[str, Casting] = {}
+    for text in texts:
+        mixed = [part for part in text.split(",") if ":" in part]
+        plain = [part for part in text.split(",") if ":" not in part]
+        for each in (*plain, *([",".join(mixed)] if mixed else [])):
+            casting = Casting.parse(each)
+            found[casting.label] = casting
+    return tuple(found.values()) or (Casting(),)
+
+
+def castings_of_id(name: str) -> str:
+    """Return the engines in an item's name (`echo[a-line-bun]`), as the option has them."""
+    inside = name.rpartition("[")[2].removesuffix("]") if name.endswith("]") else ""
+    last = inside.rpartition("-")[2]
+    engines = [part.rpartition(":")[2] for part in last.split("+")]
+    return last.replace("+", ",") if set(engines) <= set(ENGINES) else ""
+
+
+def _engine(name: str) -> str:
+    if name not in ENGINES:
+        near = suggestion(name, ENGINES).removeprefix("; ")
+        raise UsageError(f"no engine {name!r}; {near or 'there are ' + ', '.join(ENGINES)}")
+    return name

@@ -1,0 +1,247 @@
+"""A child process that is told and tells by JSON lines.
+
+Its stdout has a descriptor in a reactor, so that what it tells has its place in the order of
+events; while somebody waits for an answer, the same lines are read by polling. Sending reads too:
+a child that is itself writing never blocks both sides. Its stderr goes to a file without a name:
+nobody has to drain it, and its end is there when something went wrong.
+
+The child ends when its stdin does, so it does not outlive this process.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sockharness.clock import Clock, MonotonicClock
+from sockharness.drivers.base import EngineFailed
+from sockharness.engine.reactor import Reactor
+from sockharness.printable import show
+
+Message = dict[str, Any]
+
+ENDING = 2.0
+"""Seconds that a child gets to end by itself."""
+CHUNK = 1 << 18
+PIPE = 1 << 20
+"""The size of the pipes: as much as an unprivileged process may ask for."""
+TOLD = 10
+"""The most lines of stderr that are told."""
+
+
+class JsonlChild:
+    """A running child. `close()` it.
+
+    Args:
+        name: how messages call it.
+        command: the program and its arguments.
+        env: its environment.
+
+    Attributes:
+        on_message: gets every message; what nobody wants is dropped.
+        failed: why nothing more can be had from it; `None` while it is well.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = name
+        self.on_message: Callable[[Message], None] = _drop
+        self.failed: EngineFailed | None = None
+        self._clock = clock or MonotonicClock()
+        self._stderr = tempfile.TemporaryFile(prefix="sockharness-")  # noqa: SIM115 - ours
+        self._mark = 0
+        self._reactor: Reactor | None = None
+        self._unread = bytearray()
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env=dict(env),
+                cwd="/",
+                bufsize=0,
+            )
+        except OSError:
+            self._stderr.close()
+            raise
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
+        for fd in (self._in, self._out):
+            os.set_blocking(fd, False)
+            with contextlib.suppress(OSError):
+                _set_pipe_size(fd)
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs and can be told something."""
+        return self.failed is None and self._process.poll() is None
+
+    def attach(self, reactor: Reactor, on_message: Callable[[Message], None]) -> None:
+        """Let a reactor read what it tells; `on_message` gets it."""
+        self.on_message = on_message
+        self._reactor = reactor
+        reactor.register(self._out, select.EPOLLIN, lambda _: self._read())
+
+    def detach(self) -> None:
+        """Take it from its reactor. Idempotent."""
+        self.on_message = _drop
+        if self._reactor is not None:
+            self._reactor.unregister(self._out)
+            self._reactor = None
+
+    def send(self, message: Message, *, timeout: float) -> None:
+        """Send a message; what it tells meanwhile is read.
+
+        Raises:
+            EngineFailed: if it is dead, or does not take the message for `timeout` seconds.
+        """
+        rest = memoryview(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        deadline = self._clock.now() + timeout
+        while rest:
+            self.check()
+            try:
+                rest = rest[os.write(self._in, rest) :]
+            except BlockingIOError:
+                self._poll(deadline, writing=True)
+            except BrokenPipeError:
+                self._read_all()
+                self._ended()
+
+    def wait(self, done: Callable[[], bool], *, timeout: float) -> None:
+        """Read what it tells until `done()`.
+
+        Raises:
+            EngineFailed: if it is dead, or `done()` does not come true for `timeout` seconds.
+        """
+        deadline = self._clock.now() + timeout
+        while not done():
+            self.check()
+            self._poll(deadline)
+
+    def check(self) -> None:
+        """Raise `EngineFailed` if nothing more can be had from it."""
+        if self.failed is not None:
+            raise self.failed
+
+    def fail(self, headline: str) -> None:
+        """Say that it is of no more use, and why."""
+        if self.failed is None:
+            self.failed = EngineFailed(headline, self.remarks())
+
+    def mark(self) -> None:
+        """Begin anew: `remarks` tells what it writes on stderr from now on."""
+        self._mark = os.fstat(self._stderr.fileno()).st_size
+
+    def remarks(self) -> list[str]:
+        """Return the last lines that it wrote on stderr since the mark, with a head; or nothing."""
+        size = os.fstat(self._stderr.fileno()).st_size
+        start = max(self._mark, size - CHUNK)
+        written = os.pread(self._stderr.fileno(), size - start, start)
+        lines = written.decode(errors="replace").rstrip().splitlines()
+        shown = [f"  {show(line, limit=120)}" for line in lines[-TOLD:]]
+        return [f"{self.name} wrote on stderr:", *shown] if shown else []
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Let it end, and end it if it does not. Idempotent."""
+        self.detach()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(ENDING)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._stderr.close()
+        self.failed = self.failed or EngineFailed(f"{self.name} is closed")
+
+    def _poll(self, deadline: float, *, writing: bool = False) -> None:
+        """Read what has come; sleep until something comes, or can be written."""
+        left = deadline - self._clock.now()
+        if left <= 0:
+            self.fail(f"{self.name} does not answer")
+            self.kill()
+            return
+        poller = select.poll()
+        poller.register(self._out, select.POLLIN)
+        if writing:
+            poller.register(self._in, select.POLLOUT)
+        ready = dict(poller.poll(left * 1000))
+        if self._out in ready:
+            self._read()
+
+    def _read(self) -> None:
+        """Read once and give away what is whole; the end of it is the end of the child."""
+        try:
+            data = os.read(self._out, CHUNK)
+        except BlockingIOError:
+            return
+        if not data:
+            self._ended()
+            return
+        self._unread += data
+        if b"\n" not in data:
+            return
+        *lines, rest = self._unread.split(b"\n")
+        self._unread = bytearray(rest)
+        for line in lines:
+            self._take(bytes(line))
+
+    def _take(self, line: bytes) -> None:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            self.fail(f"{self.name} told no JSON: {show(line, limit=60)}")
+            return
+        self.on_message(message)
+
+    def _read_all(self) -> None:
+        """Read what a dead child left."""
+        while self.failed is None:
+            self._read()
+
+    def _ended(self) -> None:
+        """Find out how it ended; its descriptor would be readable for ever."""
+        on_message = self.on_message
+        self.detach()
+        self.on_message = on_message
+        try:
+            status = self._process.wait(ENDING)
+        except subprocess.TimeoutExpired:
+            self.fail(f"{self.name} closed its stdout")
+            return
+        died = signal.Signals(-status).name if status < 0 else f"status {status}"
+        self.fail(f"{self.name} died: {died}")
+
+
+def _drop(message: Message) -> None:
+    """Take a message that nobody wants."""
+
+
+def _set_pipe_size(fd: int) -> None:
+    import fcntl
+
+    fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE)

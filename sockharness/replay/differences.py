@@ -1,0 +1,61 @@
+"""What a spec says to be otherwise on an engine, never silently: each names the row that says why.
+
+What is said to fail has to fail: else the spec, or the row, is out of date, and that is a failure.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from sockharness.expectations import Mismatch
+from sockharness.outcome import Failure
+from sockharness.replay.stage import Stage
+from sockharness.spec import model
+
+
+class Differs(Exception):
+    """A step does not hold, and the spec says that on this engine it does not."""
+
+    def __init__(self, row: str, failure: Failure) -> None:
+        super().__init__(row)
+        self.row = row
+        self.failure = failure
+
+
+def otherwise(stage: Stage, number: int, step: model.Step) -> model.Difference | None:
+    """Return what is otherwise in a step, because of an engine that one of its peers runs on."""
+    peers = [stage.case.peers[name] for name in _peers(step)]
+    return _first(stage.case.differing.get(number, {}), map(stage.casting.engine, peers))
+
+
+def why_it_fails(stage: Stage, failures: list[Failure]) -> str:
+    """Return the row that says why the case fails here, if the spec names one; empty if not.
+
+    If the case does not fail, though every peer runs on that engine, a failure is added.
+    """
+    here = stage.casting.engines(stage.case)
+    difference = _first(stage.case.differs, here)
+    if difference is None:
+        return ""
+    if not failures and len(here) == 1:
+        failures.append(it_holds(difference))
+        return ""
+    return difference.row if failures else ""
+
+
+def it_holds(difference: model.Difference) -> Failure:
+    """Return the failure of something that holds, though a row says that it does not."""
+    words = f"this holds, which {difference.row} denies"
+    hint = "take 'differs' out, or narrow it to what differs"
+    mismatch = Mismatch(headline=words, note=f"{words}; {hint}")
+    return Failure(mismatch=mismatch, location=difference.location)
+
+
+def _first(
+    differences: Mapping[str, model.Difference], engines: Iterable[str]
+) -> model.Difference | None:
+    return next((differences[name] for name in engines if name in differences), None)
+
+
+def _peers(step: model.Step) -> tuple[str, ...]:
+    if isinstance(step, model.Arrow):
+        return step.sender.name, step.receiver.name
+    return (step.peer.name,)

@@ -1,0 +1,93 @@
+"""What is wrong when the steps are done: whatever nobody claimed. Nothing is ignored silently."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from sockharness.errors import code_of
+from sockharness.events import Event
+from sockharness.expectations import Mismatch, that_fits
+from sockharness.outcome import Failure
+from sockharness.printable import count, show
+from sockharness.replay.stage import Stage
+from sockharness.timeline import LISTENER, Channel
+
+UNCLAIMED = ("error", "connect_error", "timeout", "uncaught_exception")
+"""Events that are findings when no step expects them; so is a `close` with an error."""
+
+
+def findings(stage: Stage, told: Sequence[Event]) -> list[Failure]:
+    """Return what nobody claimed and the case does not allow.
+
+    Args:
+        stage: where the case was replayed.
+        told: what its steps told peers to do.
+    """
+    found = [] if "unclaimed_events" in stage.case.allow else grave(stage)
+    for channel in stage.timeline.channels():
+        found += _of_channel(stage, channel, told)
+    return found
+
+
+def grave(stage: Stage, told: tuple[Event, ...] = ()) -> list[Failure]:
+    """Return the events that no step claimed and that must not be ignored.
+
+    Args:
+        stage: where the case was replayed.
+        told: the events of which the failure of a step tells already.
+    """
+    return [
+        _found(stage, channel, _unclaimed(channel.peer, event.name, event.error))
+        for channel in stage.timeline.channels()
+        for event in channel.unclaimed
+        if _grave(event) and event not in told
+    ]
+
+
+def _of_channel(stage: Stage, channel: Channel, told: Sequence[Event]) -> Iterator[Failure]:
+    allow = stage.case.allow
+    if channel.unread and "unread_bytes" not in allow:
+        yield _unread(stage, channel)
+    for event in channel.actions:
+        offered = len(event.data)
+        if event.name in ("write_all", "echo") and event.result != offered:
+            words = f"{channel.peer} {event.name} did not finish its {count(offered, 'byte')}"
+            yield _found(stage, channel, words)
+    unlinked = channel.connection != LISTENER and channel.remote is None and channel.opened
+    listens = stage.case.peers[channel.peer].listens
+    if unlinked and listens and "extra_connections" not in allow:
+        yield _found(stage, channel, f"{channel.peer} has a connection from outside")
+    unseen_end = channel.next_unclaimed("end")
+    if unseen_end and "unclaimed_events" not in allow:
+        later = [event for event in channel.actions if event in told and event.at > unseen_end.at]
+        if later:
+            words = f"{channel.peer} saw end, which no step expects, before {later[0].name}"
+            yield _found(stage, channel, words)
+
+
+def _unread(stage: Stage, channel: Channel) -> Failure:
+    size, peer = count(len(channel.unread), "unread byte"), channel.peer
+    step = f"{channel.remote.peer} -> {peer}: …" if channel.remote else f"{peer}: {{received: …}}"
+    words = that_fits(
+        f'{peer} has {size} "{show(channel.unread, limit=40)}" at the end',
+        f"{peer} has {size} at the end",
+    )
+    hint = f"hint: add '- {step}', or 'allow: [unread_bytes]'"
+    found = _found(stage, channel, words, bytes(channel.unread))
+    return replace(found, mismatch=replace(found.mismatch, details=(hint,)))
+
+
+def _found(stage: Stage, channel: Channel, words: str, received: bytes = b"") -> Failure:
+    place = stage.case.peers[channel.peer].location
+    mismatch = Mismatch(headline=words, note=words, received=received)
+    return Failure(mismatch=mismatch, location=place)
+
+
+def _grave(event: Event) -> bool:
+    return event.name in UNCLAIMED or (event.name == "close" and event.error is not None)
+
+
+def _unclaimed(peer: str, event: str, error: BaseException | None) -> str:
+    if event in ("error", "uncaught_exception"):
+        return f"{peer} {event}: {show(str(error), limit=30)}"
+    code = f" ({code_of(error)})" if error is not None else ""
+    return f"{peer} saw {event}{code}, which no step expects"

@@ -1,0 +1,12 @@
+from collections.abc import Iterator
+
+import pytest
+
+from sockharness.drivers.cast import Engines
+from tests.helpers.bun import bun_path
+
+
+@pytest.fixture(scope="session")
+def engines() -> Iterator[Engines]:
+    with Engines(bun=bun_path()) as engines:
+        yield engines

@@ -1,0 +1,354 @@
+"""Real Bun as an engine: an ordinary user of its sockets, in a child process."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sockharness.address import Address
+from sockharness.drivers import bun
+from sockharness.drivers.base import EngineFailed, Run
+from sockharness.drivers.bun import BunEngine
+from sockharness.drivers.bun_program import BunProgram
+from sockharness.drivers.cast import Engines
+from sockharness.drivers.casting import Casting
+from sockharness.engine.reactor import Reactor
+from sockharness.errors import SpecError
+from sockharness.events import Kind
+from sockharness.outcome import Outcome, Verdict
+from sockharness.policy import Policy
+from sockharness.replay.replayer import Replayer
+from sockharness.replay.stage import Stage
+from sockharness.report.text import failure_text
+from sockharness.spec import loader, model
+from sockharness.spec.bindings import Bindings
+from sockharness.timeline import Timeline
+
+ECHO = """\
+sockspec: 1
+peers:
+  server: {tcp: {listen: loopback}, on: {data: [echo]}}
+  client: {tcp: {connect: server}}
+exchange:
+"""
+MIXES = ("bun", "server:bun,client:sockharness", "server:sockharness,client:bun")
+Staged = Callable[..., Stage]
+
+
+@pytest.fixture
+def stage(engines: Engines, tmp_path: Path) -> Staged:
+    def stage(text: str, *, casting: str = "bun") -> Stage:
+        path = tmp_path / "spec.yaml"
+        path.write_text(text)
+        return Stage(
+            loader.load(path).cases[0],
+            policy=Policy(),
+            casting=Casting.parse(casting),
+            engines=engines,
+        )
+
+    return stage
+
+
+def replay(stage: Stage, *, scale: float = 1.0) -> Outcome:
+    with stage:
+        return Replayer(stage, scale).run()
+
+
+def port_of(stage: Stage) -> int:
+    port = stage.driver.fact("server", "port")
+    assert isinstance(port, int)
+    return port
+
+
+def names(stage: Stage, peer: str) -> list[str]:
+    """Return what happened to a peer, calls in brackets."""
+    return [
+        f"{event.name}()" if event.kind is Kind.ACTION else event.name
+        for event in stage.timeline.entries
+        if event.peer == peer
+    ]
+
+
+@pytest.mark.parametrize("casting", MIXES)
+def test_a_conversation_passes(stage: Staged, casting: str) -> None:
+    text = ECHO + '  - client -> server: "hi"\n  - server -> client: "hi"\n'
+
+    outcome = replay(stage(text, casting=casting))
+
+    assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
+
+
+@pytest.mark.parametrize("casting", MIXES)
+def test_a_wrong_byte_fails_and_is_told(stage: Staged, casting: str) -> None:
+    text = ECHO + '  - client -> server: "hi"\n  - server -> client: "ho"\n'
+
+    outcome = replay(stage(text, casting=casting))
+
+    assert outcome.headline == 'line 7: client got "hi", expected "ho"'
+
+
+@pytest.mark.parametrize("casting", MIXES)
+def test_bytes_of_every_value_arrive_as_they_were_said(stage: Staged, casting: str) -> None:
+    text = ECHO.replace("peers:", "let: {blob: {bytes: 3MiB, pattern: counter}}\npeers:")
+
+    outcome = replay(
+        stage(text + "  - client -> server: $blob\n  - server -> client: $blob\n", casting=casting)
+    )
+
+    assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
+
+
+def test_what_happens_inside_a_call_stands_between_its_beginning_and_what_follows(
+    stage: Staged,
+) -> None:
+    text = ECHO.replace("data: [echo]", 'data: [write: "bye", end, write: "more"]')
+    staged = stage(text + '  - client -> server: "x"\n  - server -> client: "bye"\n')
+
+    replay(staged)
+
+    assert names(staged, "server") == ["open", "data", "write()", "end()", "close", "write()"]
+    results = [event.result for event in staged.timeline.entries if event.name == "write"]
+    assert results == [3, -1]
+
+
+def test_events_have_the_time_of_this_process(stage: Staged) -> None:
+    text = ECHO + '  - client -> server: "hi"\n  - server -> client: "hi"\n'
+    staged = stage(text)
+
+    replay(staged)
+
+    times = [event.at for event in staged.timeline.entries if event.peer == "server"]
+    assert times == sorted(times)
+    assert 0 <= times[0] <= times[-1] <= staged.timeline.now()
+
+
+def test_what_is_told_between_two_waits_is_done_in_one_turn(stage: Staged) -> None:
+    text = """\
+sockspec: 1
+peers:
+  server: {tcp: {listen: loopback}, on: {end: []}}
+  client: {tcp: {connect: server}}
+exchange:
+  - client: {sees: open}
+  - server: {sees: open}
+  - client: end
+  - server: end
+  - client: {sees: close}
+  - server: {sees: close}
+  - server: {never: end, for: 20ms}
+"""
+    for _ in range(10):
+        outcome = replay(stage(text))
+
+        assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
+
+
+def test_a_call_that_fails_is_told_though_its_result_comes_later(stage: Staged) -> None:
+    text = ECHO + "  - client: shutdown\n  - client: {write: ab}\n  - server: {sees: close}\n"
+
+    outcome = replay(stage(text))
+
+    assert outcome.headline == "line 7: client cannot write: its writing side is shut"
+
+
+def test_a_fact_that_is_known_only_later_can_be_written_by_a_handler(stage: Staged) -> None:
+    text = ECHO.replace("{data: [echo]}", "{open: [write: $server.port]}")
+    staged = stage(text + "  - server -> client: $server.port\n")
+
+    outcome = replay(staged)
+
+    assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
+
+
+def test_errors_of_the_system_are_those_of_python(stage: Staged) -> None:
+    text = ECHO.replace("data: [echo]", "data: [terminate]")
+    staged = stage(
+        text + '  - client -> server: "x"\n  - client: {sees: close, error: ECONNRESET}\n'
+    )
+
+    outcome = replay(staged)
+
+    assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
+    (error,) = [event.error for event in staged.timeline.entries if event.error is not None]
+    assert isinstance(error, ConnectionResetError)
+
+
+def test_an_address_is_judged_before_bun_gets_it(stage: Staged) -> None:
+    staged = stage(ECHO.replace("listen: loopback", "listen: 192.0.2.7") + "  - client: end\n")
+
+    with pytest.raises(SpecError, match=r"192\.0\.2\.7:0 is not a loopback address"):
+        replay(staged)
+
+
+def test_a_port_that_is_taken_is_an_error_of_the_spec(stage: Staged) -> None:
+    with stage(ECHO + "  - client: {sees: open}\n") as first:
+        port = port_of(first)
+        second = stage(ECHO.replace("loopback}", f"loopback, port: {port}}}") + "  - client: end\n")
+
+        with pytest.raises(
+            SpecError, match=f"server cannot listen on 127\\.0\\.0\\.1:{port}: EADDRINUSE"
+        ):
+            replay(second)
+
+
+def test_one_child_is_kept_and_knows_nothing_of_earlier_specs(
+    stage: Staged, engines: Engines
+) -> None:
+    with stage(ECHO + "  - client: {sees: open}\n") as first:
+        port = port_of(first)
+    pid = engines.bun.child().pid
+    text = f"""\
+sockspec: 1
+peers: {{client: {{tcp: {{connect: 127.0.0.1, port: {port}}}}}}}
+exchange: [client: {{sees: connect_error, error: ECONNREFUSED}}]
+"""
+
+    outcome = replay(stage(text))
+
+    assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
+    assert engines.bun.child().pid == pid
+
+
+def test_a_crash_shows_and_the_next_spec_has_a_new_child(stage: Staged, engines: Engines) -> None:
+    text = ECHO + '  - client -> server: "hi"\n  - server -> client: "hi"\n'
+    with stage(text) as staged:
+        pid = engines.bun.child().pid
+        with open(f"/proc/{pid}/fd/2", "ab", buffering=0) as stderr:
+            stderr.write(b"panic: oh no\n")
+        os.kill(pid, signal.SIGKILL)
+        outcome = Replayer(staged).run()
+
+    told = failure_text(outcome).splitlines()
+    assert told[0] == "line 6: bun died: SIGKILL"
+    assert "  bun wrote on stderr:" in told
+    assert "    panic: oh no" in told
+    assert replay(stage(text)).verdict is Verdict.PASSED
+    assert engines.bun.child().pid != pid
+
+
+def test_a_hang_shows_as_one_and_not_as_a_silent_peer(
+    stage: Staged, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bun, "ANSWER", 0.1)
+    text = ECHO + '  - client -> server: "hi"\n  - server -> client: "hi"\n'
+    with stage(text, casting="server:bun") as staged:
+        os.kill(engines.bun.child().pid, signal.SIGSTOP)
+        outcome = Replayer(staged, 0.05).run()
+
+    assert outcome.headline == "line 6: bun does not answer"
+    assert replay(stage(text)).verdict is Verdict.PASSED
+
+
+def test_a_hang_at_the_end_is_not_swallowed(
+    stage: Staged, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bun, "RESET", 0.1)
+    staged = stage(ECHO + "  - client: {sees: open}\n")
+
+    with pytest.raises(EngineFailed, match="bun does not answer"), staged:
+        os.kill(engines.bun.child().pid, signal.SIGSTOP)
+
+
+def test_what_bun_writes_on_stderr_shows_in_a_failure(stage: Staged, engines: Engines) -> None:
+    text = ECHO + '  - client -> server: "hi"\n  - server -> client: "ho"\n'
+    with stage(text) as staged:
+        with open(f"/proc/{engines.bun.child().pid}/fd/2", "ab", buffering=0) as stderr:
+            stderr.write(b"warning: something\n")
+        outcome = Replayer(staged).run()
+
+    assert "    warning: something" in failure_text(outcome).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("send_buffer: 64KiB", "'send_buffer' of server (line 3): Bun's interface sets no sizes"),
+        ("recv_buffer: 64KiB", "'recv_buffer' of server (line 3): Bun's interface sets no sizes"),
+        ("backlog: 1", "'backlog' of server (line 3): Bun's interface sets no backlog"),
+    ],
+)
+def test_what_bun_cannot_do_is_told_with_the_key(tmp_path: Path, options: str, told: str) -> None:
+    path = tmp_path / "spec.yaml"
+    text = ECHO.replace("loopback}", f"loopback, {options}}}")
+    path.write_text(text + "  - client: {sees: open}\n")
+    (case,) = loader.load(path).cases
+    with Engines() as engines:
+        reason = engines.unavailable(Casting.parse("bun"), case)
+
+    assert reason.startswith(told)
+
+
+def test_what_only_our_peer_asks_for_is_no_matter(tmp_path: Path, engines: Engines) -> None:
+    path = tmp_path / "spec.yaml"
+    text = ECHO.replace("loopback}", "loopback, recv_buffer: 64KiB}")
+    path.write_text(text + "  - client: {sees: open}\n")
+    (case,) = loader.load(path).cases
+
+    assert engines.unavailable(Casting.parse("client:bun"), case) == ""
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("echo 1.2.23", "Bun 1.2.23 at {} is too old: 1.3 or newer is needed"),
+        ("echo v20.1.0", "no Bun at {}: v20.1.0"),
+        ("exit 3", "no Bun at {}: exit status 3"),
+        ("echo 1.3.0", ""),
+        ("echo 2.0.0", ""),
+    ],
+)
+def test_a_program_that_is_no_new_bun_is_a_reason(tmp_path: Path, script: str, told: str) -> None:
+    path = tmp_path / "bun"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+    assert BunProgram(str(path)).missing() == told.format(path)
+
+
+def test_without_bun_the_reason_names_the_ways_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("SOCKHARNESS_BUN", raising=False)
+
+    assert BunProgram().missing() == (
+        "no 'bun' on PATH; name it with --sock-bun=PATH or SOCKHARNESS_BUN"
+    )
+    assert BunProgram("/nowhere/bun").missing() == (
+        "no Bun at /nowhere/bun: No such file or directory"
+    )
+
+
+def test_plain_code_tells_it_what_to_do_and_gets_events(engines: Engines, tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(ECHO + "  - client: {sees: open}\n")
+    (case,) = loader.load(path).cases
+    place = case.location
+    timeline = Timeline()
+    with Reactor() as reactor:
+        run = Run(case=case, reactor=reactor, timeline=timeline, names=Bindings())
+        engine = BunEngine(run, engines.bun)
+        address = engine.listen(case.peers["server"], Address("127.0.0.1"))
+        engine.connect(case.peers["client"], address)
+        engine.settle()
+        client = timeline.channel("client", 1)
+        written = engine.act(client, model.Write(model.Literal(b"abc"), place))
+        engine.act(client, model.Call("shutdown", place))
+        engine.sync()
+        assert not engine.pending(written)
+        engine.settle()
+        engine.close()
+
+    assert written.result == 3
+    told = [event.name for event in timeline.entries if event.peer == "server"]
+    assert told == ["open", "data", "echo", "close"]
+    assert client.remote is timeline.channel("server", 1)
+
+
+def test_the_child_ends_with_the_program(engines: Engines) -> None:
+    with BunProgram(engines.bun.path) as program:
+        pid = program.child().pid
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

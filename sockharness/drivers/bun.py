@@ -29,6 +29,7 @@ from sockharness.drivers.jsonl import Message
 from sockharness.errors import UsageError, os_error
 from sockharness.events import Event, Kind
 from sockharness.spec import model
+from sockharness.spec.bindings import Bindings
 from sockharness.timeline import LISTENER, Channel
 
 RESET = 2.0
@@ -245,7 +246,7 @@ class BunEngine:
         except UsageError:
             self._late[number] = payload
             return b"", {"late": number}
-        return data, {"base64": b64encode(data).decode()}
+        return data, _described(payload, self._run.names) or {"base64": b64encode(data).decode()}
 
     def _bind_late(self) -> None:
         for number, payload in list(self._late.items()):
@@ -340,6 +341,16 @@ class BunEngine:
         if error["raised"]:
             return RaisedBySpec(error["message"], channel.peer, channel.connection)
         return _error(error)
+
+
+def _described(payload: model.Payload, names: Bindings) -> Message:
+    """Describe a pattern, of which there may be much, so that it is made there; else nothing."""
+    match payload:
+        case model.Pattern(size=size, kind=kind):
+            return {"pattern": kind, "size": size, "from": 0}
+        case model.RestOf(whole=model.Pattern(size=size, kind=kind), after=after):
+            return {"pattern": kind, "size": size, "from": names.number(after)}
+    return {}
 
 
 def _address(told: list[Any]) -> Address | None:

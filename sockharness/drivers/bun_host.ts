@@ -13,7 +13,8 @@
 import { writeSync } from "node:fs";
 import type { Socket, TCPSocketListener } from "bun";
 
-type Bytes = { base64: string } | { late: number };
+type Pattern = { pattern: string; size: number; from: number };
+type Bytes = { base64: string } | { late: number } | Pattern;
 type Action = {
   id: number;
   name: string;
@@ -221,9 +222,19 @@ function reloaded(peer: string, action: Action): any {
 
 function bytes(data: Bytes): Buffer {
   if ("base64" in data) return Buffer.from(data.base64, "base64");
+  if ("pattern" in data) return pattern(data).subarray(data.from);
   const value = play.late.get(data.late);
   if (value === undefined) throw new Error("a name has no value yet");
   return value;
+}
+
+/** Make `zero`s, or 32-bit big-endian numbers from 0. */
+function pattern({ pattern, size }: Pattern): Buffer {
+  const made = new DataView(new ArrayBuffer(Math.ceil(size / 4) * 4));
+  if (pattern === "counter") {
+    for (let at = 0; at < size; at += 4) made.setUint32(at, at / 4);
+  }
+  return Buffer.from(made.buffer, 0, size);
 }
 
 /** Write, and again at each drain, until all is taken. */

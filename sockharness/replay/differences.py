@@ -22,20 +22,19 @@ class Differs(Exception):
 
 def otherwise(stage: Stage, number: int, step: model.Step) -> model.Difference | None:
     """Return what is otherwise in a step, because of an engine that one of its peers runs on."""
-    peers = [stage.case.peers[name] for name in _peers(step)]
-    return _first(stage.case.differing.get(number, {}), map(stage.casting.engine, peers))
+    return _here(stage, stage.case.differing.get(number, {}), _peers(step))
 
 
 def why_it_fails(stage: Stage, failures: list[Failure]) -> str:
     """Return the row that says why the case fails here, if the spec names one; empty if not.
 
-    If the case does not fail, though every peer runs on that engine, a failure is added.
+    If the case does not fail, though every peer runs on that engine, or the peer that matters is
+    named, a failure is added.
     """
-    here = stage.casting.engines(stage.case)
-    difference = _first(stage.case.differs, here)
+    difference = _here(stage, stage.case.differs, stage.case.peers)
     if difference is None:
         return ""
-    if not failures and len(here) == 1:
+    if not failures and (len(stage.casting.engines(stage.case)) == 1 or difference.peer):
         failures.append(it_holds(difference))
         return ""
     return difference.row if failures else ""
@@ -49,10 +48,14 @@ def it_holds(difference: model.Difference) -> Failure:
     return Failure(mismatch=mismatch, location=difference.location)
 
 
-def _first(
-    differences: Mapping[str, model.Difference], engines: Iterable[str]
+def _here(
+    stage: Stage, differences: Mapping[str, model.Difference], peers: Iterable[str]
 ) -> model.Difference | None:
-    return next((differences[name] for name in engines if name in differences), None)
+    """Return the difference that applies: of an engine that some of `peers` run on, or of a peer's
+    engine, whoever it is that sees it."""
+    engine = {name: stage.casting.engine(peer) for name, peer in stage.case.peers.items()}
+    keys = {engine[name] for name in peers} | {f"{name}:{engine[name]}" for name in engine}
+    return next((each for key, each in differences.items() if key in keys), None)
 
 
 def _peers(step: model.Step) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from sockharness.spec.context import Context
 from sockharness.spec.model import Payload
 from sockharness.spec.nodes import Node
 from sockharness.spec.peers import PeerDecoder
-from sockharness.spec.problems import Problems, TooMany
+from sockharness.spec.problems import Problems, TooMany, known_key
 from sockharness.spec.steps import StepDecoder
 from sockharness.spec.typed import (
     Refusal,
@@ -197,14 +197,14 @@ class _File:
                     engines[as_word(item, words.ENGINES, "an engine")] = item.location
         return engines
 
-    def _differs(self, node: Node | None) -> Mapping[str, model.Difference]:
-        if node is None:
-            return {}
-        entries = self._problems.entries(as_mapping(node, words.DIFFERS), words.ENGINES)
+    def _differs(self, node: Node | None, peers: tuple[str, ...]) -> Mapping[str, model.Difference]:
         differs: dict[str, model.Difference] = {}
-        for engine, value in entries.items():
+        entries = as_mapping(node, words.DIFFERS).entries if node is not None else ()
+        for key, value in entries:
             with self._problems.collect():
-                differs[engine] = words.difference(value)
+                if not words.is_engine(key, peers):
+                    known_key(key, words.ENGINES)
+                differs[key.text] = words.difference(key.text, value)
         return differs
 
     def _needs(self, node: Node | None) -> Mapping[str, Location]:
@@ -236,7 +236,7 @@ class _File:
                 allow = frozenset(as_word(each, FINDINGS, "a finding") for each in findings)
         differs: Mapping[str, model.Difference] = {}
         with self._problems.collect():
-            differs = self._differs(known.get("differs"))
+            differs = self._differs(known.get("differs"), context.names)
         steps.check_peers_are_used()
         return model.Case(
             id=id,

@@ -422,11 +422,13 @@ class WireCheck:
 class Difference:
     """What is otherwise on an engine, and which row of the deliberate differences says so.
 
-    `instead` is the step that holds there; without it, the step must not hold there.
+    `instead` is the step that holds there; without it, the step must not hold there. `peer` is the
+    one that must run on the engine, if it matters which.
     """
 
     row: str
     location: Location
+    peer: str = ""
     instead: Step | None = None
 
 

@@ -75,13 +75,14 @@ class StepDecoder:
 
     def _differences(self, step: Node, differs: Node) -> dict[str, model.Difference]:
         entries = as_mapping(differs, words.DIFFERS).entries
-        rows = {key.text: value for key, value in entries if key.text in words.ENGINES}
+        names = self._context.names
+        rows = {key.text: value for key, value in entries if words.is_engine(key, names)}
         others = tuple((key, value) for key, value in entries if key.text not in rows)
         if not rows:
             hint = f"known: {', '.join(words.ENGINES)}"
             raise Refusal(differs.location, "'differs' names no engine", hint)
         instead = self._step(_replaced(step, others)) if others else None
-        return {engine: words.difference(row, instead) for engine, row in rows.items()}
+        return {key: words.difference(key, row, instead) for key, row in rows.items()}
 
     def _check_numbers(self) -> None:
         """Complain of a client's n-th connection that it never makes."""

@@ -52,7 +52,7 @@ ENGINES = ("sockharness", "bun")
 """What can speak for peers; the first is our own, and the default."""
 ROW = re.compile(r"D[1-9]\d?", re.ASCII)
 """A row of the deliberate differences."""
-DIFFERS = "an engine with the row that says why, such as {bun: D1}"
+DIFFERS = "an engine with the row that says why, such as {bun: D1} or {server:bun: D1}"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -85,12 +85,30 @@ def plain(word: str, place: Location) -> model.Action:
     return model.End(None, place) if word == "end" else model.Call(word, place)
 
 
-def difference(node: Node, instead: model.Step | None = None) -> model.Difference:
-    """Return a difference that is stated by the name of its row."""
+def is_engine(key: Scalar, peers: tuple[str, ...]) -> bool:
+    """Say whether a key under `differs` is an engine, or a peer's engine such as `server:bun`.
+
+    Raises:
+        Refusal: if it is a peer's engine, but there is no such peer or engine.
+    """
+    peer, colon, engine = key.text.partition(":")
+    if not colon:
+        return key.text in ENGINES
+    for name, known in ((peer, peers), (engine, ENGINES)):
+        if name not in known:
+            near = suggestion(name, known).removeprefix("; ")
+            hint = near or f"known: {', '.join(known)}"
+            raise unexpected(key, "a peer's engine such as server:bun", hint)
+    return True
+
+
+def difference(key: str, node: Node, instead: model.Step | None = None) -> model.Difference:
+    """Return a difference that is stated by the name of its row, under an engine's key."""
     text = as_text(node, "a row such as D1")
     if not ROW.fullmatch(text):
         raise unexpected(node, "a row such as D1", "docs/bun-differences.md has the rows")
-    return model.Difference(row=text, instead=instead, location=node.location)
+    peer = key.rpartition(":")[0]
+    return model.Difference(row=text, peer=peer, instead=instead, location=node.location)
 
 
 def needs_example(payload: Payload, place: Location) -> None:

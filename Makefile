@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+SECONDS ?= 60
 
-.PHONY: specs test check format lint types layers fix bench figures clean
+.PHONY: specs test check format lint types layers fix fuzz bench figures clean
 
 specs: .venv/ready
 	$(BIN)/pytest --sockspec specs/ $(ARGS)
@@ -30,6 +31,10 @@ fix: .venv/ready
 	$(BIN)/ruff format .
 
 # Measures and prints, e.g. make bench ARGS="engine --rounds 3"; the results stay as JSON.
+# Random programs on our engine and on Bun; SEED=n begins with that seed.
+fuzz: .venv/ready
+	$(BIN)/python -m tests.differential --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 bench: .venv/ready
 	$(BIN)/python -m benchmarks run --json build/benchmarks.json $(ARGS)
 

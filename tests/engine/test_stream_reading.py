@@ -194,6 +194,21 @@ def test_what_came_before_a_reset_is_delivered_though_paused(tcp: MakeTalk) -> N
     assert conversation.trace() == "c.close(None) s.data(before) s.close(ECONNRESET)"
 
 
+@pytest.mark.shows("D33")
+def test_a_paused_socket_that_is_shut_both_ways_sees_a_reset(tcp: MakeTalk) -> None:
+    """Every socket has a terminal event."""
+    conversation = tcp(listen_options={"pause_on_connect": True})
+    conversation.client.shutdown()
+    conversation.client.pause()
+    conversation.client.shutdown(read=True)
+    conversation.settle()
+    conversation.log.clear()
+
+    conversation.server.terminate()
+
+    assert conversation.trace() == "s.close(None) c.close(ECONNRESET)"
+
+
 @pytest.mark.shows("TCP-180", "TCP-181")
 def test_a_reset_after_an_unseen_end_is_told_as_that_end(tcp: MakeTalk) -> None:
     """As in Bun: the FIN was first."""

@@ -1,0 +1,91 @@
+"""Compare our engine with real Bun on random programs: `python -m tests.differential --help`.
+
+A difference shrinks to a minimal program, which is printed as a spec with both stories; then the
+exit code is 1. Bun is the one of `SOCKHARNESS_BUN` or on PATH.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, seed, settings
+
+from sockharness.drivers.cast import Engines
+from tests.differential.comparing import Comparison, Difference
+from tests.differential.programs import Program, programs
+
+ROUND = 200
+"""How many programs are made from one seed."""
+
+
+class Differ(Exception):
+    """The engines tell different stories; the argument is the `Difference`."""
+
+
+def compare(comparison: Comparison, *, start: int, count: int) -> Difference | None:
+    """Compare so many programs that a seed makes; return a minimal one that differs, if any do."""
+
+    @seed(start)
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        report_multiple_bugs=False,
+        print_blob=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(programs())
+    def holds(program: Program) -> None:
+        found = comparison.difference(program)
+        if found is not None:
+            raise Differ(found)
+
+    try:
+        holds()
+    except Differ as differ:
+        found: Difference = differ.args[0]
+        return found
+    return None
+
+
+def main() -> int:
+    """Compare until the time is over; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.differential", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long to go on (60)")
+    parser.add_argument("--seed", type=int, help="begin with this one; a random one if absent")
+    parser.add_argument("--programs", type=int, help="stop after so many")
+    arguments = parser.parse_args()
+    start = random.randrange(10**6) if arguments.seed is None else arguments.seed
+    found = None
+    with tempfile.TemporaryDirectory() as folder, Engines() as engines:
+        if missing := engines.bun.missing():
+            print(f"cannot compare: {missing}", file=sys.stderr)
+            return 2
+        print(f"comparing with Bun {engines.bun.version}, from seed {start} on", flush=True)
+        comparison = Comparison(engines, Path(folder))
+        ends = time.monotonic() + arguments.seconds
+        most = arguments.programs or sys.maxsize
+        while found is None and time.monotonic() < ends and comparison.programs < most:
+            count = min(ROUND, most - comparison.programs)
+            found = compare(comparison, start=start, count=count)
+            start += 1
+            _progress(f"{comparison.programs} programs")
+    _progress("")
+    for kind, number in sorted(comparison.kinds.items(), key=lambda item: -item[1]):
+        print(f"{number:8} {kind}")
+    print(f"{comparison.programs:8} programs, {comparison.again} of them played more than once")
+    if found is not None:
+        print(f"\nThe engines differ (seed {start - 1}):\n\n{found}")
+    return int(found is not None)
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Runs a program on engines, and tells each side's story in words that can be compared.
+
+What the catalogue calls not deterministic is not told: how received bytes are cut, a `drain` (D9),
+when an exception that no handler takes comes out (D17), what follows a write that failed (D5), and,
+in programs that write more than the kernel holds, how much of it was taken and came across.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sockharness.drivers.cast import Engines
+from sockharness.drivers.casting import Casting
+from sockharness.events import Event, Kind
+from sockharness.policy import Policy
+from sockharness.replay.stage import Stage
+from sockharness.spec import loader, model
+from sockharness.timeline import LISTENER, Channel
+from tests.differential.programs import SIDES, Program
+
+Story = tuple[str, ...]
+WRITING = ("write", "write_all", "echo", "end")
+LAST_WRITES = ("end", "shutdown", "close", "terminate")
+"""The actions after which a write that returns -1 has not failed, but is refused."""
+
+
+@dataclass(frozen=True)
+class Stories:
+    """What each side was told and did, in its own order."""
+
+    server: Story
+    client: Story
+
+    def __str__(self) -> str:
+        return "\n".join(f"{side}: {' '.join(getattr(self, side))}" for side in SIDES)
+
+
+def run(program: Program, casting: Casting, engines: Engines, folder: Path) -> Stories:
+    """Run a program and return the stories."""
+    path = folder / "program.yaml"
+    path.write_text(program.spec())
+    case = loader.load(path).cases[0]
+    with Stage(case, policy=Policy(), casting=casting, engines=engines) as stage:
+        _settle(stage)
+        for step in case.steps:
+            assert isinstance(step, model.Act)
+            channel = _channel(stage, step)
+            if channel is None:
+                continue
+            stage.driver.act(channel, step.action)
+            stage.driver.sync()
+            _settle(stage)
+        entries = list(stage.timeline.entries)
+    return Stories(**{side: tuple(_story(entries, side, bulky=program.bulky)) for side in SIDES})
+
+
+def _settle(stage: Stage) -> None:
+    # Twice: what one engine did last may be news to the other one.
+    stage.settle()
+    stage.settle()
+
+
+def _channel(stage: Stage, step: model.Act) -> Channel | None:
+    """Return whom a step is about; nobody if that side has not opened."""
+    listens = step.peer.name == "server"
+    if listens and step.action.name == "stop":
+        return stage.timeline.channel(step.peer.name, LISTENER)
+    channel = stage.timeline.channel(step.peer.name, 1)
+    return channel if channel.opened is not None else None
+
+
+def _story(entries: Sequence[Event], side: str, *, bulky: bool) -> Iterator[str]:
+    received, raised, writable = b"", [], True
+    for event in entries:
+        if event.peer != side or event.name == "drain":
+            continue
+        if event.name == "uncaught_exception":
+            raised.append(_happened(event))
+            continue
+        if event.name == "data" and event.kind is Kind.HANDLER:
+            received += event.data
+            continue
+        if received:
+            yield _data(received, bulky=bulky)
+            received = b""
+        if event.kind is Kind.HANDLER:
+            yield _happened(event)
+            writable &= event.name != "close"
+            continue
+        yield _acted(event, bulky=bulky)
+        if event.name in WRITING and event.result == -1 and writable:
+            return
+        writable &= event.name not in LAST_WRITES
+    if received:
+        yield _data(received, bulky=bulky)
+    yield from raised
+
+
+def _data(data: bytes, *, bulky: bool) -> str:
+    return "data(…)" if bulky else f"data({data.decode('latin-1')})"
+
+
+def _happened(event: Event) -> str:
+    if event.error is None:
+        return event.name
+    told = str(event.error) if event.name in ("error", "uncaught_exception") else event.code
+    return f"{event.name}({told})"
+
+
+def _acted(event: Event, *, bulky: bool) -> str:
+    name = f".{event.name}"
+    if event.result is None:
+        return name
+    taken: object = event.result
+    if bulky and event.data and event.result >= 0:
+        taken = "…"
+    return f"{name}={taken}"

@@ -1,0 +1,87 @@
+"""The comparison of engines: it agrees where it should, and it can fail."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from sockharness.drivers.cast import Engines
+from sockharness.engine.stream import Socket
+from sockharness.spec import loader
+from tests.differential.__main__ import compare
+from tests.differential.comparing import OURS, Comparison
+from tests.differential.programs import Program, Side, programs
+from tests.differential.running import run
+
+SEED = 20_261
+COUNT = 300
+
+
+@pytest.fixture
+def engines() -> Iterator[Engines]:
+    with Engines() as made:
+        yield made
+
+
+@pytest.fixture
+def comparison(engines: Engines, tmp_path: Path) -> Comparison:
+    if missing := engines.bun.missing():
+        pytest.skip(missing)
+    return Comparison(engines, tmp_path)
+
+
+def test_bun_and_we_tell_the_same_of_random_programs(comparison: Comparison) -> None:
+    found = compare(comparison, start=SEED, count=COUNT)
+
+    assert found is None, str(found)
+    assert comparison.programs >= COUNT
+
+
+def test_an_engine_that_is_wrong_is_found_by_a_minimal_program(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Here `end` after a `pause` in the same handler is forgotten."""
+    right = Socket.end
+
+    def wrong(socket: Socket, *args: Any) -> int:
+        return 0 if socket._paused else right(socket, *args)
+
+    monkeypatch.setattr(Socket, "end", wrong)
+
+    found = compare(comparison, start=SEED, count=2000)
+
+    assert found is not None
+    spec = found.program.spec()
+    assert str(found).startswith(spec)
+    assert len(spec.splitlines()) <= 10
+    (tmp_path / "found.yaml").write_text(spec)
+    assert loader.load(tmp_path / "found.yaml").cases
+
+
+def test_every_program_is_a_spec(tmp_path: Path) -> None:
+    path = tmp_path / "program.yaml"
+
+    @settings(max_examples=200, deadline=None, database=None)
+    @given(programs())
+    def loads(program: Program) -> None:
+        path.write_text(program.spec())
+        assert len(loader.load(path).cases[0].steps) == len(program.steps)
+
+    loads()
+
+
+def test_each_side_tells_its_own_story(engines: Engines, tmp_path: Path) -> None:
+    program = Program(
+        Side(sets=({"data": (("echo",),), "end": (("end", '"!"'),)},)),
+        Side(half_open=True),
+        (("client", ("write", '"ab"')), ("client", ("shutdown",)), ("client", ("flush",))),
+    )
+
+    stories = run(program, OURS, engines, tmp_path)
+
+    assert stories.server == ("open", "data(ab)", ".echo=2", "end", ".end=1", "close")
+    assert stories.client == (
+        "open", ".write=2", "data(ab)", ".shutdown", "data(!)", "close", ".flush",
+    )  # fmt: skip

@@ -3,8 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 SECONDS ?= 60
+# What the specs are compared with; npm installs it into a folder of this clone.
+BUN_VERSION := 1.4.5
+BUN := .bun/node_modules/.bin/bun
 
-.PHONY: specs test check format lint types layers fix fuzz bench figures clean
+.PHONY: specs test check format lint types layers fix bun conformance fuzz bench figures clean
 
 specs: .venv/ready
 	$(BIN)/pytest --sockspec specs/ $(ARGS)
@@ -31,10 +34,6 @@ fix: .venv/ready
 	$(BIN)/ruff format .
 
 # Measures and prints, e.g. make bench ARGS="engine --rounds 3"; the results stay as JSON.
-# Random programs on our engine and on Bun; SEED=n begins with that seed.
-fuzz: .venv/ready
-	$(BIN)/python -m tests.differential --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
-
 bench: .venv/ready
 	$(BIN)/python -m benchmarks run --json build/benchmarks.json $(ARGS)
 
@@ -44,10 +43,28 @@ figures: .venv/ready
 	$(BIN)/python -m benchmarks plot docs/benchmarks.json docs/benchmarks.svg
 	$(BIN)/python -m benchmarks table docs/benchmarks.json docs/benchmarks.md
 
+bun: .bun/$(BUN_VERSION)
+
+# Where Bun cannot be had, this says so and holds the recorded run against the corpus.
+conformance: .venv/ready
+	-@$(MAKE) --no-print-directory bun
+	$(BIN)/python -m tests.conformance --bun $(BUN)
+
+# Random programs on our engine and on Bun; SEED=n begins with that seed.
+fuzz: .venv/ready bun
+	SOCKHARNESS_BUN=$(BUN) $(BIN)/python -m tests.differential \
+		--seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+.bun/$(BUN_VERSION):
+	npm install --prefix .bun --no-save --no-package-lock --no-audit --no-fund \
+		--fetch-retries 1 bun@$(BUN_VERSION)
+	$(BUN) --version
+	touch $@
+
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .sockharness
+	rm -rf .bun .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .sockharness

@@ -97,6 +97,8 @@ class SpecItem(pytest.Function):
         scale = settings.timeout_scale(self.config)
         assert self._stage is not None, "set-up comes first"
         outcome = Replayer(self._stage, scale).run()
+        if outcome.row:
+            self.user_properties.append(("differs", outcome.row))
         if outcome.verdict is Verdict.DIFFERS:
             pytest.xfail(f"{self.casting} differs ({outcome.row}): {outcome.headline}")
         if outcome.verdict is not Verdict.PASSED:
@@ -215,5 +217,5 @@ def _unfit(item: SpecItem, spec: Spec, case: Case) -> str:
         return f"'engines' (line {line}): the spec is for {', '.join(spec.engines)} only"
     if len(names) > 1 and "one_process" in spec.needs:
         line = spec.needs["one_process"].line
-        return f"'one_process' (line {line}): {item.casting} are two, so who is first is a race"
+        return f"'one_process' (line {line}): between two processes, who is first is a race"
     return "" if item.casting.ours else engines(item.config).unavailable(item.casting, case)

@@ -56,7 +56,7 @@ class Failure:
 class Outcome:
     """The end of a run: the verdict, the failures (the first is the cause), and all that
     happened. If it `DIFFERS`, as the spec says that it does on an engine, `row` says why, and the
-    failures say how."""
+    failures say how; if it passed, `row` may name a difference that the spec states and holds."""
 
     verdict: Verdict
     timeline: Timeline

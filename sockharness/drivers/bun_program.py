@@ -30,7 +30,9 @@ class BunProgram:
     """
 
     def __init__(self, path: str = "") -> None:
-        self.path = path or os.environ.get("SOCKHARNESS_BUN", "") or shutil.which("bun") or ""
+        named = path or os.environ.get("SOCKHARNESS_BUN", "")
+        found = shutil.which(named or "bun") or named
+        self.path = os.path.abspath(found) if found else ""
         self._child: JsonlChild | None = None
         self._offset = 0.0
 

@@ -59,6 +59,7 @@ class Replayer:
     _told: list[Event] = field(default_factory=list)
     _owed: list[tuple[Channel, model.Action, Event]] = field(default_factory=list)
     _place: Location | None = None
+    _row: str = ""
 
     def run(self) -> Outcome:
         """Replay; the outcome says what came of it."""
@@ -71,7 +72,12 @@ class Replayer:
         except Differs as differs:
             row, failures = differs.row, [differs.failure]
         verdict = Verdict.DIFFERS if row else self._verdict(failures)
-        return Outcome(verdict=verdict, timeline=self.stage.timeline, failures=failures, row=row)
+        return Outcome(
+            verdict=verdict,
+            timeline=self.stage.timeline,
+            failures=failures,
+            row=row or self._row,
+        )
 
     def _failures(self) -> list[Failure]:
         try:
@@ -118,6 +124,7 @@ class Replayer:
             return
         if difference.instead is not None:
             self._step(difference.instead)
+            self._row = difference.row
             return
         try:
             self._step(step)

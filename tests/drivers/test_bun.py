@@ -320,6 +320,20 @@ def test_without_bun_the_reason_names_the_ways_to_it(monkeypatch: pytest.MonkeyP
     )
 
 
+def test_a_path_is_one_of_the_folder_where_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bun"
+    path.write_text("#!/bin/sh\necho 1.4.5\n")
+    path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+
+    assert BunProgram("./bun").version == "1.4.5"
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("SOCKHARNESS_BUN", raising=False)
+    assert BunProgram().path == BunProgram("bun").path == str(path)
+
+
 def test_plain_code_tells_it_what_to_do_and_gets_events(engines: Engines, tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(ECHO + "  - client: {sees: open}\n")

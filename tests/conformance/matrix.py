@@ -1,0 +1,219 @@
+"""The matrix behaviour x engine: what it is made of, where it is kept, and the page that shows it.
+
+A *behaviour* is a case of a spec; a *cell* is what came of it with one casting. Cells are kept in
+`recorded.json`, with a digest of each spec, so that a machine without Bun can tell whether they
+are still those of this corpus. Nothing in it depends on the time that anything took.
+"""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sockharness.drivers.casting import Casting
+from sockharness.spec import loader
+
+ROOT = Path(__file__).parent.parent.parent
+SPECS = ROOT / "specs"
+PAGE = ROOT / "docs" / "conformance.md"
+DIFFERENCES = ROOT / "docs" / "bun-differences.md"
+RECORD = Path(__file__).with_name("recorded.json")
+CASTINGS = {
+    "sockharness": "sockharness",
+    "Bun": "bun",
+    "server Bun, client ours": "server:bun,client:sockharness",
+    "server ours, client Bun": "server:sockharness,client:bun",
+}
+"""The columns: a title, and what `--sock-engine` says for it."""
+HOLDS, DIFFERS, IMPOSSIBLE = "holds", "differs", "not possible"
+VERDICTS = (HOLDS, DIFFERS, IMPOSSIBLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """A case of a spec."""
+
+    key: str
+    title: str
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What came of a behaviour with one casting; `why` is a row of the differences, or a reason."""
+
+    verdict: str
+    why: str = ""
+
+
+Row = Mapping[str, Cell]
+"""A cell for each column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The cells of all behaviours, and which Bun they are of."""
+
+    bun: str
+    rows: Mapping[str, Row]
+    digests: Mapping[str, str]
+
+    @classmethod
+    def load(cls) -> "Matrix":
+        """Read the recorded one."""
+        data = json.loads(RECORD.read_text())
+        rows = {
+            key: {title: Cell(*cell) for title, cell in row["cells"].items()}
+            for key, row in data["behaviours"].items()
+        }
+        digests = {key: row["digest"] for key, row in data["behaviours"].items()}
+        return cls(data["bun"], rows, digests)
+
+    def save(self) -> None:
+        """Write it as the recorded one."""
+        behaviours = {
+            key: {
+                "digest": self.digests[key],
+                "cells": {title: [cell.verdict, cell.why] for title, cell in row.items()},
+            }
+            for key, row in self.rows.items()
+        }
+        text = json.dumps({"bun": self.bun, "behaviours": behaviours}, indent=1, sort_keys=True)
+        RECORD.write_text(text + "\n")
+
+
+def behaviours() -> list[Behaviour]:
+    """Return the behaviours of the corpus."""
+    return [each for path in sorted(SPECS.rglob("*.yaml")) for each in _of_file(path)]
+
+
+def _of_file(path: Path) -> Iterator[Behaviour]:
+    spec = loader.load(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    for case in spec.cases:
+        case_id = f"[{case.id}]" if case.id else ""
+        key = f"{path.parent.name}/{path.stem}{case_id}"
+        title = (spec.title or path.stem) + (f", {case.id}" if case.id else "")
+        yield Behaviour(key, title, path, digest)
+
+
+def labels() -> Mapping[str, str]:
+    """Return the title of the column for what an item's id says of its engines."""
+    return {Casting.parse(text).label: title for title, text in CASTINGS.items()}
+
+
+def complaints(matrix: Matrix) -> list[str]:
+    """Say what of the corpus a matrix does not know, or knows otherwise."""
+    now = {each.key: each.digest for each in behaviours()}
+    gone = [f"{key} is recorded, and no spec any more" for key in matrix.rows if key not in now]
+    new = [f"{key} is a new spec" for key in now if key not in matrix.rows]
+    changed = [
+        f"{key} has changed since"
+        for key, digest in now.items()
+        if key in matrix.rows and matrix.digests[key] != digest
+    ]
+    return [*gone, *new, *changed]
+
+
+def page(matrix: Matrix) -> str:
+    """Return the page."""
+    known = behaviours()
+    return "\n".join(
+        [
+            *_introduction(matrix),
+            *_counts(matrix),
+            *_differences(matrix, known),
+            *_impossible(matrix, known),
+            *_table(matrix, known),
+        ],
+    )
+
+
+def _introduction(matrix: Matrix) -> list[str]:
+    return [
+        "# Conformance",
+        "",
+        "Made by `make conformance`; do not edit. The specs in `specs/` are replayed four times:",
+        f"with the engine of this package, with real Bun {matrix.bun}, and with one side of each,",
+        "so that our client talks to Bun's server and the other way round.",
+        "",
+    ]
+
+
+def _counts(matrix: Matrix) -> list[str]:
+    counts = {
+        title: Counter(row[title].verdict for row in matrix.rows.values()) for title in CASTINGS
+    }
+    lines = ["| | " + " | ".join(CASTINGS) + " |", "|---|" + "---|" * len(CASTINGS)]
+    for verdict in VERDICTS:
+        cells = " | ".join(str(counts[title][verdict]) for title in CASTINGS)
+        lines.append(f"| {verdict} | {cells} |")
+    total = " | ".join(str(sum(counts[title].values())) for title in CASTINGS)
+    return [*lines, f"| in all | {total} |", ""]
+
+
+def _differences(matrix: Matrix, known: list[Behaviour]) -> list[str]:
+    told = _rows_of_differences()
+    lines = [
+        "## Differences",
+        "",
+        "A spec states what is otherwise on Bun by naming a row of the",
+        "[deliberate differences](bun-differences.md): what holds there instead, or that a step",
+        "does not hold. If the step holds after all, the run fails.",
+        "",
+        "| behaviour | row | Bun | sockharness | seen with |",
+        "|---|---|---|---|---|",
+    ]
+    for each in known:
+        seen = {title: cell.why for title, cell in matrix.rows[each.key].items() if _differs(cell)}
+        for row in dict.fromkeys(seen.values()):
+            with_it = "; ".join(title for title, why in seen.items() if why == row)
+            lines.append(f"| {_link(each)} | {row} | {' | '.join(told[row])} | {with_it} |")
+    return [*lines, ""]
+
+
+def _differs(cell: Cell) -> bool:
+    return cell.verdict == DIFFERS
+
+
+def _impossible(matrix: Matrix, known: list[Behaviour]) -> list[str]:
+    lines = ["## What cannot be compared", "", "| behaviour | with | why |", "|---|---|---|"]
+    for each in known:
+        cells = matrix.rows[each.key]
+        reasons = {title: cell.why for title, cell in cells.items() if cell.verdict == IMPOSSIBLE}
+        for reason in dict.fromkeys(reasons.values()):
+            titles = "; ".join(title for title, why in reasons.items() if why == reason)
+            lines.append(f"| {_link(each)} | {titles} | {reason} |")
+    return [*lines, ""]
+
+
+def _table(matrix: Matrix, known: list[Behaviour]) -> list[str]:
+    lines = [
+        "## Behaviour by behaviour",
+        "",
+        "| behaviour | " + " | ".join(CASTINGS) + " |",
+        "|---|" + "---|" * len(CASTINGS),
+    ]
+    for each in known:
+        cells = matrix.rows[each.key]
+        shown = " | ".join(_shown(cells[title]) for title in CASTINGS)
+        lines.append(f"| {_link(each)} | {shown} |")
+    return [*lines, ""]
+
+
+def _shown(cell: Cell) -> str:
+    return {HOLDS: "holds", DIFFERS: cell.why, IMPOSSIBLE: "-"}[cell.verdict]
+
+
+def _link(behaviour: Behaviour) -> str:
+    return f"[{behaviour.title}](../{behaviour.path.relative_to(ROOT)})"
+
+
+def _rows_of_differences() -> Mapping[str, tuple[str, str]]:
+    """Return what the page of the differences says of each row: of Bun, and of ours."""
+    row = re.compile(r"^\| (D\d+) \| (.+?) \| (.+?) \| ", re.MULTILINE)
+    return {found[1]: (found[2], found[3]) for found in row.finditer(DIFFERENCES.read_text())}

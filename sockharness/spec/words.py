@@ -52,7 +52,7 @@ ENGINES = ("sockharness", "bun")
 """What can speak for peers; the first is our own, and the default."""
 ROW = re.compile(r"D[1-9]\d?", re.ASCII)
 """A row of the deliberate differences."""
-DIFFERS = "an engine with the row that says why, such as {bun: D1} or {server:bun: D1}"
+DIFFERS = "a row, such as {bun: D1}"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -98,7 +98,7 @@ def is_engine(key: Scalar, peers: tuple[str, ...]) -> bool:
         if name not in known:
             near = suggestion(name, known).removeprefix("; ")
             hint = near or f"known: {', '.join(known)}"
-            raise unexpected(key, "a peer's engine such as server:bun", hint)
+            raise unexpected(key, "a peer's engine", hint)
     return True
 
 

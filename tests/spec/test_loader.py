@@ -550,6 +550,37 @@ def test_an_example_is_what_a_scripted_sender_writes(tmp_path: Path) -> None:
     assert step.payload.data(Bindings()) == b"x\n"
 
 
+def test_a_spec_says_what_is_otherwise_on_an_engine(tmp_path: Path) -> None:
+    spec = load(
+        tmp_path,
+        f"{MINIMAL}"
+        "  - {server -> client: b, differs: {bun: D1, server -> client: c, within: 1s}}\n"
+        "  - client: {sees: close, within: 2s, differs: {client:bun: D5, error: EPIPE}}\n"
+        "  - client: {never: data, for: 1s, differs: {bun: D9}}\n"
+        "engines: [sockharness, bun]\ndiffers: {bun: D2, server:bun: D13}\n",
+    )
+
+    (case,) = spec.cases
+    assert list(spec.engines) == ["sockharness", "bun"]
+    assert {key: (each.row, each.peer) for key, each in case.differs.items()} == {
+        "bun": ("D2", ""),
+        "server:bun": ("D13", "server"),
+    }
+    arrow, sees, never = (case.steps[number] for number in sorted(case.differing))
+    assert isinstance(arrow, model.Arrow)
+    assert (arrow.payload, arrow.within) == (model.Literal(b"b"), None)
+    assert isinstance(sees, model.Sees)
+    assert (sees.error, sees.within) == ("none", 2.0)
+    there = [next(iter(case.differing[number].values())) for number in sorted(case.differing)]
+    other_arrow, other_sees, _ = (each.instead for each in there)
+    assert isinstance(other_arrow, model.Arrow)
+    assert (other_arrow.payload, other_arrow.within) == (model.Literal(b"c"), 1.0)
+    assert isinstance(other_sees, model.Sees)
+    assert (other_sees.error, other_sees.within) == ("EPIPE", 2.0)
+    assert isinstance(never, model.Never)
+    assert there[2].instead is None
+
+
 def test_a_peer_with_handlers_needs_no_example(tmp_path: Path) -> None:
     case = case_of(
         tmp_path,

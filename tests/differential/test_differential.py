@@ -14,22 +14,16 @@ from tests.differential.__main__ import compare
 from tests.differential.comparing import OURS, Comparison
 from tests.differential.programs import Program, Side, programs
 from tests.differential.running import run
+from tests.helpers.bun import bun_path
 
 SEED = 20_261
 COUNT = 300
 
 
 @pytest.fixture
-def engines() -> Iterator[Engines]:
-    with Engines() as made:
-        yield made
-
-
-@pytest.fixture
-def comparison(engines: Engines, tmp_path: Path) -> Comparison:
-    if missing := engines.bun.missing():
-        pytest.skip(missing)
-    return Comparison(engines, tmp_path)
+def comparison(tmp_path: Path) -> Iterator[Comparison]:
+    with Engines(bun=bun_path()) as engines:
+        yield Comparison(engines, tmp_path)
 
 
 def test_bun_and_we_tell_the_same_of_random_programs(comparison: Comparison) -> None:
@@ -72,14 +66,15 @@ def test_every_program_is_a_spec(tmp_path: Path) -> None:
     loads()
 
 
-def test_each_side_tells_its_own_story(engines: Engines, tmp_path: Path) -> None:
+def test_each_side_tells_its_own_story(tmp_path: Path) -> None:
     program = Program(
         Side(sets=({"data": (("echo",),), "end": (("end", '"!"'),)},)),
         Side(half_open=True),
         (("client", ("write", '"ab"')), ("client", ("shutdown",)), ("client", ("flush",))),
     )
 
-    stories = run(program, OURS, engines, tmp_path)
+    with Engines() as engines:
+        stories = run(program, OURS, engines, tmp_path)
 
     assert stories.server == ("open", "data(ab)", ".echo=2", "end", ".end=1", "close")
     assert stories.client == (

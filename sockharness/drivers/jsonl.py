@@ -21,6 +21,7 @@ from typing import Any
 from sockharness.clock import Clock, MonotonicClock
 from sockharness.drivers.base import EngineFailed
 from sockharness.engine.reactor import Reactor
+from sockharness.errors import UsageError
 from sockharness.printable import show
 
 Message = dict[str, Any]
@@ -72,6 +73,7 @@ class JsonlChild:
                 env=dict(env),
                 cwd="/",
                 bufsize=0,
+                process_group=0,  # an interrupt from the terminal is ours: it ends when we do
             )
         except OSError:
             self._stderr.close()
@@ -95,7 +97,13 @@ class JsonlChild:
         return self.failed is None and self._process.poll() is None
 
     def attach(self, reactor: Reactor, on_message: Callable[[Message], None]) -> None:
-        """Let a reactor read what it tells; `on_message` gets it."""
+        """Let a reactor read what it tells; `on_message` gets it.
+
+        Raises:
+            UsageError: if another reactor reads it.
+        """
+        if self._reactor is not None:
+            raise UsageError(f"this {self.name} is in use; close the other engine before")
         self.on_message = on_message
         self._reactor = reactor
         reactor.register(self._out, select.EPOLLIN, lambda _: self._read())

@@ -51,18 +51,10 @@ class Stage:
         self.reactor = Reactor()
         self.timeline = Timeline()
         self.names = Bindings(self._fact)
-        self.driver: Driver = Cast(
-            Run(
-                case=case,
-                reactor=self.reactor,
-                timeline=self.timeline,
-                names=self.names,
-                scale=scale,
-            ),
-            policy=policy,
-            casting=self.casting,
-            engines=engines,
-        )
+        self.driver: Driver
+        self._policy = policy
+        self._scale = scale
+        self._engines = engines
         self.capture: Capture | None = None
         self._captures = capture
         self._stack = ExitStack()
@@ -70,6 +62,7 @@ class Stage:
     def __enter__(self) -> "Stage":
         with ExitStack() as stack:
             stack.callback(self.reactor.close)
+            self.driver = self._cast()
             stack.callback(self.driver.close)
             peers = self.case.peers.values()
             for peer in peers:
@@ -82,6 +75,16 @@ class Stage:
                     self.driver.connect(peer)
             self._stack = stack.pop_all()
         return self
+
+    def _cast(self) -> Driver:
+        run = Run(
+            case=self.case,
+            reactor=self.reactor,
+            timeline=self.timeline,
+            names=self.names,
+            scale=self._scale,
+        )
+        return Cast(run, policy=self._policy, casting=self.casting, engines=self._engines)
 
     def __exit__(
         self,

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from sockharness.drivers.bun_program import BunProgram
 from sockharness.drivers.cast import Engines
 from sockharness.drivers.casting import Casting
 from sockharness.engine.reactor import Reactor
-from sockharness.errors import SpecError
+from sockharness.errors import SpecError, UsageError
 from sockharness.events import Kind
 from sockharness.outcome import Outcome, Verdict
 from sockharness.policy import Policy
@@ -184,14 +185,40 @@ def test_an_address_is_judged_before_bun_gets_it(stage: Staged) -> None:
 
 
 def test_a_port_that_is_taken_is_an_error_of_the_spec(stage: Staged) -> None:
-    with stage(ECHO + "  - client: {sees: open}\n") as first:
-        port = port_of(first)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
         second = stage(ECHO.replace("loopback}", f"loopback, port: {port}}}") + "  - client: end\n")
 
         with pytest.raises(
             SpecError, match=f"server cannot listen on 127\\.0\\.0\\.1:{port}: EADDRINUSE"
         ):
             replay(second)
+
+
+def test_a_bun_that_is_in_use_is_not_taken_away(stage: Staged) -> None:
+    text = ECHO + '  - client -> server: "hi"\n  - server -> client: "hi"\n'
+    with stage(text) as first:
+        with pytest.raises(UsageError, match="this bun is in use"), stage(text):
+            raise AssertionError("never reached")
+        assert Replayer(first).run().verdict is Verdict.PASSED
+
+
+def test_a_bun_that_does_not_start_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "bun"
+    path.write_text("#!/bin/sh\n[ $1 = --version ] && exec echo 1.4.5\necho no >&2\nexit 4\n")
+    path.chmod(0o755)
+    case = loader.load(_echo(tmp_path)).cases[0]
+    with Engines(bun=str(path)) as engines:
+        stage = Stage(case, policy=Policy(), casting=Casting.parse("bun"), engines=engines)
+
+        with pytest.raises(EngineFailed, match="bun died: status 4\nbun wrote on stderr:\n  no"):
+            replay(stage)
+
+
+def _echo(folder: Path) -> Path:
+    path = folder / "echo.yaml"
+    path.write_text(ECHO + "  - client: {sees: open}\n")
+    return path
 
 
 def test_one_child_is_kept_and_knows_nothing_of_earlier_specs(

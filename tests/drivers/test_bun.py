@@ -148,11 +148,19 @@ exchange:
 
 
 def test_a_call_that_fails_is_told_though_its_result_comes_later(stage: Staged) -> None:
-    text = ECHO + "  - client: shutdown\n  - client: {write: ab}\n  - server: {sees: close}\n"
+    text = """
+sockspec: 1
+peers:
+  server: {tcp: {listen: loopback, pause_on_connect: true}}
+  client: {tcp: {connect: server}}
+exchange:
+  - client: shutdown
+  - client: {write: ab}
+"""
 
     outcome = replay(stage(text))
 
-    assert outcome.headline == "line 7: client cannot write: its writing side is shut"
+    assert outcome.headline == "line 8: client cannot write: its writing side is shut"
 
 
 def test_a_fact_that_is_known_only_later_can_be_written_by_a_handler(stage: Staged) -> None:

@@ -11,10 +11,10 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import engine, fixtures, plot, report, specs
+from benchmarks import engine, fixtures, networks, plot, report, specs
 from benchmarks.results import Results
 
-CHOICE = ("start", "fixture", "specs", "engine", "scaling")
+CHOICE = ("start", "fixture", "specs", "networks", "engine", "scaling")
 
 
 def main() -> None:
@@ -70,6 +70,8 @@ def _measure(what: str, folder: Path, arguments: argparse.Namespace) -> dict[str
             return fixtures.measure(folder, count=count, rounds=rounds)
         case "specs":
             return specs.measure(folder, count=count, rounds=rounds)
+        case "networks":
+            return networks.measure(rounds=20 * rounds)
     load, servers = engine.build_load(folder), engine.peers()
     if what == "engine":
         return engine.measure(load, servers, rounds=rounds, seconds=seconds)

@@ -62,6 +62,10 @@ def _single_figures(results: Results) -> Iterator[tuple[str, str]]:
         for kind in ("a file each", "one file"):
             ratio = seconds[f"specs, {kind}"] / seconds[f"asyncio, {kind}"]
             yield f"{what}, {kind}", f"{ratio:.2f} of their time"
+    if networks := results.get("networks"):
+        whole = [sum(parts) for parts in zip(*networks["seconds"].values(), strict=True)]
+        what = "a network of two linked hosts, from nothing to nothing"
+        yield what, f"{median(whole) * 1000:.1f} ms"
     if engine := results.get("engine"):
         ratio = median(engine["echo"][EMBEDDED]["rate"]) / median(engine["echo"][PLAIN]["rate"])
         what = "the engine inside an asyncio loop beside plain asyncio protocols, echo"

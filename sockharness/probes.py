@@ -38,7 +38,20 @@ def ipv6() -> str:
     return ""
 
 
-_PROBES: dict[str, Callable[[], str]] = {"capture": capture, "ipv6": ipv6}
+@cache
+def netns() -> str:
+    """Try to make a network with a host."""
+    from sockharness.netns.network import Network
+
+    try:
+        with Network.open() as network:
+            network.host("probe")
+    except Unavailable as error:
+        return str(error)
+    return ""
+
+
+_PROBES: dict[str, Callable[[], str]] = {"capture": capture, "ipv6": ipv6, "netns": netns}
 
 NAMES = tuple(_PROBES)
 

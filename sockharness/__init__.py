@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sockharness import match as match
     from sockharness.engine.connecting import Connecting as Connecting
     from sockharness.engine.connector import connect as connect
+    from sockharness.engine.datagram_handlers import DatagramFlags as DatagramFlags
     from sockharness.engine.embed import attached as attached
     from sockharness.engine.listener import Listener as Listener
     from sockharness.engine.listener import listen as listen
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from sockharness.engine.sink import ArrayBufferSink as ArrayBufferSink
     from sockharness.engine.states import ReadyState as ReadyState
     from sockharness.engine.stream import Socket as Socket
+    from sockharness.engine.udp import UDPSocket as UDPSocket
+    from sockharness.engine.udp import udp_socket as udp_socket
     from sockharness.errors import ClosedError as ClosedError
     from sockharness.errors import ExpectationFailed as ExpectationFailed
     from sockharness.errors import SpecError as SpecError
@@ -33,6 +36,7 @@ _HOMES = {
     "ClosedError": "sockharness.errors",
     "Connecting": "sockharness.engine.connecting",
     "Connection": "sockharness.facade.tcp",
+    "DatagramFlags": "sockharness.engine.datagram_handlers",
     "ExpectationFailed": "sockharness.errors",
     "Harness": "sockharness.harness",
     "Listener": "sockharness.engine.listener",
@@ -42,11 +46,13 @@ _HOMES = {
     "SpecError": "sockharness.errors",
     "TcpServer": "sockharness.facade.tcp",
     "TcpServerFactory": "sockharness.harness",
+    "UDPSocket": "sockharness.engine.udp",
     "Unavailable": "sockharness.errors",
     "UsageError": "sockharness.errors",
     "attached": "sockharness.engine.embed",
     "connect": "sockharness.engine.connector",
     "listen": "sockharness.engine.listener",
+    "udp_socket": "sockharness.engine.udp",
 }
 
 _MODULES = ("match",)

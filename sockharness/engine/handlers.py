@@ -82,9 +82,9 @@ class Handlers:
                 cannot be called or is an asynchronous generator, neither `data` nor `drain`.
             UsageError: an `async def` handler without host, or one that has to answer at once.
         """
-        given = _from_mapping(source) if isinstance(source, Mapping) else _from_object(source)
+        given = functions_of(source, HANDLER_NAMES)
         for name in HANDLER_NAMES:
-            setattr(self, name, _checked(name, given.get(name), host))
+            setattr(self, name, checked(name, given.get(name), host))
         if self.data is None and self.drain is None:
             raise TypeError(
                 f"socket: expected at least one of the handlers 'data' and 'drain'{_near(source)}"
@@ -125,30 +125,46 @@ class HandlerGroup:
 
     def failed(self, error: BaseException, socket: "Socket") -> None:
         """Give a handler's exception to `error`, or to whoever runs the reactor (TCP-101, D17)."""
-        handler = self.handlers.error
-        if handler is None or not isinstance(error, Exception):
-            self._reactor.report(error, socket)
-            return
-        try:
-            handler(socket, error)
-        except BaseException as second:  # noqa: BLE001 - reported (TCP-107)
-            self._reactor.report(second, socket)
+        tell(error, self.handlers.error, socket, self._reactor)
 
     def reload(self, source: object) -> None:
         """Replace all handlers; if it raises, nothing has changed."""
         self.handlers = Handlers(source, self._reactor.host)
 
 
-def _from_mapping(source: Mapping[Any, Any]) -> dict[str, Any]:
+def tell(error: BaseException, handler: Handler | None, socket: object, reactor: "Reactor") -> None:
+    """Give an exception to an `error` handler; without one, or if that raises, report it."""
+    if handler is None or not isinstance(error, Exception):
+        reactor.report(error, socket)
+        return
+    try:
+        handler(socket, error)
+    except BaseException as second:  # noqa: BLE001 - reported (TCP-107)
+        reactor.report(second, socket)
+
+
+def functions_of(source: object, names: Sequence[str]) -> dict[str, Any]:
+    """Return what a mapping or an object has under these names, unchecked.
+
+    Raises:
+        TypeError: it is neither, has a name in a mapping that is none of them, or an attribute
+            `on_<name>`.
+    """
+    if isinstance(source, Mapping):
+        return _from_mapping(source, names)
+    return _from_object(source, names)
+
+
+def _from_mapping(source: Mapping[Any, Any], names: Sequence[str]) -> dict[str, Any]:
     for name in source:
-        if name not in HANDLER_NAMES:
-            raise TypeError(f"socket: unknown handler {name!r}{_suggestion(name)}")
+        if name not in names:
+            raise TypeError(f"socket: unknown handler {name!r}{_suggestion(name, names)}")
     return dict(source)
 
 
-def _suggestion(name: object) -> str:
-    close = _closest(str(name), HANDLER_NAMES)
-    return f"; did you mean {close!r}?" if close else f"; known are {', '.join(HANDLER_NAMES)}"
+def _suggestion(name: object, names: Sequence[str]) -> str:
+    close = _closest(str(name), names)
+    return f"; did you mean {close!r}?" if close else f"; known are {', '.join(names)}"
 
 
 def _near(source: object) -> str:
@@ -166,16 +182,20 @@ def _closest(name: str, known: Sequence[str]) -> str | None:
     return close[0] if close else None
 
 
-def _from_object(source: object) -> dict[str, Any]:
+def _from_object(source: object, names: Sequence[str]) -> dict[str, Any]:
     if source is None or isinstance(source, (str, bytes, int, float, list, tuple, set)):
         raise TypeError(f"socket: expected a mapping or an object with handlers, got {source!r}")
-    for name in HANDLER_NAMES:
+    for name in names:
         if getattr(source, f"on_{name}", None) is not None:
             raise TypeError(f"socket: handler 'on_{name}' is called {name!r} here, rename it")
-    return {name: getattr(source, name, None) for name in HANDLER_NAMES}
+    return {name: getattr(source, name, None) for name in names}
 
 
-def _checked(name: str, handler: object, host: Host | None) -> Handler | None:
+def checked(name: str, handler: object, host: Host | None) -> Handler | None:
+    """Return a handler that can be called; an `async def` one leaves its coroutine to the host.
+
+    Raises as `Handlers`.
+    """
     if handler is None:
         return None
     if type(handler) in _PLAIN and not _is_code_of(handler, _ANY_ASYNC):

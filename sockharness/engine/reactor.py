@@ -91,6 +91,7 @@ class Reactor:
         "debug",
         "kernel",
         "on_exception",
+        "segment_offload",
     )
 
     def __init__(self, kernel: Kernel | None = None, debug: bool = False) -> None:  # noqa: FBT001, FBT002 - api
@@ -98,6 +99,8 @@ class Reactor:
         self.debug = debug
         # Who gets the exceptions of step 5 in place of the caller of `run_once`.
         self.on_exception: Callable[[BaseException], object] | None = None
+        # Whether `UDPSocket.send_many` may; off while a capture looks at what is sent.
+        self.segment_offload = True
         self._monotonic = self.kernel.monotonic
         self._poller: select.epoll | None = self.kernel.poller()
         self._sources: dict[int, Callable[[int], object]] = {}

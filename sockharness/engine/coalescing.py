@@ -1,0 +1,125 @@
+"""Several datagrams in one system call: UDP_SEGMENT to send, UDP_GRO to receive; see udp(7).
+
+**Sending.** A message with a UDP_SEGMENT control is cut by the kernel into datagrams of that size.
+That is possible for datagrams of one size to one destination, at most `SEGMENTS` and 65507 bytes.
+It is all or nothing; where the kernel, the interface or the path forbids it (EINVAL, EIO, EMSGSIZE:
+segments are never fragmented), the caller sends one by one, and nobody sees a difference.
+
+**Receiving.** With UDP_GRO a run that was sent so, or that a network card has joined, arrives as
+one message, with the size of its parts in a control message; `parts` cuts it again.
+"""
+
+import errno
+import itertools
+import operator
+import socket as _socket
+import struct
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+_SOL_UDP = 17
+_UDP_SEGMENT = 103
+_UDP_GRO = 104
+SEGMENTS = 64  # UDP_MAX_SEGMENTS, before Linux 6.9 raised it
+_BYTES = 65507
+CONTROL_SPACE = _socket.CMSG_SPACE(4)
+
+# A run has to be sent one by one. After the first group it makes no sense to try another.
+NEVER = frozenset((errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP))
+REFUSED = NEVER | {errno.EMSGSIZE}
+
+# From, to (exclusive), and the size of the datagrams that go in one call; 0: one by one.
+Run = tuple[int, int, int]
+Control = list[tuple[int, int, bytes]]
+
+
+def receive_coalesced(sock: _socket.socket) -> None:
+    """Switch UDP_GRO on; a kernel that has none gives single datagrams."""
+    with suppress(OSError):
+        sock.setsockopt(_SOL_UDP, _UDP_GRO, 1)
+
+
+def parts(data: bytes, control: Control) -> Iterator[bytes]:
+    """Return the datagrams of which a received message was made."""
+    size = 0
+    for level, kind, value in control:
+        if (level, kind) == (_SOL_UDP, _UDP_GRO):
+            size = int.from_bytes(value[:4], sys.byteorder)
+    if not size:
+        return iter((data,))
+    return (data[at : at + size] for at in range(0, len(data), size))
+
+
+def segment(size: int) -> Control:
+    """Return the control message that has a message cut into datagrams of this size."""
+    return [(_SOL_UDP, _UDP_SEGMENT, struct.pack("=H", size))]
+
+
+def singles(count: int) -> list[Run]:
+    """Return the one run of datagrams that go one by one."""
+    return [(0, count, 0)]
+
+
+def runs(ports: Sequence[int], hosts: Sequence[object], sizes: Sequence[int]) -> list[Run]:
+    """Divide a batch into runs, in order.
+
+    Args:
+        ports: the destinations; empty if all have the same.
+        hosts: the same.
+        sizes: of the datagrams, in bytes.
+    """
+    count = len(sizes)
+    if _all_equal(ports) and _all_equal(hosts):
+        if _all_equal(sizes):
+            return list(_cut(0, count, sizes[0]))
+        return _merged(_cut(*run) for run in _groups(sizes))
+    if not _has_neighbours(ports, hosts, sizes):
+        return singles(count)
+    return _merged(_cut(*run) for run in _groups(list(zip(sizes, ports, hosts, strict=True))))
+
+
+def _all_equal(values: Sequence[object]) -> bool:
+    """Say whether all are equal; `count` looks at identity first, and in C."""
+    if not values:
+        return True
+    counts = values.count
+    return bool(counts(values[0]) == len(values))
+
+
+def _has_neighbours(*columns: Sequence[object]) -> bool:
+    """Say whether two neighbours are equal in all columns; cheap, for batches where none are."""
+    later = (itertools.islice(column, 1, None) for column in columns)
+    same = (map(operator.eq, column, after) for column, after in zip(columns, later, strict=True))
+    return (True, True, True) in zip(*same, strict=False)
+
+
+def _groups(keys: Sequence[object]) -> Iterator[tuple[int, int, int]]:
+    """Return start, end and datagram size of each run of equal keys."""
+    start = 0
+    for key, group in itertools.groupby(keys):
+        end = start + len(list(group))
+        yield start, end, key if isinstance(key, int) else key[0]  # type: ignore[index]
+        start = end
+
+
+def _cut(start: int, end: int, size: int) -> Iterator[Run]:
+    """Cut equal datagrams into runs that one call can take."""
+    most = min(SEGMENTS, _BYTES // size) if size else 1
+    if most < 2 or end - start < 2:
+        yield start, end, 0
+        return
+    for at in range(start, end, most):
+        to = min(at + most, end)
+        yield at, to, size if to - at > 1 else 0
+
+
+def _merged(groups: Iterator[Iterator[Run]]) -> list[Run]:
+    """Join neighbours that go one by one."""
+    made: list[Run] = []
+    for start, end, size in itertools.chain.from_iterable(groups):
+        if not size and made and not made[-1][2]:
+            made[-1] = (made[-1][0], end, 0)
+        else:
+            made.append((start, end, size))
+    return made

@@ -1,0 +1,98 @@
+"""The handlers of a UDP socket: `data`, `drain`, `error`, all optional (UDP-017, UDP-018).
+
+Unlike those of TCP they merge: `reload` replaces what it names, and there is no way to take one
+away (UDP-125). `data` is always called with five arguments; around a function that takes four there
+is a wrapper without the flags.
+"""
+
+import inspect
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sockharness.engine.handlers import Handler, checked, functions_of, tell
+
+if TYPE_CHECKING:
+    from sockharness.engine.reactor import Reactor
+
+DATAGRAM_HANDLER_NAMES = ("data", "drain", "error")
+
+
+class DatagramFlags(NamedTuple):
+    """The fifth argument of `data`.
+
+    Attributes:
+        truncated: the datagram was longer than what could be received of it.
+        ipv6: the address is written as IPv6; also for an IPv4 sender on a socket of `::` (UDP-082).
+    """
+
+    truncated: bool
+    ipv6: bool
+
+
+class DatagramHandlers:
+    """What the user gave, checked: an attribute per handler name, `None` where absent."""
+
+    __slots__ = ("_reactor", *DATAGRAM_HANDLER_NAMES)
+
+    data: Handler | None
+    drain: Handler | None
+    error: Handler | None
+
+    def __init__(self, reactor: "Reactor", source: object = None) -> None:
+        """Read a mapping or an object with handlers; `None` is none. Raises as `merge`."""
+        self._reactor = reactor
+        self.data = self.drain = self.error = None
+        if source is not None:
+            self.merge(source)
+
+    def merge(self, source: object) -> None:
+        """Replace the handlers that are given; if it raises, nothing has changed (UDP-126).
+
+        Raises:
+            TypeError: an unknown name in a mapping, an attribute `on_<handler>`, a handler that
+                cannot be called, a `data` that takes neither four nor five arguments.
+            UsageError: an `async def` handler without a host that would run it.
+        """
+        given = functions_of(source, DATAGRAM_HANDLER_NAMES)
+        host = self._reactor.host
+        made = {name: checked(name, given.get(name), host) for name in DATAGRAM_HANDLER_NAMES}
+        if made["data"] is not None and not _takes_flags(given["data"]):
+            made["data"] = _without_flags(made["data"])
+        for name, handler in made.items():
+            if handler is not None:
+                setattr(self, name, handler)
+
+    def call(self, handler: Handler, socket: object, *args: Any) -> None:
+        """Call one of the handlers; what it raises goes to `error` (UDP-077, UDP-121)."""
+        try:
+            handler(socket, *args)
+        except BaseException as error:  # noqa: BLE001 - told
+            self.failed(error, socket)
+
+    def failed(self, error: BaseException, socket: object) -> None:
+        """Give a handler's exception to `error`, or to whoever runs the reactor (D17)."""
+        tell(error, self.error, socket, self._reactor)
+
+
+def _takes_flags(handler: Any) -> bool:
+    """Say whether `data` takes five arguments; what cannot be inspected does."""
+    try:
+        signature = inspect.signature(handler)
+    except ValueError:
+        return True
+    for count in (5, 4):
+        try:
+            signature.bind(*range(count))
+        except TypeError:
+            continue
+        return count == 5
+    raise TypeError(
+        "socket: handler 'data': expected one that takes (socket, data, port, address[, flags]),"
+        f" got {handler!r} with {signature}"
+    )
+
+
+def _without_flags(handler: Handler) -> Handler:
+    def four(socket: object, data: bytes, port: int, address: str, _flags: object) -> object:
+        return handler(socket, data, port, address)
+
+    return four

@@ -1,0 +1,193 @@
+"""What `send` and `send_many` are given, checked and in the form that the kernel wants.
+
+Destinations are literals and are parsed once each (`Destinations`). A batch is taken apart into
+columns, and each check goes over a column in C; only a batch in which something is wrong is gone
+through datagram by datagram, to say what. Everything is checked before anything is sent (UDP-061).
+
+An IPv4 destination of an IPv6 socket is written as a mapped address (UDP-048). An IPv6 destination
+of an IPv4 socket is a matter of the kernel, which Python does not even ask; the place of the first
+is kept in `Batch.reachable`.
+"""
+
+import socket as _socket
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sockharness.engine import literals, options
+from sockharness.engine.chunk import chunk_of
+
+_KNOWN_LIMIT = 4096  # destinations that are remembered
+_UNREACHABLE = object()
+
+# One datagram's payload; a memoryview has bytes as items.
+Payload = bytes | memoryview
+
+
+class Destinations:
+    """Parses destinations for a socket of one family, and remembers them.
+
+    Attributes:
+        known: by address as given, what stands for it; `host` fills it.
+    """
+
+    __slots__ = ("_ipv6", "_remember", "known")
+
+    def __init__(self, family: int, *, remember: bool) -> None:
+        self._ipv6 = family == _socket.AF_INET6
+        self._remember = remember
+        self.known: dict[str, Any] = {}
+
+    def host(self, address: object) -> Any:
+        """Return what stands for an address, for an IPv4 socket its text.
+
+        Raises `TypeError`, `ValueError` for what is no address.
+        """
+        literal = literals.parse("address", address)
+        host: Any
+        if not self._ipv6:
+            host = literal.text if literal.family == _socket.AF_INET else _UNREACHABLE
+        elif literal.family == _socket.AF_INET:
+            host = (literals.mapped(literal.text), 0)
+        else:
+            host = (literal.text, literal.zone)
+        # A zone is not kept: an interface may get another number.
+        if self._remember and host is not _UNREACHABLE and not literal.zone:
+            if len(self.known) >= _KNOWN_LIMIT:
+                self.known.clear()
+            self.known[str(address)] = host
+        return host
+
+    def forget(self) -> None:
+        """Remember nothing from now on."""
+        self._remember = False
+        self.known.clear()
+
+    def name(self, port: int, host: Any) -> Any:
+        """Return the socket address for sendto; `None` if this family cannot reach it."""
+        if host is _UNREACHABLE:
+            return None
+        return (host[0], port, 0, host[1]) if self._ipv6 else (host, port)
+
+    def names(self, ports: Sequence[int], hosts: Sequence[Any]) -> list[Any]:
+        """Return the socket addresses of a batch."""
+        if self._ipv6:
+            return [(host[0], port, 0, host[1]) for host, port in zip(hosts, ports, strict=True)]
+        return list(zip(hosts, ports, strict=True))
+
+
+class Batch(NamedTuple):
+    """A checked `send_many`.
+
+    Attributes:
+        payloads: what to send.
+        ports, hosts: where to; empty on a connected socket.
+        reachable: how many come before the first whose destination is of the wrong family.
+    """
+
+    payloads: list[Payload]
+    ports: list[int]
+    hosts: list[Any]
+    reachable: int
+
+
+def payload(data: object) -> Payload:
+    """Return the bytes of one datagram (UDP-039). Raises `TypeError` (UDP-040)."""
+    return data if type(data) is bytes else chunk_of(data, 0, None)
+
+
+def port_number(value: object) -> int:
+    """Return a destination's port (UDP-044). Raises `TypeError`, `ValueError`."""
+    return options.integer("port", value, 1, 65535)
+
+
+def connected_batch(datagrams: object) -> Batch:
+    """Check a batch of a connected socket: everything in it is a payload (UDP-058)."""
+    payloads = _payloads(_sequence(datagrams))
+    return Batch(payloads, [], [], len(payloads))
+
+
+def batch(datagrams: object, destinations: Destinations) -> Batch:
+    """Check `[data, port, address, ...]` or `[(data, port, address), ...]` (UDP-057, UDP-061).
+
+    Raises:
+        TypeError, ValueError: wrong lengths, or an entry that cannot be; names the entry.
+    """
+    given = _flat(_sequence(datagrams))
+    if not given:
+        return Batch([], [], [], 0)
+    data, ports, addresses = given[0::3], given[1::3], given[2::3]
+    hosts = _known(addresses, destinations) if _are_ports(ports) else None
+    if hosts is not None:
+        return Batch(_payloads(data), ports, hosts, len(data))
+    hosts = _one_by_one(data, ports, addresses, destinations)
+    reachable = hosts.index(_UNREACHABLE) if _UNREACHABLE in hosts else len(data)
+    return Batch(_payloads(data), ports, hosts, reachable)
+
+
+def _sequence(datagrams: object) -> list[Any]:
+    if not isinstance(datagrams, (list, tuple)):
+        raise TypeError(options.complain("datagrams", "a list or tuple", datagrams))
+    return list(datagrams)
+
+
+def _flat(datagrams: list[Any]) -> list[Any]:
+    if datagrams and isinstance(datagrams[0], (tuple, list)):
+        for number, entry in enumerate(datagrams):
+            if not isinstance(entry, (tuple, list)) or len(entry) != 3:
+                expected = f"datagrams[{number}]: expected (data, port, address), got {entry!r}"
+                raise (ValueError if isinstance(entry, (tuple, list)) else TypeError)(expected)
+        return [value for entry in datagrams for value in entry]
+    if len(datagrams) % 3:
+        raise ValueError(
+            f"datagrams: expected data, port and address of each, got {len(datagrams)} entries"
+        )
+    return datagrams
+
+
+def _known(addresses: list[Any], destinations: Destinations) -> list[Any] | None:
+    """Return what stands for the addresses; `None` if one is not known yet."""
+    known = destinations.known
+    first = addresses[0]
+    try:
+        if addresses.count(first) == len(addresses):
+            return [known[first]] * len(addresses)
+        return list(map(known.__getitem__, addresses))
+    except (KeyError, TypeError):  # TypeError: cannot even be a key
+        return None
+
+
+def _are_ports(ports: list[Any]) -> bool:
+    return set(map(type, ports)) == {int} and min(ports) > 0 and max(ports) < 65536
+
+
+def _payloads(data: list[Any]) -> list[Payload]:
+    if set(map(type, data)) <= {bytes}:
+        return data
+    made: list[Payload] = []
+    for number, each in enumerate(data):
+        try:
+            made.append(payload(each))
+        except (TypeError, ValueError) as error:
+            raise _about(number, error) from error
+    return made
+
+
+def _one_by_one(
+    data: list[Any], ports: list[Any], addresses: list[Any], destinations: Destinations
+) -> list[Any]:
+    """Return what stands for the addresses, or raise what is wrong with the first wrong entry."""
+    hosts = []
+    for number, (each, port, address) in enumerate(zip(data, ports, addresses, strict=True)):
+        try:
+            port_number(port)
+            hosts.append(destinations.host(address))
+            payload(each)
+        except (TypeError, ValueError) as error:
+            raise _about(number, error) from error
+    return hosts
+
+
+def _about(number: int, error: TypeError | ValueError) -> TypeError | ValueError:
+    """Return the same complaint with the place of the datagram in the batch."""
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    return kind(f"datagrams[{number}]: {error}")

@@ -1,0 +1,588 @@
+"""UDP sockets.
+
+**Calls.** `send` is one system call: the kernel takes the datagram or it does not, and nothing is
+kept. `False` means that it had no room (D6) and arms `drain`, which comes once, when the socket is
+writable. `send_many` checks everything before it sends anything, then sends in order up to the
+first datagram that fails, and returns how many went (UDP-063).
+
+**Events** of one poll are handled in this order: errors of the network, datagrams (`inbox`),
+`drain` (UDP-078). After each call of a handler the first question is whether the socket is closed
+now; if so, the rest is dropped (UDP-094).
+
+**Errors of the network** come asynchronously, through the error queue (`error_queue`), and go to
+the `error` handler. They are pending as well: the next system call fails with them. That call is
+made again, so that no datagram pays for another one (D8). Only a connected socket without an
+`error` handler has nobody else to tell: there `send` raises it, once.
+
+**The hot path** of `send` is open for addresses that were parsed before; `Destinations.known` stays
+empty on connected sockets and in debug mode, and is empty again when the socket is closed. So
+everything that is rare is asked on the other path.
+
+Longer than other files because the surface of a socket is wide; what can be said without its
+state is elsewhere.
+"""
+
+import errno
+import socket as _socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from select import EPOLLERR, EPOLLIN, EPOLLOUT
+from typing import Any, NoReturn
+
+from sockharness.engine import (
+    error_queue,
+    multicast,
+    names,
+    options,
+    outgoing,
+    sockopts,
+)
+from sockharness.engine.batch_sender import BatchSender
+from sockharness.engine.chunk import Data
+from sockharness.engine.datagram_binding import DatagramBinding
+from sockharness.engine.datagram_handlers import DatagramHandlers
+from sockharness.engine.handlers import tell
+from sockharness.engine.inbox import Inbox
+from sockharness.engine.multicast import Option
+from sockharness.engine.outgoing import Batch, Destinations
+from sockharness.engine.reactor import Reactor
+from sockharness.errors import ClosedError, os_error, with_code
+
+_TRIES = 8  # of one send that fails for other reasons than its own
+_NO_ROOM = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # D6
+
+# Several datagrams, flat or as tuples; on a connected socket payloads alone.
+Datagrams = Sequence[Data | int | str] | Sequence[tuple[Data, int, str]]
+
+
+class UDPSocket:
+    """A UDP socket; made by `udp_socket`. `with udp:` closes it.
+
+    All methods belong to the reactor's thread.
+
+    Attributes:
+        data: the user's.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_address",
+        "_armed",
+        "_destinations",
+        "_error",
+        "_fd",
+        "_handlers",
+        "_hostname",
+        "_inbox",
+        "_ipv6",
+        "_known",
+        "_reactor",
+        "_referenced",
+        "_remote",
+        "_sender",
+        "_sendto",
+        "_sock",
+        "data",
+    )
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        sock: _socket.socket,
+        handlers: DatagramHandlers,
+        hostname: str,
+        *,
+        segment_offload: bool,
+    ) -> None:
+        """Take over a bound descriptor; it stays the caller's if this raises `OSError`."""
+        self.data: Any = None
+        self._reactor = reactor
+        self._handlers = handlers
+        self._hostname = hostname
+        self._address = sock.getsockname()
+        self._remote = _peer(sock)
+        self._ipv6 = sock.family == _socket.AF_INET6
+        self._destinations = Destinations(sock.family, remember=not reactor.debug)
+        self._known: dict[Any, Any] = self._destinations.known
+        self._sendto: Callable[[Any, Any], int] = sock.sendto
+        self._sender = BatchSender(
+            reactor, self._destinations, self._settle, coalesces=segment_offload
+        )
+        self._armed = False  # waiting for writability
+        self._error: OSError | None = None  # what the next send raises (D8)
+        self._inbox = Inbox(self, reactor, handlers, ipv6=self._ipv6)
+        self._referenced = False
+        self._fd = sock.fileno()
+        reactor.register(self._fd, EPOLLIN, self._on_event)
+        self._sock: _socket.socket | None = sock
+        reactor.add(self)
+        self.ref()
+
+    def __repr__(self) -> str:
+        remote = f" remote={names.shown(self._remote)}" if self._remote else ""
+        state = "closed" if self.closed else "open"
+        return f"<UDPSocket {state} local={names.shown(self._address)}{remote}>"
+
+    def __enter__(self) -> "UDPSocket":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    # Sending
+
+    def send(self, data: Data, port: int | None = None, address: str | None = None) -> bool:
+        """Send one datagram; connected sockets with `data` alone.
+
+        Args:
+            data: bytes-like or `str` (UTF-8); may be empty.
+            port: 1 to 65535.
+            address: an IP address, never a name; IPv6 with a zone if need be (`fe80::1%eth0`).
+
+        Returns:
+            Whether the kernel took it, which says nothing about its arrival. After `False` comes
+            one `drain` (UDP-073, D6).
+
+        Raises:
+            TypeError, ValueError: arguments that cannot be; port first, then address, then data.
+            ClosedError: the socket is closed.
+            OSError: EMSGSIZE (more than 65507 bytes over IPv4, 65527 over IPv6), EAFNOSUPPORT (IPv6
+                from an IPv4 socket), EACCES (broadcast not allowed), ENETUNREACH and the like; on a
+                connected socket without an `error` handler, once, what the network said (D8).
+        """
+        if port is None and address is None:
+            return self._send_to_peer(data)
+        try:
+            host = self._known[address]
+        except (KeyError, TypeError):
+            return self._send_checked(data, port, address)
+        if type(data) is not bytes or type(port) is not int or not 0 < port < 65536:
+            return self._send_checked(data, port, address)
+        name = (host[0], port, 0, host[1]) if self._ipv6 else (host, port)
+        try:
+            self._sendto(data, name)
+        except OSError as error:
+            return self._after(error, self._sendto, data, name)
+        return True
+
+    def send_many(self, datagrams: Datagrams) -> int:
+        """Send several datagrams, in order; return how many the kernel took.
+
+        Args:
+            datagrams: `[data, port, address, ...]`, or tuples `(data, port, address)`; on a
+                connected socket `[data, ...]`.
+
+        Less than all, possibly 0, arms one `drain`: the kernel had no room, or the next one failed;
+        sending from there raises why (UDP-063, UDP-068).
+
+        Raises:
+            TypeError, ValueError: one entry cannot be, or the length; nothing was sent (UDP-061).
+            ClosedError: the socket is closed.
+            OSError: the first one failed; as `send`.
+        """
+        self._open("send_many")
+        batch = self._batch(datagrams)
+        sock = self._open("send_many")  # checking may run code of the user: __buffer__
+        if not batch.payloads:
+            return 0
+        self._raise_pending()
+        sent, error = self._sender.send(sock, batch)
+        if sent < len(batch.payloads) and sent == batch.reachable:
+            error = os_error(errno.EAFNOSUPPORT)
+        if error is not None:
+            if not sent:
+                self._fail(error)
+            self._arm()
+        return sent
+
+    # Options
+
+    def set_broadcast(self, on: bool) -> bool:  # noqa: FBT001 - Bun's signature
+        """Allow sending to broadcast addresses, or not (SO_BROADCAST); off at first. Returns `on`.
+
+        Raises `TypeError` unless it is a bool; `OSError` EBADF when closed, as all of these.
+        """
+        return bool(self._set(multicast.BROADCAST, lambda: options.flag("on", on)))
+
+    def set_ttl(self, hops: int) -> int:
+        """Set how many hops unicast may take, 1 to 255; 64 at first (K). Returns it.
+
+        On an IPv6 socket it does not concern IPv4 (UDP-145). Raises `TypeError`, `ValueError`.
+        """
+        option = multicast.HOPS[self._option_family()]
+        return self._set(option, lambda: options.integer("hops", hops, 1, 255))
+
+    def set_multicast_ttl(self, hops: int) -> int:
+        """Set how many hops multicast may take, 0 (this host, D16) to 255; 1 at first.
+
+        Returns it.
+        """
+        option = multicast.MULTICAST_HOPS[self._option_family()]
+        return self._set(option, lambda: options.integer("hops", hops, 0, 255))
+
+    def set_multicast_loopback(self, on: bool) -> bool:  # noqa: FBT001 - Bun's signature
+        """Let members on this host hear what this socket sends; on at first. Returns `on`."""
+        option = multicast.MULTICAST_LOOP[self._option_family()]
+        return bool(self._set(option, lambda: options.flag("on", on)))
+
+    def set_multicast_interface(self, address: str) -> bool:
+        """Let multicast leave by the interface with this address; `0.0.0.0`: by the route.
+
+        IPv6: by the zone, `::%eth0`; without zone by the route (UDP-149). Returns `True`.
+
+        Raises:
+            TypeError, ValueError: no IP address, an unknown zone, a group.
+            OSError: EADDRNOTAVAIL, no address of this host.
+        """
+        return self._apply(lambda: multicast.interface(address))
+
+    def add_membership(self, group: str, interface: str | None = None) -> bool:
+        """Join a group, of all sources. Returns `True`.
+
+        Args:
+            group: a multicast address. Its family decides, not the socket's.
+            interface: an IPv4 address of this host; IPv6: `::%eth0`. Absent: the system chooses.
+
+        Raises:
+            TypeError, ValueError: no group, no interface, two families.
+            OSError: EADDRINUSE (joined already), ENODEV (no such interface, no route), ENOPROTOOPT
+                (IPv6 group, IPv4 socket), ENOBUFS (too many: 20 by default over IPv4).
+        """
+        return self._apply(lambda: multicast.membership(group, interface, join=True))
+
+    def drop_membership(self, group: str, interface: str | None = None) -> bool:
+        """Leave a group; raises as `add_membership`, EADDRNOTAVAIL if it was not joined there."""
+        return self._apply(lambda: multicast.membership(group, interface, join=False))
+
+    def add_source_specific_membership(
+        self, source: str, group: str, interface: str | None = None
+    ) -> bool:
+        """Join a group for one source; several add up (UDP-175). Returns `True`.
+
+        Raises as `add_membership`; the same source again is EADDRNOTAVAIL.
+        """
+        return self._apply(lambda: multicast.source_membership(source, group, interface, join=True))
+
+    def drop_source_specific_membership(
+        self, source: str, group: str, interface: str | None = None
+    ) -> bool:
+        """Leave a group for one source; with the last one the group is left. Raises as joining."""
+        return self._apply(
+            lambda: multicast.source_membership(source, group, interface, join=False)
+        )
+
+    # Life
+
+    def close(self) -> None:
+        """Close at once, calling no handler; the port is free. Idempotent.
+
+        What was received and not delivered is lost; what the kernel took is on its way (UDP-136).
+        """
+        self._reactor.check()
+        self._release()
+
+    def abandon(self) -> None:
+        """Release the descriptor, as when the reactor is closed."""
+        self._release()
+
+    def ref(self) -> None:
+        """Keep `run()` from returning while this is open, as a new socket does (UDP-131)."""
+        if self._sock is not None and not self._referenced:
+            self._referenced = True
+            self._reactor.ref()
+
+    def unref(self) -> None:
+        """Let `run()` return though this is open."""
+        if self._referenced:
+            self._referenced = False
+            self._reactor.unref()
+
+    def reload(self, socket: object) -> None:
+        """Replace the handlers that are given, and keep the others (UDP-125).
+
+        Datagrams that were fetched already still go to the old `data` (UDP-093). If it raises, as
+        `udp_socket`, nothing has changed.
+        """
+        self._reactor.check()
+        self._handlers.merge(socket)
+
+    # Properties
+
+    @property
+    def hostname(self) -> str:
+        """What was given to bind to, not resolved (UDP-029)."""
+        return self._hostname
+
+    @property
+    def port(self) -> int:
+        """The port in use, also after `close` (D12)."""
+        return self.address[1]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """(host, port) of this side, host an IP address without zone; also after `close` (D12)."""
+        return _pair(self._address)
+
+    @property
+    def remote_address(self) -> tuple[str, int] | None:
+        """(host, port) of the peer; `None` on a socket that is not connected."""
+        return None if self._remote is None else _pair(self._remote)
+
+    @property
+    def family(self) -> str:
+        """`"IPv4"` or `"IPv6"`."""
+        return "IPv6" if self._ipv6 else "IPv4"
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._sock is None
+
+    def fileno(self) -> int:
+        """Return the descriptor, -1 when closed; it stays the engine's."""
+        return self._fd
+
+    # What the reactor calls
+
+    def _on_event(self, mask: int) -> None:
+        if mask & EPOLLERR:
+            self._on_errors()
+        if mask & EPOLLIN and self._sock is not None:
+            self._inbox.on_readable(self._sock)
+        if mask & EPOLLOUT and self._armed:
+            self._on_writable()
+
+    def _on_errors(self) -> None:
+        sock = self._sock
+        if sock is None:
+            return
+        errors = error_queue.take(sock)
+        if not errors and (number := sockopts.take_error(sock)):
+            errors = [os_error(number)]  # the queue had no room for it
+        for error in errors:
+            self._tell(error)
+            if self._sock is None:
+                return
+
+    def _tell(self, error: OSError) -> None:
+        """Give an error of the network to whom it concerns (D8)."""
+        handler = self._handlers.error
+        if handler is not None:
+            tell(error, handler, self, self._reactor)
+        elif self._remote is not None:
+            self._error = error
+
+    def _on_writable(self) -> None:
+        self._armed = False
+        self._reactor.modify(self._fd, EPOLLIN)
+        drain = self._handlers.drain
+        if drain is not None:
+            self._handlers.call(drain, self)
+
+    # Parts of sending
+
+    def _open(self, function: str) -> _socket.socket:
+        if self._reactor.debug:
+            self._reactor.check()
+        if self._sock is None:
+            raise ClosedError(f"{function}: the socket is closed")
+        return self._sock
+
+    def _send_to_peer(self, data: object) -> bool:
+        sock = self._open("send")
+        if self._remote is None:
+            raise TypeError("send: expected data, port and address: the socket is not connected")
+        payload = outgoing.payload(data)
+        self._raise_pending()
+        return self._try(sock.send, payload)
+
+    def _send_checked(self, data: object, port: object, address: object) -> bool:
+        self._open("send")
+        if self._remote is not None:
+            raise TypeError(f"send: expected data alone: the socket is connected, {self!r}")
+        number = outgoing.port_number(port)
+        host = self._destinations.host(address)
+        payload = outgoing.payload(data)
+        name = self._destinations.name(number, host)
+        if name is None:
+            raise os_error(errno.EAFNOSUPPORT)
+        return self._try(self._sendto, payload, name)
+
+    def _try(self, call: Callable[..., object], *args: Any) -> bool:
+        try:
+            call(*args)
+        except OSError as error:
+            return self._after(error, call, *args)
+        return True
+
+    def _after(self, error: OSError, call: Callable[..., object], *args: Any) -> bool:
+        """Decide about a single send that failed."""
+        try:
+            return self._settle(error, call, *args)
+        except OSError as final:
+            self._fail(final)
+
+    def _settle(self, error: OSError, call: Callable[..., object], *args: Any) -> bool:
+        """Decide about a send that failed: made again (`True`), no room (`False`), or raise."""
+        for _ in range(_TRIES):
+            if self._sock is None:
+                raise ClosedError("send: the socket was closed meanwhile") from error
+            if error.errno in _NO_ROOM:
+                self._arm()
+                return False
+            if not self._is_passing(error):
+                break
+            try:
+                call(*args)
+            except OSError as another:
+                error = another
+            else:
+                return True
+        raise error
+
+    def _is_passing(self, error: OSError) -> bool:
+        """Say whether a call that failed may succeed at once: the error was not its own (D8)."""
+        if error.errno == errno.EINTR:
+            return True
+        heard = self._remote is None or self._handlers.error is not None
+        return heard and error.errno in error_queue.FROM_NETWORK
+
+    def _arm(self) -> None:
+        """Ask for `drain`."""
+        if not self._armed and self._sock is not None:
+            self._armed = True
+            self._reactor.modify(self._fd, EPOLLIN | EPOLLOUT)
+
+    def _raise_pending(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _fail(self, error: OSError) -> NoReturn:
+        """Raise what a send failed with; who gets it so need not be told by the queue (D8)."""
+        if self._sock is not None and not self._is_passing(error):
+            error_queue.discard(self._sock, error)
+        raise with_code(error)
+
+    def _batch(self, datagrams: object) -> Batch:
+        if self._remote is not None:
+            return outgoing.connected_batch(datagrams)
+        return outgoing.batch(datagrams, self._destinations)
+
+    # Parts of the rest
+
+    def _apply(self, option: Callable[[], Option]) -> bool:
+        sock = self._settable()
+        with _coded():
+            sock.setsockopt(*option())
+        return True
+
+    def _set(self, option: tuple[int, int], value: Callable[[], int]) -> int:
+        sock = self._settable()
+        wanted = value()
+        with _coded():
+            sock.setsockopt(*option, wanted)
+        return wanted
+
+    def _settable(self) -> _socket.socket:
+        """Return the socket; when closed raise EBADF, before arguments are looked at (UDP-138)."""
+        self._reactor.check()
+        if self._sock is None:
+            raise os_error(errno.EBADF)
+        return self._sock
+
+    def _option_family(self) -> int:
+        return _socket.AF_INET6 if self._ipv6 else _socket.AF_INET
+
+    def _release(self) -> None:
+        sock = self._sock
+        if sock is None:
+            return
+        self._reactor.unregister(self._fd)
+        self._sock = None
+        self._fd = -1
+        self._destinations.forget()
+        self._inbox.close()
+        self._armed = False
+        self.unref()
+        self._reactor.discard(self)
+        sock.close()
+
+
+def _peer(sock: _socket.socket) -> Any:
+    try:
+        return sock.getpeername()
+    except OSError:  # ENOTCONN
+        return None
+
+
+def _pair(name: Any) -> tuple[str, int]:
+    return str(names.host(name)), int(name[1])
+
+
+@contextmanager
+def _coded() -> Iterator[None]:
+    """Give an `OSError` its `code`."""
+    try:
+        yield
+    except OSError as error:
+        raise with_code(error) from None
+
+
+def udp_socket(
+    *,
+    hostname: str = "0.0.0.0",
+    port: int = 0,
+    connect: Mapping[str, Any] | None = None,
+    socket: object = None,
+    reuse_addr: bool = False,
+    reuse_port: bool = False,
+    ipv6_only: bool = False,
+    segment_offload: bool = True,
+    reactor: Reactor | None = None,
+) -> UDPSocket:
+    """Make a UDP socket, bound and if asked for connected. Blocks only to look up names.
+
+    Args:
+        hostname: IP address or name to bind to; `"::"` and `"*"` take IPv4 too (UDP-013). Of a
+            name's addresses the first that can be bound (D15).
+        port: 0 to 65535; 0 lets the system choose.
+        connect: `{"hostname": ..., "port": ...}`: the only peer to send to and to hear from; of a
+            name's addresses the first that can be connected to (UDP-023).
+        socket: the handlers `data(socket, data, port, address[, flags])`, `drain(socket)` and
+            `error(socket, exception)`, all optional: a mapping or an object with these attributes.
+            Without `data` datagrams are read and dropped.
+        reuse_addr: share the port with others that say so too; unicast goes to the last one.
+        reuse_port: the same; unicast is spread by a hash of the sender.
+        ipv6_only: with `hostname="::"`, no IPv4.
+        segment_offload: let `send_many` send runs of equal-sized datagrams for one destination in
+            one system call.
+        reactor: `Reactor.current()` if absent.
+
+    Raises:
+        TypeError, ValueError: an option cannot be.
+        UsageError: an `async def` handler outside asyncio and trio; inside trio, but not inside
+            `attached()`.
+        OSError: with `.code`, such as `"EADDRINUSE"` (UDP-011, UDP-023).
+        socket.gaierror: a name cannot be looked up; `.code` as `"ENOTFOUND"` (D15).
+    """
+    reactor = Reactor.current() if reactor is None else reactor
+    handlers = DatagramHandlers(reactor, socket)
+    options.flag("segment_offload", segment_offload)
+    binding = DatagramBinding(
+        reactor.kernel,
+        hostname=options.host_name("hostname", hostname),
+        port=options.port_number("port", port),
+        connect=connect,
+        reuse_addr=options.flag("reuse_addr", reuse_addr),
+        reuse_port=options.flag("reuse_port", reuse_port),
+        ipv6_only=options.flag("ipv6_only", ipv6_only),
+    )
+    reactor.check()
+    sock = binding.open()
+    try:
+        udp = UDPSocket(reactor, sock, handlers, hostname, segment_offload=segment_offload)
+    except BaseException:
+        sock.close()
+        raise
+    return udp

@@ -1,0 +1,13 @@
+from collections.abc import Iterator
+
+import pytest
+
+from sockharness.engine.reactor import Reactor
+from tests.helpers.datagrams import Net
+
+
+@pytest.fixture(params=["plain", "debug"])
+def net(request: pytest.FixtureRequest) -> Iterator[Net]:
+    """A reactor with UDP sockets; `send` has another way in debug mode."""
+    with Net(reactor=Reactor(debug=request.param == "debug")) as net:
+        yield net

@@ -1,11 +1,14 @@
 """Back-pressure and `drain` (UDP-070..078)."""
 
 import errno
+import shutil
 from typing import Any
 
 import pytest
 
+from sockharness.engine.udp import UDPSocket
 from tests.helpers.datagrams import Faulty, Net, to
+from tests.helpers.namespaces import HERE, in_a_network, ip, run
 
 HOST = "127.0.0.1"
 
@@ -139,3 +142,67 @@ def test_of_one_poll_errors_come_first_then_data_then_drain() -> None:
         a.send(b"x", b.port, HOST)
 
         assert net.settle() == "a.error(ECONNREFUSED) a.data(1) a.data(2) a.drain"
+
+
+ABSENT = "10.77.0.99"
+
+
+def slow_link(*limits: str) -> None:
+    """Let `va` take 2 Mbit/s, and let it be known where a host is that is not there."""
+    if shutil.which("tc") is None:
+        pytest.skip("a slow link needs the program tc")
+    run("tc", "qdisc", "add", "dev", "va", "root", "tbf", "rate", "2mbit", "burst", "2k", *limits)
+    ip("neigh", "add", ABSENT, "lladdr", "02:00:00:00:00:01", "dev", "va")
+
+
+@pytest.mark.shows("UDP-068", "UDP-073", "UDP-074", "UDP-075")
+@in_a_network
+def test_a_slow_link_fills_the_send_buffer_and_drain_comes_when_half_of_it_is_free() -> None:
+    slow_link("limit", "1m")
+    with Net() as net:
+        a = net.udp("a", hostname=HERE)
+        data = bytes(1000)
+        taken = 0
+        while a.send(data, 9, ABSENT):
+            taken += 1
+
+        assert 50 < taken < 300
+        assert a.send_many([data, 9, ABSENT] * 3) == 0
+        assert net.log == []
+        net.until(lambda: net.log == ["a.drain"])
+        assert a.send_many([data, 9, ABSENT] * 400) > taken // 4
+
+
+@pytest.mark.shows("UDP-074")
+@in_a_network
+def test_what_is_pumped_in_drain_gets_through_a_slow_link() -> None:
+    slow_link("limit", "1m")
+    left = [bytes(1000)] * 250
+
+    def pump(socket: UDPSocket) -> None:
+        sent = socket.send_many([each for data in left for each in (data, 9, ABSENT)])
+        del left[:sent]
+
+    with Net() as net:
+        socket = net.udp(hostname=HERE, socket=net.handlers("a", drain=pump))
+        pump(socket)
+        assert left
+
+        net.until(lambda: not left)
+        assert net.log.count("a.drain") >= 1
+
+
+@pytest.mark.shows("UDP-054", "D6")
+@in_a_network
+def test_a_queue_that_drops_is_back_pressure() -> None:
+    slow_link("limit", "5k")
+    with Net() as net:
+        a = net.udp("a", hostname=HERE)
+        answers = [a.send(bytes(1000), 9, ABSENT) for _ in range(40)]
+
+        assert answers[0]
+        assert not all(answers)
+        net.until(lambda: "a.drain" in net.log)
+        assert a.send_many([bytes(1000), 9, ABSENT] * 40) < 40
+        net.until(lambda: net.log.count("a.drain") == 2)
+        assert set(net.log) == {"a.drain"}

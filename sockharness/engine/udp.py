@@ -51,8 +51,9 @@ from sockharness.errors import ClosedError, os_error, with_code
 _TRIES = 8  # of one send that fails for other reasons than its own
 _NO_ROOM = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # D6
 
-# Several datagrams, flat or as tuples; on a connected socket payloads alone.
-Datagrams = Sequence[Data | int | str] | Sequence[tuple[Data, int, str]]
+# Several datagrams, flat or as tuples; on a connected socket payloads alone. A type checker takes
+# a list of data, ports and addresses for one of objects.
+Datagrams = Sequence[object]
 
 
 class UDPSocket:

@@ -182,12 +182,12 @@ class Faulty(Kernel):
                 kernel._fail("sendto", len(data))
                 return super().sendto(data, *rest)
 
-            def sendmsg(self, buffers: Any, *rest: Any) -> int:  # type: ignore[override]
+            def sendmsg(self, buffers: Any, *rest: Any) -> int:
                 data = b"".join(buffers)
                 kernel._fail("sendmsg", len(data))
                 return super().sendmsg([data], *rest)
 
-            def setsockopt(self, *args: Any) -> None:  # type: ignore[override]
+            def setsockopt(self, *args: Any) -> None:
                 kernel.options.append(args)
                 super().setsockopt(*args)
 

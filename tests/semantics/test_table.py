@@ -31,8 +31,9 @@ def test_every_rule_that_applies_and_every_difference_is_proven(book: Book) -> N
     assert book.gaps == []
 
 
-def test_the_catalogue_of_tcp_is_whole(book: Book) -> None:
-    assert len([rule for rule in book.rules if rule.id.startswith("TCP-")]) == 208
+@pytest.mark.parametrize(("name", "count"), [("TCP", 208), ("UDP", 193)])
+def test_the_catalogue_is_whole(book: Book, name: str, count: int) -> None:
+    assert len([rule for rule in book.rules if rule.id.startswith(f"{name}-")]) == count
 
 
 def test_an_entry_without_proof_is_a_gap() -> None:

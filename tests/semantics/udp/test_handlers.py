@@ -1,5 +1,6 @@
 """Exceptions in handlers and `reload` (UDP-121..130)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -142,7 +143,7 @@ def test_reload_of_a_closed_socket_checks_and_does_nothing(net: Net) -> None:
         socket.reload({"open": print})
 
 
-METHODS = {
+METHODS: dict[str, Callable[[UDPSocket], object]] = {
     "send": lambda socket: socket.send(b"s", socket.port, HOST),
     "send_many": lambda socket: socket.send_many(to(socket, b"m", b"n")),
     "close": lambda socket: socket.close(),

@@ -17,6 +17,7 @@ GROUP, OTHER = "239.1.2.3", "239.1.2.4"
 GROUP6 = "ff02::1234"
 IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP = 35, 36
 JOIN6, LEAVE6 = 20, 21
+SOURCE = "source_specific_membership"
 
 
 class Party:
@@ -82,9 +83,9 @@ def test_a_sender_may_choose_loopback(party: Party) -> None:
         (("add_membership", GROUP, None), 0, IP_ADD_MEMBERSHIP, "ef010203 00000000"),
         (("add_membership", GROUP, HOST), 0, IP_ADD_MEMBERSHIP, "ef010203 7f000001"),
         (("drop_membership", GROUP, HOST), 0, IP_DROP_MEMBERSHIP, "ef010203 7f000001"),
-        (("add_source_specific_membership", "10.0.0.1", GROUP, HOST), 0, 39, "ef010203 7f000001 0a000001"),
-        (("drop_source_specific_membership", "10.0.0.1", GROUP, HOST), 0, 40, "ef010203 7f000001 0a000001"),
-        (("add_source_specific_membership", "10.0.0.1", GROUP), 0, 39, "ef010203 00000000 0a000001"),
+        ((f"add_{SOURCE}", "10.0.0.1", GROUP, HOST), 0, 39, "ef010203 7f000001 0a000001"),
+        ((f"drop_{SOURCE}", "10.0.0.1", GROUP, HOST), 0, 40, "ef010203 7f000001 0a000001"),
+        ((f"add_{SOURCE}", "10.0.0.1", GROUP), 0, 39, "ef010203 00000000 0a000001"),
         (("set_multicast_interface", "127.1"), 0, raw.IP_MULTICAST_IF, "7f000001"),
     ],
 )  # fmt: skip
@@ -107,7 +108,7 @@ class Recording(Faulty):
         kernel = self
 
         class Wrapped(raw.socket):
-            def setsockopt(self, *args: Any) -> None:  # type: ignore[override]
+            def setsockopt(self, *args: Any) -> None:
                 kernel.options.append(args)
 
         sock = Wrapped(family, kind)
@@ -186,9 +187,7 @@ def test_without_a_route_an_ipv4_group_needs_an_interface() -> None:
 
 
 @pytest.mark.shows("UDP-154")
-@pytest.mark.parametrize(
-    "interface", ["192.0.2.77", "0.0.0.1", "239.9.9.9", "255.255.255.255"]
-)
+@pytest.mark.parametrize("interface", ["192.0.2.77", "0.0.0.1", "239.9.9.9", "255.255.255.255"])
 def test_an_interface_of_another_host_is_enodev(net: Net, interface: str) -> None:
     with pytest.raises(OSError, match="No such device") as raised:
         net.udp().add_membership(GROUP, interface)
@@ -218,7 +217,9 @@ def test_group_source_and_interface_are_of_one_family(net: Net) -> None:
         *((text, ValueError) for text in ("10.1.2.3", "127.0.0.1", "0.0.0.0", "255.255.255.255")),
         *((text, ValueError) for text in ("240.0.0.1", "223.255.255.255", "::1", "fd77::1")),
         *((text, ValueError) for text in ("::ffff:239.5.5.5", "", "nowhere", "localhost")),
-        *((value, TypeError) for value in (None, 5, {})),
+        (None, TypeError),
+        (5, TypeError),
+        ({}, TypeError),
     ],
 )
 def test_a_group_that_is_none_is_refused(net: Net, group: Any, error: type[Exception]) -> None:
@@ -387,8 +388,9 @@ def test_a_wildcard_socket_hears_the_groups_of_others_on_its_host(party: Party) 
 def test_sockets_that_share_a_port_all_hear_multicast_and_one_hears_unicast(
     net: Net, share: str
 ) -> None:
-    a = net.udp("a", hostname="0.0.0.0", **{share: True})
-    b = net.udp("b", hostname="0.0.0.0", port=a.port, **{share: True})
+    shared: dict[str, Any] = {"hostname": "0.0.0.0", share: True}
+    a = net.udp("a", **shared)
+    b = net.udp("b", port=a.port, **shared)
     sender = net.udp()
     sender.set_multicast_interface(HOST)
     for member in (a, b):
@@ -410,9 +412,9 @@ def test_sockets_that_share_a_port_all_hear_multicast_and_one_hears_unicast(
 @pytest.mark.shows("UDP-166")
 def test_a_port_is_shared_by_the_same_way_only(net: Net) -> None:
     a = net.udp(reuse_port=True)
-    for options in ({}, {"reuse_addr": True}):
+    for reuse_addr in (False, True):
         with pytest.raises(OSError, match="in use"):
-            net.udp(port=a.port, **options)
+            net.udp(port=a.port, reuse_addr=reuse_addr)
     both = net.udp(port=a.port, reuse_port=True, reuse_addr=True)
     assert both.port == a.port
 
@@ -479,7 +481,7 @@ def test_sources_of_ipv6_groups_are_filtered_too() -> None:
 def test_a_source_that_is_none_is_refused_and_so_are_swapped_arguments(net: Net) -> None:
     socket = net.udp()
 
-    with pytest.raises(ValueError, match="group: expected a multicast address, got '10.0.0.1'"):
+    with pytest.raises(ValueError, match=r"group: expected a multicast address, got '10\.0\.0\.1'"):
         socket.add_source_specific_membership(GROUP, "10.0.0.1", HOST)
     with pytest.raises(ValueError, match="source: expected an IP address"):
         socket.add_source_specific_membership("nowhere", GROUP, HOST)

@@ -100,13 +100,12 @@ def test_ipv4_on_an_ipv6_socket_has_mapped_addresses_on_both_sides(net: Net) -> 
 @pytest.mark.shows("UDP-033", "UDP-035", "UDP-138")
 def test_closed_and_the_descriptor_change_inside_close(net: Net) -> None:
     socket = net.udp()
-    assert not socket.closed
-    assert socket.fileno() > 0
+    before = (socket.closed, socket.fileno() > 0)
 
     socket.close()
 
-    assert socket.closed
-    assert socket.fileno() == -1
+    assert before == (False, True)
+    assert (socket.closed, socket.fileno()) == (True, -1)
 
 
 @pytest.mark.shows("UDP-036")

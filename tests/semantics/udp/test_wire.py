@@ -186,9 +186,7 @@ def test_ipv6_groups_are_told_by_mld() -> None:
     with Net() as net, watching("va") as link:
         socket = net.udp(hostname="::")
         socket.add_membership(GROUP6, "::%va")
-        frame, records = next(
-            each for each in reports(link) if (GROUP6, TO_EXCLUDE, ()) in each[1]
-        )
+        frame, _ = next(each for each in reports(link) if (GROUP6, TO_EXCLUDE, ()) in each[1])
         assert frame[:6].hex(":") == "33:33:00:00:00:16"
         assert frame[21] == 1
         assert raw.inet_ntop(raw.AF_INET6, frame[22:38]) == link_local("va")

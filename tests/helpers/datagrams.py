@@ -156,7 +156,7 @@ class Faulty(Kernel):
 
     Attributes:
         errors: errnos for the next sends, 0 for one that works.
-        calls: the names of the calls that sent, and the number of bytes.
+        calls: the names of the calls that sent something, and the number of bytes.
         options: what was set, level, number and value.
     """
 
@@ -165,27 +165,26 @@ class Faulty(Kernel):
         self.calls: list[tuple[str, int]] = []
         self.options: list[tuple[Any, ...]] = []
 
-    def _fail(self, call: str, size: int) -> None:
+    def attempt(self, name: str, call: Callable[[], int]) -> int:
+        """Make a call, unless it is to fail."""
         if self.errors and (number := self.errors.pop(0)):
             raise OSError(number, f"injected {errno.errorcode[number]}")
-        self.calls.append((call, size))
+        size = call()
+        self.calls.append((name, size))
+        return size
 
     def socket(self, family: int, kind: int = raw.SOCK_STREAM) -> raw.socket:
         kernel = self
 
         class Wrapped(raw.socket):
             def send(self, data: Any, flags: int = 0, /) -> int:
-                kernel._fail("send", len(data))
-                return super().send(data, flags)
+                return kernel.attempt("send", lambda: raw.socket.send(self, data, flags))
 
             def sendto(self, data: Any, *rest: Any) -> int:
-                kernel._fail("sendto", len(data))
-                return super().sendto(data, *rest)
+                return kernel.attempt("sendto", lambda: raw.socket.sendto(self, data, *rest))
 
             def sendmsg(self, buffers: Any, *rest: Any) -> int:
-                data = b"".join(buffers)
-                kernel._fail("sendmsg", len(data))
-                return super().sendmsg([data], *rest)
+                return kernel.attempt("sendmsg", lambda: raw.socket.sendmsg(self, buffers, *rest))
 
             def setsockopt(self, *args: Any) -> None:
                 kernel.options.append(args)

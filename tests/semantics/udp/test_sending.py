@@ -3,6 +3,7 @@
 import errno
 import threading
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -359,7 +360,7 @@ def test_data_that_closes_the_socket_when_it_is_read(net: Net, many: bool) -> No
 @pytest.mark.shows("UDP-052")
 def test_a_socket_that_was_closed_inside_the_system_call_raises_closed_error() -> None:
     class Closing(Faulty):
-        def _fail(self, call: str, size: int) -> None:
+        def attempt(self, name: str, call: Callable[[], int]) -> int:
             socket.close()
             raise OSError(errno.EBADF, "injected")
 

@@ -28,9 +28,10 @@ Message = dict[str, Any]
 
 ENDING = 2.0
 """Seconds that a child gets to end by itself."""
-CHUNK = 1 << 18
 PIPE = 1 << 20
-"""The size of the pipes: as much as an unprivileged process may ask for."""
+"""The size of the pipes, and what is read at once: as much as an unprivileged process may ask."""
+TAIL = 1 << 16
+"""The most bytes of stderr that are looked at."""
 TOLD = 10
 """The most lines of stderr that are told."""
 
@@ -63,7 +64,7 @@ class JsonlChild:
         self._stderr = tempfile.TemporaryFile(prefix="sockharness-")  # noqa: SIM115 - ours
         self._mark = 0
         self._reactor: Reactor | None = None
-        self._unread = bytearray()
+        self._unread: list[bytes] = []  # pieces of a line: joined once, because lines can be long
         try:
             self._process = subprocess.Popen(
                 command,
@@ -161,7 +162,7 @@ class JsonlChild:
     def remarks(self) -> list[str]:
         """Return the last lines that it wrote on stderr since the mark, with a head; or nothing."""
         size = os.fstat(self._stderr.fileno()).st_size
-        start = max(self._mark, size - CHUNK)
+        start = max(self._mark, size - TAIL)
         written = os.pread(self._stderr.fileno(), size - start, start)
         lines = written.decode(errors="replace").rstrip().splitlines()
         shown = [f"  {show(line, limit=120)}" for line in lines[-TOLD:]]
@@ -204,19 +205,19 @@ class JsonlChild:
     def _read(self) -> None:
         """Read once and give away what is whole; the end of it is the end of the child."""
         try:
-            data = os.read(self._out, CHUNK)
+            data = os.read(self._out, PIPE)
         except BlockingIOError:
             return
         if not data:
             self._ended()
             return
-        self._unread += data
+        self._unread.append(data)
         if b"\n" not in data:
             return
-        *lines, rest = self._unread.split(b"\n")
-        self._unread = bytearray(rest)
+        *lines, rest = b"".join(self._unread).split(b"\n")
+        self._unread = [rest]
         for line in lines:
-            self._take(bytes(line))
+            self._take(line)
 
     def _take(self, line: bytes) -> None:
         try:

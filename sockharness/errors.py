@@ -83,6 +83,41 @@ class ClosedError(UsageError):
     """An object was used after it was closed."""
 
 
+class TLSError(OSError):
+    """TLS failed, or key, certificate or options of TLS cannot be used.
+
+    Attributes:
+        code: as in Bun: `"CERT_HAS_EXPIRED"`, `"EPROTO"`, `"ERR_OSSL_BAD_DECRYPT"`.
+        errno: the number for codes that are an errno's name, else 0.
+        reason: beside `EPROTO`, what exactly: `"WRONG_VERSION_NUMBER"`.
+        alert: the number of the fatal alert that the peer sent, if that is what happened.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        text: str = "",
+        number: int = 0,
+        *,
+        reason: str = "",
+        alert: int | None = None,
+    ) -> None:
+        super().__init__(number, text or code)
+        self.code = code
+        self.reason = reason
+        self.alert = alert
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.strerror}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _tls_error, (self.code, self.strerror, self.errno, self.reason, self.alert)
+
+
+def _tls_error(code: str, text: str, number: int, reason: str, alert: int | None) -> TLSError:
+    return TLSError(code, text, number, reason=reason, alert=alert)
+
+
 def with_code(error: OSError) -> OSError:
     """Give an `OSError` the attribute `code`, its errno's name (`"ECONNREFUSED"`); return it."""
     if not hasattr(error, "code"):

@@ -1,0 +1,113 @@
+"""Whether a certificate is for a name or an address (RFC 6125, RFC 9525, as Bun and Node do it).
+
+Names of the certificate's subject count only when it has no alternative names of use, and never for
+an address. `*` stands for exactly one left label, of a name with three labels or more (TLS-019).
+"""
+
+import ipaddress
+
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID, NameOID
+
+from sockharness.engine.tls import codes
+from sockharness.errors import TLSError
+
+_PREFIX = "Hostname/IP does not match certificate's altnames: "
+
+
+def complaint(host: str, certificate: x509.Certificate) -> TLSError | None:
+    """Return the error if a certificate is not for this host, which may be an IP address."""
+    names = alternative_names(certificate)
+    address = address_of(host)
+    if address is not None:
+        reason = _about_address(address, names)
+    else:
+        reason = _about_name(host, names, certificate)
+    return None if reason is None else TLSError(codes.WRONG_NAME, _PREFIX + reason)
+
+
+def alternative_names(certificate: x509.Certificate) -> list[x509.GeneralName]:
+    """Return the subject's alternative names; none if there are none or they are malformed."""
+    try:
+        found = certificate.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME)
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return list(found.value) if isinstance(found.value, x509.SubjectAlternativeName) else []
+
+
+def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address if a host is one."""
+    try:
+        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]").partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _about_address(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, names: list[x509.GeneralName]
+) -> str | None:
+    listed = [name.value for name in names if isinstance(name, x509.IPAddress)]
+    if address in listed:
+        return None
+    return f"IP: {address} is not in the cert's list: {', '.join(map(str, listed))}"
+
+
+def _about_name(
+    host: str, names: list[x509.GeneralName], certificate: x509.Certificate
+) -> str | None:
+    labels = host.lower().removesuffix(".").split(".")
+    usable = [name for name in names if isinstance(name, (x509.DNSName, x509.IPAddress))]
+    if usable:
+        patterns = [name.value for name in names if isinstance(name, x509.DNSName)]
+        if any(_fits(labels, pattern) for pattern in patterns):
+            return None
+        return f"Host: {host}. is not in the cert's altnames: {shown(names)}"
+    common = [
+        str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    ]
+    if any(_fits(labels, name) for name in common):
+        return None
+    return f"Host: {host}. is not cert's CN: {', '.join(common)}"
+
+
+def _fits(labels: list[str], pattern: str) -> bool:
+    wanted = pattern.lower().removesuffix(".").split(".")
+    if len(wanted) != len(labels) or "" in wanted or "" in labels:
+        return False
+    if wanted[0] == "*":
+        return len(wanted) > 2 and "*" not in labels[0] and wanted[1:] == labels[1:]
+    return wanted == labels and "*" not in pattern
+
+
+def shown(names: list[x509.GeneralName]) -> str:
+    """Return alternative names as one text, in OpenSSL's notation (TLS-020, TLS-091)."""
+    return ", ".join(_shown(name) for name in names)
+
+
+def _shown(name: x509.GeneralName) -> str:
+    if isinstance(name, x509.DNSName):
+        return f"DNS:{_quoted(name.value)}"
+    if isinstance(name, x509.IPAddress):
+        return f"IP Address:{_openssl_address(name.value)}"
+    if isinstance(name, x509.UniformResourceIdentifier):
+        return f"URI:{_quoted(name.value)}"
+    if isinstance(name, x509.RFC822Name):
+        return f"email:{_quoted(name.value)}"
+    if isinstance(name, x509.DirectoryName):
+        return f"DirName:{_quoted(name.value.rfc4514_string())}"
+    return "othername:<unsupported>"
+
+
+def _openssl_address(address: object) -> str:
+    if isinstance(address, ipaddress.IPv6Address):
+        groups = address.exploded.split(":")
+        return ":".join(f"{int(group, 16):X}" for group in groups)
+    return str(address)
+
+
+def _quoted(text: str) -> str:
+    """Quote a value in which a comma or a quote would look like the end of it."""
+    if not any(character in text for character in ",'\"\\") and text.isprintable():
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace(",", "\\u002c")
+    return f'"{escaped}"'

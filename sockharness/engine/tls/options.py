@@ -1,0 +1,238 @@
+"""The options of TLS: what may be given, and the checks before anything is opened.
+
+`TLSOptions` holds what was given. `checked` makes `Checked` of it or of a mapping: files are read,
+types and values looked at. Whether key, certificate and the like fit together is found when the
+context is built, also inside the call. Nothing here loads cryptography.
+
+A mapping means TLS, also an empty one (D19). For names that Bun spells in camel case a hint says
+how they are spelled here.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sockharness.engine import options
+from sockharness.engine.tls import material
+from sockharness.engine.tls.material import Material
+
+# RFC 7301: a name has 1 to 255 bytes, the list of all with their lengths at most 65535.
+_LONGEST_PROTOCOL = 255
+_LONGEST_LIST = 65535
+_VERSIONS = range(0x0300, 0x0305)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLSOptions:
+    """The options of TLS, for `tls=` of `listen`, `connect` and `upgrade_tls`.
+
+    Args:
+        key, cert: private keys and certificate chains, PEM; see `material`.
+        ca: whom to trust in place of the system's store (TLS-026).
+        crl: revocation lists; they have to cover the whole chain (TLS-035).
+        passphrase: of encrypted keys.
+        server_name: the name to ask for and to check; else the host of `connect` (TLS-019).
+        request_cert: a server asks for the client's certificate.
+        reject_unauthorized: refuse a peer whose certificate is not good.
+        alpn_protocols: names, the preferred first; a server's order decides (TLS-076, D21).
+        min_version, max_version: as `ssl.TLSVersion`, 0x0303 is TLS 1.2; 1.2 to 1.3 if absent.
+        ciphers: OpenSSL's list for TLS 1.2 and below; `TLS_…` names choose those of TLS 1.3 (D34).
+        session: of an earlier connection, to be resumed.
+        sni: a server's other key and certificate by name: `{"a.example": {"key": …, "cert": …}}`;
+            `*.example` matches one label (D22).
+    """
+
+    key: Material = None
+    cert: Material = None
+    ca: Material = None
+    crl: Material = None
+    passphrase: str | bytes | None = None
+    server_name: str | None = None
+    request_cert: bool = False
+    reject_unauthorized: bool = True
+    alpn_protocols: Sequence[str] | None = None
+    min_version: int | None = None
+    max_version: int | None = None
+    ciphers: str | None = None
+    session: Any = None
+    sni: Mapping[str, Any] | None = None
+
+
+NAMES = tuple(field.name for field in fields(TLSOptions))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """Options that were checked, with files read; hashable, so that contexts can be kept.
+
+    Attributes:
+        alpn: the names as bytes.
+        session: a `ResumableSession` or `None`; not part of what a context is made of.
+        sni: lower-case name or pattern, and what is served under it.
+    """
+
+    key: tuple[bytes, ...]
+    cert: tuple[bytes, ...]
+    ca: tuple[bytes, ...]
+    crl: tuple[bytes, ...]
+    passphrase: bytes | None
+    server_name: str | None
+    request_cert: bool
+    reject_unauthorized: bool
+    alpn: tuple[bytes, ...]
+    min_version: int
+    max_version: int
+    ciphers: str
+    sni: "tuple[tuple[str, Checked], ...]"
+
+
+def checked(function: str, tls: object, *, server: bool) -> tuple[Checked | None, Any]:
+    """Return the checked options and the session to resume; (`None`, `None`) without TLS.
+
+    Raises:
+        TypeError, ValueError: an option cannot be.
+        TLSError: what should be PEM is not.
+        OSError: a file cannot be read.
+    """
+    if tls is None or tls is False:
+        return None, None
+    given = _given(function, tls)
+    result = _checked(given)
+    if server and not (result.key and result.cert) and not result.sni:
+        raise ValueError(f"{function}: tls: expected key and cert, or sni, got neither (D19)")
+    return result, given.session
+
+
+def _given(where: str, tls: object) -> TLSOptions:
+    if tls is True:
+        return TLSOptions()
+    if isinstance(tls, TLSOptions):
+        return tls
+    if not isinstance(tls, Mapping):
+        raise TypeError(options.complain(f"{where}: tls", "True, a mapping or TLSOptions", tls))
+    for name in tls:
+        if name not in NAMES:
+            raise TypeError(f"{where}: tls: unknown option {name!r}{_suggestion(name)}")
+    return TLSOptions(**tls)
+
+
+def _suggestion(name: object) -> str:
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name)).lower()
+    known = {**{each: each for each in NAMES}, "servername": "server_name"}
+    known["alpnprotocols"] = "alpn_protocols"
+    near = difflib.get_close_matches(snake, known, 1)
+    return f"; did you mean {known[near[0]]!r}?" if near else f"; known are {', '.join(NAMES)}"
+
+
+def _checked(given: TLSOptions) -> Checked:
+    for name in ("request_cert", "reject_unauthorized"):
+        options.flag(name, getattr(given, name))
+    low, high = (
+        _version("min_version", given.min_version),
+        _version("max_version", given.max_version),
+    )
+    return Checked(
+        key=_pem("key", given.key, material.KEY),
+        cert=_pem("cert", given.cert, material.CERTIFICATE),
+        ca=_pem("ca", given.ca, material.CERTIFICATE),
+        crl=_pem("crl", given.crl, material.CRL),
+        passphrase=_passphrase(given.passphrase),
+        server_name=_server_name(given.server_name),
+        request_cert=given.request_cert,
+        reject_unauthorized=given.reject_unauthorized,
+        alpn=protocols("alpn_protocols", given.alpn_protocols),
+        min_version=low,
+        max_version=high,
+        ciphers=_ciphers(given.ciphers),
+        sni=_sni(given.sni),
+    )
+
+
+def _pem(option: str, value: object, kind: str) -> tuple[bytes, ...]:
+    given = material.texts(option, value)
+    for _ in material.all_blocks(option, given, kind):
+        pass
+    return given
+
+
+def _passphrase(value: object) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    raise TypeError(options.complain("passphrase", "str or bytes", type(value).__name__))
+
+
+def _server_name(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(options.complain("server_name", "a name as str", value))
+    if value is not None and "\0" in value:
+        raise ValueError(options.complain("server_name", "a name without NUL", value))
+    return value
+
+
+def protocols(option: str, value: object) -> tuple[bytes, ...]:
+    """Return the names of a list for ALPN as bytes."""
+    if value is None:
+        return ()
+    if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Iterable):
+        raise TypeError(options.complain(option, "a list of names (D21)", value))
+    names = tuple(_protocol(option, each) for each in value)
+    if sum(len(name) + 1 for name in names) > _LONGEST_LIST:
+        raise ValueError(f"{option}: expected at most {_LONGEST_LIST} bytes with the lengths")
+    return names
+
+
+def _protocol(option: str, value: object) -> bytes:
+    if not isinstance(value, (str, bytes)):
+        raise TypeError(options.complain(option, "names as str", value))
+    name = value.encode() if isinstance(value, str) else value
+    if not 1 <= len(name) <= _LONGEST_PROTOCOL:
+        raise ValueError(
+            options.complain(option, f"names of 1 to {_LONGEST_PROTOCOL} bytes", value)
+        )
+    return name
+
+
+def _version(option: str, value: object) -> int:
+    """Return a version's number, 0 for the default."""
+    if value is None or value == 0:
+        return 0
+    number = options.integer(option, value, 0, 0xFFFF)
+    if number not in _VERSIONS:
+        raise ValueError(options.complain(option, "0x0301 (TLS 1.0) to 0x0304 (TLS 1.3)", value))
+    return int(number)
+
+
+def _ciphers(value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError(options.complain("ciphers", "OpenSSL's list as str", value))
+    return value
+
+
+def _sni(value: object) -> tuple[tuple[str, Checked], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, Mapping):
+        raise TypeError(options.complain("sni", "a mapping of names to options", value))
+    return tuple((_pattern(name), _served(name, each)) for name, each in value.items())
+
+
+def _pattern(name: object) -> str:
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise TypeError(options.complain("sni", "names as str", name))
+    return name.lower().removesuffix(".")
+
+
+def _served(name: object, value: object) -> Checked:
+    where = f"sni[{name!r}]"
+    served = _checked(_given(where, value))
+    if not (served.key and served.cert):
+        raise ValueError(f"{where}: expected key and cert")
+    if served.sni:
+        raise ValueError(f"{where}: expected no sni inside sni")
+    return served

@@ -1,0 +1,232 @@
+"""What may be given as options of TLS, and what is said of the rest, before anything is opened."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from sockharness.engine.tls.context import Config
+from sockharness.engine.tls.options import TLSOptions, checked
+from sockharness.errors import TLSError, code_of
+from tests.helpers import certificates
+from tests.helpers.tls import talk
+
+GOOD = certificates.good()
+OTHER = certificates.root().issue("localhost")
+RSA = certificates.root().issue("localhost", private=certificates.rsa_key())
+EMPTY_BLOCK = b"-----BEGIN %s-----\nAAAA\n-----END %s-----\n"
+
+
+def server(**options: Any) -> Config:
+    made, _ = checked("listen", options, server=True)
+    assert made is not None
+    return Config(made, server=True)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    paths = (tmp_path / "key.pem", tmp_path / "cert.pem")
+    for path, content in zip(paths, (GOOD.key, GOOD.cert), strict=True):
+        path.write_bytes(content)
+    return paths
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda content, _path: content.decode(),
+        lambda content, _path: content,
+        lambda content, _path: bytearray(content),
+        lambda content, _path: memoryview(content),
+        lambda _content, path: path,
+        lambda content, _path: [content],
+        lambda _content, path: (path,),
+        lambda content, _path: b"text before\n" + content + b"text behind",
+        lambda _content, _path: GOOD.key + GOOD.cert,
+    ],
+    ids=["str", "bytes", "bytearray", "memoryview", "path", "list", "tuple", "text", "both in one"],
+)
+def test_keys_and_certificates_are_taken_in_many_forms(form: Any, files: tuple[Path, Path]) -> None:
+    key, cert = form(GOOD.key, files[0]), form(GOOD.cert, files[1])
+
+    _, client = talk({"key": key, "cert": cert})
+
+    assert client.outcome == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "private"),
+    [
+        (serialization.PrivateFormat.PKCS8, ec.generate_private_key(ec.SECP384R1())),
+        (serialization.PrivateFormat.TraditionalOpenSSL, ec.generate_private_key(ec.SECP256R1())),
+        (serialization.PrivateFormat.TraditionalOpenSSL, certificates.rsa_key()),
+        (serialization.PrivateFormat.PKCS8, ed25519.Ed25519PrivateKey.generate()),
+    ],
+    ids=["PKCS 8", "SEC 1", "PKCS 1", "Ed25519"],
+)
+def test_keys_of_many_kinds_work(encoding: Any, private: Any) -> None:
+    issued = certificates.root().issue("localhost", private=private)
+    key = private.private_bytes(serialization.Encoding.PEM, encoding, serialization.NoEncryption())
+
+    assert talk({"key": key, "cert": issued.cert})[1].outcome == (True, "")
+
+
+@pytest.mark.parametrize("passphrase", ["secret", b"secret"])
+def test_an_encrypted_key_needs_its_passphrase(passphrase: str | bytes) -> None:
+    key = GOOD.encrypted_key(b"secret")
+
+    assert talk({"key": key, "cert": GOOD.cert, "passphrase": passphrase})[1].outcome == (True, "")
+    for wrong in (None, "", "guess"):
+        with pytest.raises(TLSError, match="passphrase") as raised:
+            server(key=key, cert=GOOD.cert, passphrase=wrong)
+        assert raised.value.code == "ERR_OSSL_BAD_DECRYPT"
+
+
+def test_a_passphrase_that_no_key_needs_is_ignored() -> None:
+    assert talk({**GOOD.options, "passphrase": "x"})[1].outcome == (True, "")
+
+
+@pytest.mark.parametrize("keys", [[GOOD.key, RSA.key], [RSA.key, GOOD.key]])
+def test_two_pairs_are_matched_in_whatever_order(keys: list[bytes]) -> None:
+    for name, issued in (("ECDSA", GOOD), ("RSA", RSA)):
+        suite = f"ECDHE-{name}-AES128-GCM-SHA256"
+        _, client = talk(
+            {"key": keys, "cert": [GOOD.cert, RSA.cert], "max_version": 0x0303},
+            {"ciphers": suite},
+        )
+        assert client.session.peer_certificate == issued.certificate
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"key": b"garbage"}, "ERR_OSSL_PEM_NO_START_LINE"),
+        ({"key": ""}, "ERR_OSSL_PEM_NO_START_LINE"),
+        ({"key": GOOD.cert, "cert": GOOD.key}, "ERR_OSSL_PEM_NO_START_LINE"),
+        ({"cert": b"\x30\x82\x01\x01"}, "ERR_OSSL_PEM_NO_START_LINE"),
+        ({"key": GOOD.key.replace(b"M", b"!")}, "ERR_OSSL_PEM_BAD_BASE64_DECODE"),
+        ({"cert": GOOD.cert.replace(b"M", b"!")}, "ERR_OSSL_PEM_BAD_BASE64_DECODE"),
+        ({"key": EMPTY_BLOCK % (b"PRIVATE KEY", b"PRIVATE KEY")}, "ERR_OSSL_ASN1_DECODE_ERROR"),
+        ({"cert": EMPTY_BLOCK % (b"CERTIFICATE", b"CERTIFICATE")}, "ERR_OSSL_ASN1_DECODE_ERROR"),
+        ({"key": OTHER.key}, "ERR_OSSL_X509_KEY_VALUES_MISMATCH"),
+        ({"key": RSA.key}, "ERR_OSSL_X509_KEY_TYPE_MISMATCH"),
+        ({"ca": b"garbage"}, "ERR_BORINGSSL"),
+        (
+            {"ca": EMPTY_BLOCK % (b"CERTIFICATE", b"CERTIFICATE")},
+            "ERR_BORINGSSL",
+        ),
+        ({"crl": b"garbage"}, "ERR_CRYPTO_OPERATION_FAILED"),
+        ({"ciphers": "NO-SUCH"}, "ERR_BORINGSSL"),
+        ({"ciphers": "TLS_NO_SUCH"}, "ERR_BORINGSSL"),
+        ({"key": Path("/nonexistent/key.pem")}, "ENOENT"),
+        ({"cert": Path("/")}, "EISDIR"),
+        ({"ca": [certificates.root().pem, Path("/nonexistent/ca.pem")]}, "ENOENT"),
+    ],
+)
+def test_material_that_cannot_be_used_has_the_code_of_bun(
+    options: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(OSError, match=r"key|cert|ca|crl|ciphers") as raised:
+        server(**{**GOOD.options, **options})
+
+    assert code_of(raised.value) == code
+    assert isinstance(raised.value, TLSError) == code.startswith("ERR_")
+
+
+def test_hints_say_how_a_path_is_given_and_that_der_is_not_taken(files: tuple[Path, Path]) -> None:
+    with pytest.raises(TLSError, match=r"a path has to be a pathlib\.Path"):
+        server(key=str(files[0]), cert=GOOD.cert)
+    with pytest.raises(TLSError, match="is it DER"):
+        server(key=GOOD.key, cert=GOOD.certificate.public_bytes(serialization.Encoding.DER))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "told"),
+    [
+        ({"keys": b""}, TypeError, "unknown option 'keys'; did you mean 'key'?"),
+        ({"serverName": "x"}, TypeError, "did you mean 'server_name'?"),
+        ({"servername": "x"}, TypeError, "did you mean 'server_name'?"),
+        ({"ALPNProtocols": []}, TypeError, "did you mean 'alpn_protocols'?"),
+        ({"rejectUnauthorized": True}, TypeError, "did you mean 'reject_unauthorized'?"),
+        ({"key": 5}, TypeError, "key: expected PEM as str or bytes, a path"),
+        ({"key": [5]}, TypeError, "key: expected PEM as str or bytes, a path"),
+        ({"reject_unauthorized": 0}, TypeError, "reject_unauthorized: expected True or False"),
+        ({"request_cert": "no"}, TypeError, "request_cert: expected True or False"),
+        ({"passphrase": 5}, TypeError, "passphrase: expected str or bytes, got 'int'"),
+        ({"server_name": 5}, TypeError, "server_name: expected a name as str"),
+        ({"server_name": "a\0b"}, ValueError, "server_name: expected a name without NUL"),
+        ({"alpn_protocols": "h2"}, TypeError, "alpn_protocols: expected a list of names"),
+        ({"alpn_protocols": b"\x02h2"}, TypeError, "alpn_protocols: expected a list of names"),
+        ({"alpn_protocols": [""]}, ValueError, "alpn_protocols: expected names of 1 to 255 bytes"),
+        ({"alpn_protocols": [5]}, TypeError, "alpn_protocols: expected names as str"),
+        ({"alpn_protocols": ["x" * 255] * 256}, ValueError, "expected at most 65535 bytes"),
+        ({"min_version": "TLSv1.2"}, TypeError, "min_version: expected an integer"),
+        ({"max_version": 5}, ValueError, "max_version: expected 0x0301"),
+        ({"ciphers": 5}, TypeError, "ciphers: expected OpenSSL's list as str"),
+        ({"sni": ["a"]}, TypeError, "sni: expected a mapping of names to options"),
+        ({"sni": {5: GOOD.options}}, TypeError, "sni: expected names as str"),
+        ({"sni": {"a": {}}}, ValueError, "sni['a']: expected key and cert"),
+        ({"sni": {"a": {**GOOD.options, "sni": {"b": GOOD.options}}}}, ValueError, "no sni inside"),
+        ({"sni": {"a": {"kee": b""}}}, TypeError, "sni['a']: tls: unknown option 'kee'"),
+    ],
+)
+def test_an_option_that_cannot_be_says_what_was_expected(
+    options: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    with pytest.raises(error, match=re.escape(told)):
+        checked("listen", {**GOOD.options, **options}, server=True)
+
+
+@pytest.mark.parametrize("tls", [0, 5, "x", b"x", [], ()])
+def test_tls_itself_is_true_or_a_mapping(tls: object) -> None:
+    with pytest.raises(TypeError, match="connect: tls: expected True, a mapping or TLSOptions"):
+        checked("connect", tls, server=False)
+
+
+@pytest.mark.parametrize("tls", [None, False])
+def test_without_tls_there_is_none(tls: object) -> None:
+    assert checked("listen", tls, server=True) == (None, None)
+
+
+@pytest.mark.parametrize("tls", [True, {}, TLSOptions(), {"ca": None, "key": [], "cert": None}])
+def test_a_client_needs_no_option(tls: object) -> None:
+    made, session = checked("connect", tls, server=False)
+
+    assert made is not None
+    assert (made.reject_unauthorized, session) == (True, None)
+
+
+@pytest.mark.parametrize(
+    "tls", [True, {}, TLSOptions(), {"key": GOOD.key}, {"cert": GOOD.cert}, {"key": [], "cert": []}]
+)
+def test_a_server_needs_key_and_certificate_or_sni(tls: object) -> None:
+    with pytest.raises(ValueError, match="listen: tls: expected key and cert, or sni"):
+        checked("listen", tls, server=True)
+
+
+def test_options_can_be_made_ahead_and_used_twice() -> None:
+    options = TLSOptions(**GOOD.options)
+
+    assert checked("listen", options, server=True) == checked("listen", options, server=True)
+
+
+@pytest.mark.parametrize("options", [{"key": GOOD.key}, {"cert": GOOD.cert}])
+def test_a_clients_key_or_certificate_alone_is_ignored(options: dict[str, Any]) -> None:
+    server_side, client = talk(
+        {"request_cert": True, "reject_unauthorized": False, "ca": certificates.root().pem}, options
+    )
+
+    assert client.done
+    assert server_side.session.peer_certificate is None
+
+
+def test_no_descriptor_is_left_of_files_that_were_read(files: tuple[Path, Path]) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+
+    server(key=files[0], cert=files[1])
+
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from sockharness.engine.stream import Socket as Socket
     from sockharness.engine.udp import UDPSocket as UDPSocket
     from sockharness.engine.udp import udp_socket as udp_socket
+    from sockharness.engine.tls.options import TLSOptions as TLSOptions
     from sockharness.errors import ClosedError as ClosedError
     from sockharness.errors import ExpectationFailed as ExpectationFailed
     from sockharness.errors import SpecError as SpecError
+    from sockharness.errors import TLSError as TLSError
     from sockharness.errors import Unavailable as Unavailable
     from sockharness.errors import UsageError as UsageError
     from sockharness.facade.tcp import Connection as Connection
@@ -44,6 +46,8 @@ _HOMES = {
     "ReadyState": "sockharness.engine.states",
     "Socket": "sockharness.engine.stream",
     "SpecError": "sockharness.errors",
+    "TLSError": "sockharness.errors",
+    "TLSOptions": "sockharness.engine.tls.options",
     "TcpServer": "sockharness.facade.tcp",
     "TcpServerFactory": "sockharness.harness",
     "UDPSocket": "sockharness.engine.udp",

@@ -28,8 +28,11 @@ from sockharness.engine import hosts, options, sockopts
 from sockharness.engine.handlers import HandlerGroup, Handlers
 from sockharness.engine.kernel import AddressInfo
 from sockharness.engine.reactor import Reactor
+from sockharness.engine.securing import Securing
+from sockharness.engine.starting import socket_class
 from sockharness.engine.stream import Socket
 from sockharness.engine.timers import Timer
+from sockharness.engine.tls.plan import Plan
 from sockharness.errors import ClosedError, UsageError, os_error, with_code
 
 
@@ -51,6 +54,7 @@ class Settings:
     paused: bool
     timeout: float | None
     buffers: list[tuple[int, int]]
+    tls: Plan | None
 
 
 class Connecting:
@@ -79,7 +83,7 @@ class Connecting:
     def __init__(self, reactor: Reactor, handlers: Handlers, settings: Settings) -> None:
         """Make an attempt that has not begun; `connect` is the way to make one."""
         self._reactor = reactor
-        self._group = HandlerGroup(handlers, reactor)
+        self._group = HandlerGroup(handlers, reactor, tls=settings.tls)
         self._settings = settings
         self._settled = False
         self._awaited = False
@@ -154,6 +158,18 @@ class Connecting:
         if self._socket is None:
             raise TimeoutError(f"connect: expected a result within {timeout} s, still pending")
         return self._socket
+
+    def secured(self) -> Securing:
+        """Return what waits for a good handshake of TLS: `await connecting.secured()`.
+
+        Outside of asyncio and trio `connecting.secured().result(timeout)`. Both return the socket.
+
+        Raises:
+            UsageError: this connects without TLS.
+        """
+        if self._settings.tls is None:
+            raise UsageError("secured: expected a connection with TLS, this one has none")
+        return Securing(self, self._reactor)
 
     def cancel(self) -> None:
         """Give up: close the descriptor, call no handler, let `result` raise ECANCELED.
@@ -345,7 +361,7 @@ class Connecting:
 
     def _open(self, sock: _socket.socket, remote: Any) -> None:
         settings = self._settings
-        self._socket = Socket.start(
+        self._socket = socket_class(settings.tls).start(
             self._reactor,
             self._group,
             sock,

@@ -8,6 +8,7 @@ from sockharness.engine import options
 from sockharness.engine.connecting import Connecting, Settings
 from sockharness.engine.handlers import Handlers
 from sockharness.engine.reactor import Reactor
+from sockharness.engine.tls.plan import planned
 from sockharness.errors import ClosedError
 
 
@@ -41,29 +42,31 @@ def connect(
             descriptor is still the caller's.
         local_address: an IP address to connect from.
         local_port: a port to connect from; 0 lets the system choose.
-        tls: not part of this version.
+        tls: `True`, a mapping or `TLSOptions`. `open` and the result come at TCP's connect; how
+            the handshake ends is told to `handshake` and by `secured()` (TLS-003).
         data: the initial `data` of the socket.
         allow_half_open: keep the socket open when the peer has ended, if there is an `end` handler.
         pause_on_connect: do not read until `resume()`.
         timeout: bound in seconds for look-up and all addresses together; then ETIMEDOUT (D11).
-        handshake_timeout: for TLS, seconds.
+        handshake_timeout: bound in seconds for the handshake of TLS; then ETIMEDOUT (D11).
         send_buffer: SO_SNDBUF, bytes.
         recv_buffer: SO_RCVBUF, bytes.
         reactor: `Reactor.current()` if absent.
 
     Raises:
         TypeError, ValueError: an option cannot be (TCP-120..130).
-        UsageError: TLS options; an `async def` handler outside asyncio and trio; inside trio, but
-            not inside `attached()`.
+        UsageError: an `async def` handler outside asyncio and trio; inside trio, but not inside
+            `attached()`.
         ClosedError: the reactor is closed.
+        TLSError: key, certificate and the like cannot be used, with Bun's `.code` (TLS-042).
+        OSError: a file cannot be read.
     """
-    options.no_tls("connect", tls)
     reactor = (
         Reactor.current() if reactor is None else options.instance("reactor", reactor, Reactor)
     )
     handlers = Handlers(socket, reactor.host)
     path, adopted = _target(hostname=hostname, port=port, unix=unix, fd=fd)
-    options.optional_seconds("handshake_timeout", handshake_timeout)
+    plan = planned("connect", tls, server=False, host=hostname, handshake_timeout=handshake_timeout)
     by_host = path is None and adopted is None
     reactor.check()
     if reactor.closed:
@@ -77,6 +80,7 @@ def connect(
         paused=options.flag("pause_on_connect", pause_on_connect),
         timeout=options.optional_seconds("timeout", timeout),
         buffers=_buffers(send_buffer, recv_buffer),
+        tls=plan,
     )
     connecting = Connecting(reactor, handlers, settings)
     if adopted is not None:

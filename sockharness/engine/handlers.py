@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sockharness.engine.listener import Listener
     from sockharness.engine.reactor import Reactor
     from sockharness.engine.stream import Socket
+    from sockharness.engine.tls.plan import Plan
 
 HANDLER_NAMES = (
     "open",
@@ -102,14 +103,20 @@ class HandlerGroup:
         handlers: replaced as a whole by `reload`.
         listener: whose group it is; `None` for a client.
         connections: the open sockets of the group, oldest first.
+        tls: how new connections are secured; `None`: they are not.
     """
 
-    __slots__ = ("_reactor", "connections", "handlers", "listener")
+    __slots__ = ("_reactor", "connections", "handlers", "listener", "tls")
 
     def __init__(
-        self, handlers: Handlers, reactor: "Reactor", listener: "Listener | None" = None
+        self,
+        handlers: Handlers,
+        reactor: "Reactor",
+        listener: "Listener | None" = None,
+        tls: "Plan | None" = None,
     ) -> None:
         self.handlers = handlers
+        self.tls = tls
         self.listener = listener
         self.connections: dict[Socket, None] = {}
         self._reactor = reactor

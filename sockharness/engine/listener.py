@@ -19,8 +19,10 @@ from sockharness.engine.binding import Binding
 from sockharness.engine.handle import Handle
 from sockharness.engine.handlers import HandlerGroup, Handlers
 from sockharness.engine.reactor import Reactor
+from sockharness.engine.starting import socket_class
 from sockharness.engine.stream import Socket
 from sockharness.engine.timers import Timer
+from sockharness.engine.tls.plan import Plan, planned
 from sockharness.errors import ClosedError, UsageError, with_code
 
 _ACCEPTS_PER_EVENT = 256
@@ -60,6 +62,7 @@ class Listener(Handle):
         "_pause_on_connect",
         "_pause_timer",
         "_refusing",
+        "_socket_class",
         "data",
     )
 
@@ -72,17 +75,19 @@ class Listener(Handle):
         data: Any,
         half_open: bool,
         pause_on_connect: bool,
+        tls: Plan | None,
     ) -> None:
         """Listen; `listen` is the way to make one. Raises `OSError`, leaving nothing open."""
         super().__init__(reactor)
         self.data = data
         self._binding = binding
-        self._group = HandlerGroup(handlers, reactor, self)
+        self._group = HandlerGroup(handlers, reactor, self, tls)
         self._half_open = half_open
         self._pause_on_connect = pause_on_connect
         self._exhausted = False
         self._pause_timer: Timer | None = None
         self._refusing = False
+        self._socket_class = socket_class(tls)
         sock = binding.listening()
         self._address: Any = sock.getsockname()
         self._accept_on(sock)
@@ -129,13 +134,25 @@ class Listener(Handle):
         """Return the listening descriptor, -1 when stopped; it stays the engine's."""
         return -1 if self._sock is None else self._sock.fileno()
 
-    def reload(self, socket: object) -> None:
+    def reload(self, socket: object = None, *, tls: object = None) -> None:
         """Replace all handlers of this listener and its connections (TCP-170); works after `stop`.
 
-        If it raises, nothing has changed (TCP-174). Raises as `listen`.
+        `tls` are other options of TLS, for connections that are accepted from now on; those that
+        live keep theirs. If it raises, nothing has changed (TCP-174). Raises as `listen`.
         """
         self._reactor.check()
-        self._group.reload(socket)
+        if tls is None:
+            self._group.reload(socket)
+            return
+        old = self._group.tls
+        if old is None:
+            raise UsageError("reload: tls: expected a listener with TLS, this one has none")
+        plan = planned("reload", tls, server=True, handshake_timeout=old.handshake_timeout)
+        if plan is None:
+            raise ValueError(options.complain("reload: tls", "options of TLS", tls))
+        if socket is not None:
+            self._group.reload(socket)
+        self._group.tls = plan
 
     def stop(self, close_active: bool = False) -> None:  # noqa: FBT001, FBT002 - Bun's signature
         """Stop listening; with `close_active`, `end()` the accepted sockets, newest first.
@@ -151,7 +168,7 @@ class Listener(Handle):
             self._release()
         if close_active:
             for socket in reversed(self.connections):
-                socket.end()
+                socket.hang_up()
 
     def refuse(self) -> None:
         """Refuse new connections (ECONNREFUSED) while the port stays held; idempotent.
@@ -204,7 +221,7 @@ class Listener(Handle):
 
     def _start(self, accepted: _socket.socket, remote: Any) -> None:
         try:
-            Socket.start(
+            self._socket_class.start(
                 self._reactor,
                 self._group,
                 accepted,
@@ -298,27 +315,27 @@ def listen(
         hostname: IP address or name to bind to; no default. Of a name's addresses the first.
         port: 0 to 65535; 0 lets the system choose.
         unix: in place of hostname and port; `"\\0name"` is abstract; a path of any length.
-        tls: not part of this version.
+        tls: a mapping or `TLSOptions`, with at least key and certificate, or `sni`.
         data: the initial `data` of accepted sockets, shared by reference.
         allow_half_open: keep a socket open when the peer has ended, if there is an `end` handler.
         reuse_port: share the port with other listeners that say so too.
         ipv6_only: with `hostname="::"`, no IPv4.
         pause_on_connect: accepted sockets do not read until `resume()`.
         backlog: how many connections may wait to be accepted.
-        handshake_timeout: for TLS, seconds.
+        handshake_timeout: bound in seconds for each handshake of TLS; then ETIMEDOUT (D11).
         send_buffer: SO_SNDBUF of accepted sockets, bytes.
         recv_buffer: SO_RCVBUF of accepted sockets, bytes.
         reactor: `Reactor.current()` if absent.
 
     Raises:
         TypeError, ValueError: an option cannot be (TCP-120..130).
-        UsageError: TLS options; an `async def` handler outside asyncio and trio; inside trio, but
-            not inside `attached()`.
+        UsageError: an `async def` handler outside asyncio and trio; inside trio, but not inside
+            `attached()`.
         ClosedError: the reactor is closed.
-        OSError: with `.code`, such as `"EADDRINUSE"` (TCP-131..135).
+        TLSError: key, certificate and the like cannot be used, with Bun's `.code` (TLS-042).
+        OSError: with `.code`, such as `"EADDRINUSE"` (TCP-131..135); a file cannot be read.
         socket.gaierror: the name cannot be looked up; `.code` as `"ENOTFOUND"`.
     """
-    options.no_tls("listen", tls)
     reactor = (
         Reactor.current() if reactor is None else options.instance("reactor", reactor, Reactor)
     )
@@ -329,7 +346,7 @@ def listen(
             raise ValueError(options.complain(name, "False beside unix", value))
     options.flag("allow_half_open", allow_half_open)
     options.flag("pause_on_connect", pause_on_connect)
-    options.optional_seconds("handshake_timeout", handshake_timeout)
+    plan = planned("listen", tls, server=True, handshake_timeout=handshake_timeout)
     reactor.check()
     if reactor.closed:
         raise ClosedError("listen: the reactor is closed")
@@ -352,6 +369,7 @@ def listen(
             data=data,
             half_open=allow_half_open,
             pause_on_connect=pause_on_connect,
+            tls=plan,
         )
     except OSError as error:
         raise options.described(error, f"listen on {binding}") from error

@@ -12,7 +12,7 @@ import socket
 from functools import lru_cache
 from typing import TypeVar
 
-from sockharness.errors import UsageError, with_code
+from sockharness.errors import with_code
 
 # What the engine strips from a path, lower case only (TCP-192).
 _UNIX_PREFIXES = ("unix://", "file://", "sock://")
@@ -146,12 +146,6 @@ def target(function: str, *, hostname: object, port: object, unix: object) -> st
         raise TypeError(f"{function}: expected a port beside hostname {hostname!r}, got none")
     port_number("port", port)
     return None
-
-
-def no_tls(function: str, tls: object) -> None:
-    """Refuse TLS options, which this version does not have."""
-    if tls is not None and tls is not False:
-        raise UsageError(f"{function}: TLS is not part of this version yet; leave tls out")
 
 
 def name_error(error: socket.gaierror) -> socket.gaierror:

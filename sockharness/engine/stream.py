@@ -41,18 +41,19 @@ from sockharness.engine.hosts import Call
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.states import NEXT, Happening, ReadyState, State
 from sockharness.engine.timers import Timer
+from sockharness.engine.tls.members import Members
 from sockharness.errors import os_error, with_code
 
 if TYPE_CHECKING:
     from sockharness.engine.listener import Listener
 
 _READS_PER_EVENT = 8
-_CHUNK = 64 * 1024  # what is asked for ordinarily; the rest of such an allocation costs nothing,
-_BULK_CHUNK = 256 * 1024  # that of a larger one a system call or two, which pays once it is filled
-_BACK_PRESSURE = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # D5
+CHUNK = 64 * 1024  # what is asked for ordinarily; the rest of such an allocation costs nothing,
+BULK_CHUNK = 256 * 1024  # that of a larger one a system call or two, which pays once it is filled
+BACK_PRESSURE = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # D5
 _READABLE = EPOLLIN | EPOLLRDHUP
 _GONE = EPOLLERR | EPOLLHUP
-_START = 0  # the default of `offset`; told from what is merely equal to it, such as False
+START = 0  # the default of `offset`; told from what is merely equal to it, such as False
 
 
 # Looked up in every event: a global costs less than an attribute of an enum.
@@ -61,7 +62,7 @@ _BROKEN = State.BROKEN
 _CLOSED = State.CLOSED
 
 
-class Socket(Handle, names.Ends):
+class Socket(Handle, names.Ends, Members):
     """A connection; made by `listen` and `connect`, never directly.
 
     All methods belong to the reactor's thread. On a closed socket nothing raises and nothing
@@ -99,7 +100,7 @@ class Socket(Handle, names.Ends):
         self._half_open = False
         self._paused = False
         self._armed = False  # waiting for writability
-        self._chunk_size = _CHUNK
+        self._chunk_size = CHUNK
         self._leftover: memoryview | None = None  # of end(data), still to be sent
         self._error: OSError | None = None  # why it is BROKEN
         self._end_call: Call | None = None  # an `async def end` that has not ended yet
@@ -155,7 +156,7 @@ class Socket(Handle, names.Ends):
 
     # Sending
 
-    def write(self, data: Data, offset: int = _START, length: int | None = None) -> int:
+    def write(self, data: Data, offset: int = START, length: int | None = None) -> int:
         """Send what the kernel takes now; return the number of bytes, 0 to all of them, or -1.
 
         Less than all arms one `drain`, which comes when the socket is writable again; the rest is
@@ -171,7 +172,7 @@ class Socket(Handle, names.Ends):
         sock = self._sock
         if sock is None:
             return -1
-        if offset is not _START or length is not None or type(data) is not bytes:
+        if offset is not START or length is not None or type(data) is not bytes:
             data = chunk_of(data, offset, length)
         if not self._state.writes:
             return -1
@@ -259,6 +260,10 @@ class Socket(Handle, names.Ends):
         if self._sock is not None:
             sockopts.reset_on_close(self._sock)
             self._close(None)
+
+    def hang_up(self) -> None:
+        """End at once, as `listener.stop(True)` does."""
+        self.end()
 
     def abandon(self) -> None:
         """Release the descriptor and call no handler, as when a process ends."""
@@ -351,7 +356,7 @@ class Socket(Handle, names.Ends):
 
     def _on_event(self, mask: int) -> None:
         if mask == EPOLLIN and not self._paused and self._state.reads:
-            if self._receive() >= _CHUNK:
+            if self._receive() >= CHUNK:
                 self._read(to_the_end=False)
         else:
             self._on_other_event(mask)
@@ -432,12 +437,12 @@ class Socket(Handle, names.Ends):
             except BaseException as error:  # noqa: BLE001 - reported; `call` written out
                 self._group.failed(error, self)
         count = len(chunk)
-        if count == size or size != _CHUNK:
-            self._chunk_size = _BULK_CHUNK if count >= _CHUNK else _CHUNK
+        if count == size or size != CHUNK:
+            self._chunk_size = BULK_CHUNK if count >= CHUNK else CHUNK
         return count
 
     def _on_receive_error(self, error: OSError) -> None:
-        if error.errno in _BACK_PRESSURE or error.errno == errno.EINTR:
+        if error.errno in BACK_PRESSURE or error.errno == errno.EINTR:
             if self._state is _BROKEN:  # everything that had been received is delivered
                 self._close(self._error)
             return
@@ -491,7 +496,7 @@ class Socket(Handle, names.Ends):
     def _after_failed_send(self, error: OSError, data: bytes | bytearray | memoryview) -> int:
         if isinstance(error, InterruptedError):
             return self._send(data)
-        if error.errno in _BACK_PRESSURE:
+        if error.errno in BACK_PRESSURE:
             return 0
         self._break(error)
         return -1

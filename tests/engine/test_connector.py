@@ -79,7 +79,7 @@ def assert_nothing_is_open(reactor: Reactor) -> None:
         ({"pause_on_connect": 1}, TypeError, "pause_on_connect: expected True or False"),
         ({"send_buffer": -1}, ValueError, "send_buffer: expected 1 to"),
         ({"socket": None}, TypeError, "expected a mapping or an object with handlers"),
-        ({"tls": {}}, UsageError, "TLS is not part of this version yet"),
+        ({"tls": {"kye": ""}}, TypeError, "connect: tls: unknown option 'kye'"),
     ],
 )
 def test_a_wrong_option_raises_at_once_and_leaves_nothing(

@@ -81,8 +81,8 @@ def test_hostname_is_what_was_given_and_address_what_is_bound(reactor: Reactor) 
         ({"recv_buffer": "x"}, TypeError, "recv_buffer: expected an integer, got 'x'"),
         ({"handshake_timeout": 0}, ValueError, "handshake_timeout: expected more than 0 seconds"),
         ({"socket": {}}, TypeError, "at least one of the handlers"),
-        ({"tls": {}}, UsageError, "TLS is not part of this version yet"),
-        ({"tls": True}, UsageError, "TLS is not part of this version yet"),
+        ({"tls": {}}, ValueError, "listen: tls: expected key and cert, or sni"),
+        ({"tls": {"kye": ""}}, TypeError, "listen: tls: unknown option 'kye'"),
     ],
 )
 def test_a_wrong_option_says_what_was_expected_and_got(

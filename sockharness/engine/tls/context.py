@@ -241,17 +241,24 @@ def on_verify(
     connection: SSL.Connection, certificate: crypto.X509, number: int, depth: int, _ok: int
 ) -> bool:
     """Let every certificate pass; its session notes what is wrong with it."""
-    connection.get_app_data().on_verify(certificate, number, depth)
+    session = connection.get_app_data()  # none once a handler has closed the socket
+    if session is not None:
+        session.on_verify(certificate, number, depth)
     return True
 
 
 def _on_secret(connection: SSL.Connection, line: bytes) -> None:
-    connection.get_app_data().on_secret(line)
+    session = connection.get_app_data()
+    if session is not None:
+        session.on_secret(line)
 
 
 def _on_server_name(connection: SSL.Connection) -> None:
-    connection.get_app_data().on_server_name()
+    session = connection.get_app_data()
+    if session is not None:
+        session.on_server_name()
 
 
 def _on_protocols(connection: SSL.Connection, offered: list[bytes]) -> Any:
-    return connection.get_app_data().on_protocols(offered)
+    session = connection.get_app_data()
+    return SSL.NO_OVERLAPPING_PROTOCOLS if session is None else session.on_protocols(offered)

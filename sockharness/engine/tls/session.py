@@ -52,7 +52,7 @@ class Watcher(Protocol):
 
     @property
     def wants_tickets(self) -> bool:
-        """Whether `tickets` is to be counted."""
+        """Whether new sessions are to be noted."""
 
 
 class ResumableSession:
@@ -90,7 +90,7 @@ class Session:
         authorization_error: what is wrong with the peer's certificate.
         ended: the peer sent close_notify.
         fault: why an established session failed.
-        tickets: how many sessions the client was given since.
+        new_sessions: those that a client was given, to be taken out by whoever tells of them.
     """
 
     __slots__ = (
@@ -116,9 +116,9 @@ class Session:
         "ended",
         "established",
         "fault",
+        "new_sessions",
         "reused",
         "server",
-        "tickets",
     )
 
     def __init__(
@@ -158,7 +158,7 @@ class Session:
         self.ended = False
         self.fault: TLSError | None = None
         self.reused: bool | None = None
-        self.tickets = 0
+        self.new_sessions: list[ResumableSession] = []
         self._offered_name = self._name_to_offer(server_name, options.server_name, host)
         self._connection = self._connect()
 
@@ -382,7 +382,13 @@ class Session:
 
     def _on_info(self, _connection: SSL.Connection, where: int, _value: int) -> None:
         if self.established and where == _TICKET_SEEN:
-            self.tickets += 1
+            self.note_session()
+
+    def note_session(self) -> None:
+        """Note that there is a session to be told of."""
+        session = self.resumable if self._watcher.wants_tickets else None
+        if session is not None:
+            self.new_sessions.append(session)
 
     # Failures
 

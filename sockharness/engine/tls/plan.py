@@ -1,0 +1,85 @@
+"""What a listener or a client does with the connections it opens: TLS, or nothing.
+
+Light to import: cryptography is loaded when the first plan with TLS is made.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sockharness.engine import options
+from sockharness.engine.tls.options import checked
+
+if TYPE_CHECKING:
+    from sockharness.engine.tls.context import Config
+    from sockharness.engine.tls.session import ResumableSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How connections are secured.
+
+    Attributes:
+        config: contexts and options.
+        host: to whom a client connects; `None` on a server and on unix sockets (TLS-100).
+        session: to be resumed.
+        handshake_timeout: seconds.
+    """
+
+    config: "Config"
+    host: str | None
+    session: "ResumableSession | None"
+    handshake_timeout: float | None
+
+
+@dataclass(slots=True)
+class Choice:
+    """What one connection's `open` may still choose, before its session is made.
+
+    Attributes:
+        server_name: in place of that of the options.
+        session: to be resumed.
+        request_cert, reject_unauthorized: in place of those of the options.
+    """
+
+    session: "ResumableSession | None"
+    server_name: str | None = None
+    request_cert: bool | None = None
+    reject_unauthorized: bool | None = None
+
+
+def planned(
+    function: str,
+    tls: object,
+    *,
+    server: bool,
+    host: str | None = None,
+    handshake_timeout: object = None,
+) -> Plan | None:
+    """Return the plan that the arguments of `listen` and `connect` mean; `None` without TLS.
+
+    Raises:
+        TypeError, ValueError: an option cannot be.
+        TLSError: key, certificate and the like cannot be used.
+        OSError: a file cannot be read.
+    """
+    seconds = options.optional_seconds("handshake_timeout", handshake_timeout)
+    made, session = checked(function, tls, server=server)
+    if made is None:
+        return None
+    from sockharness.engine.tls.context import Config
+
+    return Plan(
+        config=Config(made, server=server),
+        host=host,
+        session=resumable("session", session),
+        handshake_timeout=seconds,
+    )
+
+
+def resumable(option: str, session: Any) -> "ResumableSession | None":
+    """Return what the option `session` was given if it can be resumed."""
+    from sockharness.engine.tls.session import ResumableSession
+
+    if session is not None and not isinstance(session, ResumableSession):
+        raise TypeError(options.complain(option, "what socket.session gave", session))
+    return session

@@ -13,8 +13,8 @@ before the last flight leaves, so `terminate()` in it takes that back (TLS-051).
 `error`, then `close` (TLS-058).
 
 **Writing.** Plaintext is encrypted a unit at a time and sent at once. When the kernel does not take
-a unit whole, its rest waits in the stage, which is never longer than one unit, and nothing more is
-accepted. So what `write` returns is what arrives (TLS-053).
+a unit whole, the rest of its ciphertext waits in the stage, and nothing more is accepted meanwhile.
+So what `write` returns is what arrives (TLS-053).
 
 **Ending.** `end()` sends close_notify, no FIN, and waits for the peer's, as a socket that is closed
 for its owner (TLS-059). `shutdown()` sends both (TLS-061); `close()` only FIN (TLS-063). The peer's
@@ -29,15 +29,16 @@ from typing import Any, Literal, cast
 from sockharness.engine import sockopts
 from sockharness.engine.chunk import Data, chunk_of
 from sockharness.engine.handlers import HandlerGroup
-from sockharness.engine.linger import Linger
 from sockharness.engine.reactor import Reactor
-from sockharness.engine.states import NEXT, Happening, ReadyState, State
-from sockharness.engine.stream import BACK_PRESSURE, BULK_CHUNK, CHUNK, START, Socket
+from sockharness.engine.staged import StagedSocket
+from sockharness.engine.states import Happening, ReadyState, State
+from sockharness.engine.stream import BULK_CHUNK, CHUNK, START, Socket
 from sockharness.engine.timers import Timer
 from sockharness.engine.tls import codes
 from sockharness.engine.tls.facts import Facts
 from sockharness.engine.tls.plan import Choice, Plan
 from sockharness.engine.tls.session import Session
+from sockharness.engine.tls.watcher import HandlerWatcher
 from sockharness.errors import TLSError
 
 _UNIT = 128 * 1024  # of plaintext, encrypted and sent in one go (TLS-054)
@@ -45,12 +46,13 @@ _Bytes = bytes | bytearray | memoryview
 _OVER = State.BOTH_ENDED  # nothing is read or written any more, but it is not closed yet
 
 
-class SecureSocket(Facts, Socket):
+class SecureSocket(Facts, StagedSocket):
     """A connection with TLS; see `Socket`."""
 
     __slots__ = (
         "_choice",
         "_deadline",
+        "_dying",
         "_established",
         "_failed",
         "_farewell",
@@ -64,7 +66,7 @@ class SecureSocket(Facts, Socket):
         "_plan",
         "_raw",
         "_session",
-        "_stage",
+        "_watcher",
         "handshake_outcome",
         "handshake_waiters",
     )
@@ -74,11 +76,12 @@ class SecureSocket(Facts, Socket):
         self._plan = cast(Plan, group.tls)
         self._session: Session | None = None
         self._choice = Choice(self._plan.session)
+        self._watcher = HandlerWatcher(group, self)
         self._opened = False  # `open` was called
         self._established = False
         self._failed = False
+        self._dying = False  # a failure is known: what came before it is delivered, paused or not
         self._deadline: Timer | None = None
-        self._stage: memoryview | None = None  # ciphertext that the kernel did not take yet
         self._owes_drain = False  # a write was cut short
         self._farewell = False  # close_notify was sent
         self._fin_is_due = False  # when the stage is empty
@@ -112,7 +115,7 @@ class SecureSocket(Facts, Socket):
         choice = self._choice
         return Session(
             self._plan.config,
-            self,
+            self._watcher,
             host=self._plan.host,
             server_name=choice.server_name,
             resume=choice.session,
@@ -246,53 +249,6 @@ class SecureSocket(Facts, Socket):
             if not whole:
                 break
         return done
-
-    def _push(self, ciphertext: bytes) -> bool:
-        """Send, or put behind what waits already; return whether nothing waits now."""
-        if not ciphertext:
-            return self._stage is None
-        if self._stage is not None:
-            self._stage = memoryview(bytes(self._stage) + ciphertext)
-            return False
-        return self._push_on(memoryview(ciphertext))
-
-    def _push_on(self, rest: memoryview) -> bool:
-        taken = self._send_to_kernel(rest)
-        self._stage = None if taken < 0 or taken == len(rest) else rest[taken:]
-        if self._stage is not None:
-            self._arm()
-        return taken == len(rest)
-
-    def _send_to_kernel(self, data: memoryview) -> int:
-        """Return how many bytes the kernel took, -1 after a hard failure."""
-        sock = self._sock
-        while sock is not None:
-            try:
-                taken: int = sock.send(data)
-                return taken
-            except InterruptedError:
-                continue
-            except OSError as error:
-                if error.errno in BACK_PRESSURE:
-                    return 0
-                if (self._state, Happening.BREAK) in NEXT:
-                    self._break(error)
-                return -1
-        return -1
-
-    def _arm(self) -> None:
-        if not self._armed:
-            self._armed = True
-            self._update()
-
-    def _disarm(self) -> None:
-        if self._armed:
-            self._armed = False
-            self._update()
-
-    def _flush_stage(self) -> bool:
-        """Send what waits; return whether nothing does now."""
-        return self._stage is None or self._push_on(self._stage)
 
     def _on_drain(self) -> None:
         if not self._flush_stage():
@@ -438,11 +394,6 @@ class SecureSocket(Facts, Socket):
         if self._leftover is None:
             self._close(None)
 
-    def abandon(self) -> None:
-        """Release the descriptor and call no handler, as when a process ends."""
-        self._stage = None
-        super().abandon()
-
     def _close(self, error: OSError | None) -> None:
         if self._sock is None:
             return
@@ -457,9 +408,6 @@ class SecureSocket(Facts, Socket):
         super()._close(error)
 
     def _release(self) -> None:
-        sock, stage, self._stage = self._sock, self._stage, None
-        if sock is not None and stage is not None:
-            Linger(self._reactor, sock.dup(), stage)
         self._known = (self.authorized, self.authorization_error)
         self._cancel_deadline()
         super()._release()
@@ -522,8 +470,13 @@ class SecureSocket(Facts, Socket):
 
     def _is_held(self) -> bool:
         """Keep for `resume` what there is, if it is paused; return whether it is."""
-        self._held = self._paused
+        self._held = self._paused and not self._dying
         return self._held
+
+    def _read_last(self) -> None:
+        self._dying = True
+        self._process_held()
+        super()._read_last()
 
     def _deliver(self, plaintext: bytes) -> None:
         self._heard_again = self._heard_again or self._leaving
@@ -537,9 +490,7 @@ class SecureSocket(Facts, Socket):
     def _tell_sessions(self, session: Session) -> None:
         sessions, session.new_sessions = session.new_sessions, []
         for each in sessions:
-            handler = self._group.handlers.session
-            if handler is not None and self._sock is not None:
-                self._group.call(handler, self, each)
+            self._watcher.on_session(each)
 
     def resume(self) -> None:
         """Read again; what came meanwhile is delivered in a later turn."""
@@ -549,8 +500,7 @@ class SecureSocket(Facts, Socket):
 
     def _process_held(self) -> None:
         session = self._session
-        if self._held and not self._paused and session is not None:
-            self._held = False
+        if self._held and session is not None:
             self._process(session)
 
     def _on_fault(self, error: TLSError) -> None:
@@ -603,37 +553,3 @@ class SecureSocket(Facts, Socket):
     def _close_politely(self) -> None:
         self._say_farewell()
         self._close(None)
-
-    # What the session tells and asks
-
-    def on_secret(self, line: bytes) -> None:
-        """Give a line of the key log to `keylog`, with its line end (NSS's format)."""
-        handler = self._group.handlers.keylog
-        if handler is not None and self._sock is not None:
-            self._group.call(handler, self, line + b"\n")
-
-    def on_server_name(self, name: str) -> None:
-        """Give the name that the client asked for to `server_name`."""
-        handler = self._group.handlers.server_name
-        if handler is not None and self._sock is not None:
-            self._group.call(handler, self, name)
-
-    def choose_protocol(self, name: str | None, offered: list[bytes]) -> bytes | bool | None:
-        """Ask `alpn_callback`; without it the list decides."""
-        handler = self._group.handlers.alpn_callback
-        if handler is None:
-            return True
-        names = [each.decode(errors="replace") for each in offered]
-        try:
-            chosen = handler(self, name, names)
-        except BaseException as error:  # noqa: BLE001 - reported
-            self._group.failed(error, self)
-            return None
-        if isinstance(chosen, str):
-            return chosen.encode()
-        return False if chosen is False else None
-
-    @property
-    def wants_tickets(self) -> bool:
-        """Whether somebody will hear of new sessions."""
-        return self._group.handlers.session is not None

@@ -1,0 +1,127 @@
+"""A socket that keeps what the kernel did not take, until it does.
+
+A plain socket keeps nothing. One that transforms what is written cannot give back what it has
+transformed: it stands in the stage, which is sent before anything else, also behind the close.
+"""
+
+import socket as _socket
+from select import EPOLLERR, EPOLLHUP, EPOLLOUT
+from typing import Any
+
+from sockharness.engine.handle import Handle
+from sockharness.engine.handlers import HandlerGroup
+from sockharness.engine.reactor import Reactor
+from sockharness.engine.states import NEXT, Happening
+from sockharness.engine.stream import BACK_PRESSURE, Socket
+
+_AGAIN = (BlockingIOError, InterruptedError)
+
+
+class StagedSocket(Socket):
+    """A `Socket` with a stage."""
+
+    __slots__ = ("_stage",)
+
+    def __init__(self, reactor: Reactor, group: HandlerGroup, data: Any) -> None:
+        super().__init__(reactor, group, data)
+        self._stage: memoryview | None = None  # what the kernel did not take yet
+
+    def _push(self, chunk: bytes) -> bool:
+        """Send, or put behind what waits already; return whether nothing waits now."""
+        if not chunk:
+            return self._stage is None
+        if self._stage is not None:
+            self._stage = memoryview(bytes(self._stage) + chunk)
+            return False
+        return self._push_on(memoryview(chunk))
+
+    def _flush_stage(self) -> bool:
+        """Send what waits; return whether nothing does now."""
+        return self._stage is None or self._push_on(self._stage)
+
+    def _push_on(self, rest: memoryview) -> bool:
+        taken = self._send_to_kernel(rest)
+        self._stage = None if taken < 0 or taken == len(rest) else rest[taken:]
+        if self._stage is not None:
+            self._arm()
+        return taken == len(rest)
+
+    def _send_to_kernel(self, data: memoryview) -> int:
+        """Return how many bytes the kernel took, -1 after a hard failure."""
+        sock = self._sock
+        while sock is not None:
+            try:
+                taken: int = sock.send(data)
+                return taken
+            except InterruptedError:
+                continue
+            except OSError as error:
+                if error.errno in BACK_PRESSURE:
+                    return 0
+                # Otherwise it is ending anyway, and what is read tells of the failure.
+                if (self._state, Happening.BREAK) in NEXT:
+                    self._break(error)
+                return -1
+        return -1
+
+    def _arm(self) -> None:
+        if not self._armed:
+            self._armed = True
+            self._update()
+
+    def _disarm(self) -> None:
+        if self._armed:
+            self._armed = False
+            self._update()
+
+    def abandon(self) -> None:
+        """Release the descriptor and call no handler, as when a process ends."""
+        self._stage = None
+        super().abandon()
+
+    def _release(self) -> None:
+        sock, stage, self._stage = self._sock, self._stage, None
+        if sock is not None and stage is not None:
+            Linger(self._reactor, sock.dup(), stage)
+        super()._release()
+
+
+class Linger(Handle):
+    """What is still to be sent behind a close, and the descriptor for it."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self, reactor: Reactor, sock: _socket.socket, rest: memoryview) -> None:
+        """Own `sock` from now on; it is closed when all was sent or cannot be."""
+        super().__init__(reactor)
+        self._rest = rest
+        reactor.register(sock.fileno(), EPOLLOUT, self._on_event)
+        self._hold(sock)
+
+    def __repr__(self) -> str:
+        return f"<Linger {len(self._rest)} bytes>"
+
+    def abandon(self) -> None:
+        """Give up."""
+        sock = self._sock
+        if sock is not None:
+            self._reactor.unregister(sock.fileno())
+            self._let_go()
+            sock.close()
+
+    def _on_event(self, mask: int) -> None:
+        if self._sock is None:
+            return
+        if mask & (EPOLLERR | EPOLLHUP):  # nobody will read it
+            self.abandon()
+            return
+        try:
+            taken = self._sock.send(self._rest)
+        except _AGAIN:
+            return
+        except OSError:  # as after the close of a plain socket, nobody is left to be told
+            self.abandon()
+            return
+        self._rest = self._rest[taken:]
+        if not self._rest:
+            self.abandon()

@@ -83,7 +83,7 @@ class Connecting:
     def __init__(self, reactor: Reactor, handlers: Handlers, settings: Settings) -> None:
         """Make an attempt that has not begun; `connect` is the way to make one."""
         self._reactor = reactor
-        self._group = HandlerGroup(handlers, reactor, tls=settings.tls)
+        self._group = HandlerGroup(handlers, reactor, tls=settings.tls, host=settings.host)
         self._settings = settings
         self._settled = False
         self._awaited = False

@@ -104,9 +104,10 @@ class HandlerGroup:
         listener: whose group it is; `None` for a client.
         connections: the open sockets of the group, oldest first.
         tls: how new connections are secured; `None`: they are not.
+        host: to whom a client connected, by name or address.
     """
 
-    __slots__ = ("_reactor", "connections", "handlers", "listener", "tls")
+    __slots__ = ("_reactor", "connections", "handlers", "host", "listener", "tls")
 
     def __init__(
         self,
@@ -114,9 +115,11 @@ class HandlerGroup:
         reactor: "Reactor",
         listener: "Listener | None" = None,
         tls: "Plan | None" = None,
+        host: str | None = None,
     ) -> None:
         self.handlers = handlers
         self.tls = tls
+        self.host = host
         self.listener = listener
         self.connections: dict[Socket, None] = {}
         self._reactor = reactor

@@ -32,7 +32,7 @@ from sockharness.engine.handlers import HandlerGroup
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.staged import StagedSocket
 from sockharness.engine.states import Happening, ReadyState, State
-from sockharness.engine.stream import BULK_CHUNK, CHUNK, START, Socket
+from sockharness.engine.stream import BULK_CHUNK, CHUNK, START
 from sockharness.engine.timers import Timer
 from sockharness.engine.tls import codes
 from sockharness.engine.tls.facts import Facts
@@ -91,7 +91,8 @@ class SecureSocket(Facts, StagedSocket):
         self._known: tuple[bool, OSError | None] = (False, None)  # authorized, error: at the close
         self.handshake_outcome: BaseException | bool | None = None  # of the handshake; `True`: good
         self.handshake_waiters: list[Callable[[], object]] = []
-        self._raw: Socket | None = None  # who hears the ciphertext, after `upgrade_tls`
+        # Who hears the ciphertext, after `upgrade_tls`: a `RawSocket`.
+        self._raw: Any = None if self._plan.below is None else self._plan.below(self)
 
     def __repr__(self) -> str:
         secured = "secured" if self._established else "failed" if self._failed else "handshaking"
@@ -387,6 +388,11 @@ class SecureSocket(Facts, StagedSocket):
             sockopts.reset_on_close(self._sock)
             self._close(None)
 
+    def close_from_below(self) -> None:
+        """Close, as the raw socket of an upgraded connection is."""
+        self._stage = None
+        self._close(None)
+
     def hang_up(self) -> None:
         """End at once, as `listener.stop(True)` does: close_notify, FIN, close (TLS-065)."""
         if self._established and self._leftover is None:
@@ -405,11 +411,15 @@ class SecureSocket(Facts, StagedSocket):
         if error is not None:
             self._stage = None
             self._settle(error)
+        if self._raw is not None:
+            self._raw.closed(error)
         super()._close(error)
 
     def _release(self) -> None:
         self._known = (self.authorized, self.authorization_error)
         self._cancel_deadline()
+        if self._raw is not None:
+            self._raw.let_go()
         super()._release()
         if self._session is not None:
             self._session.dispose()
@@ -439,7 +449,7 @@ class SecureSocket(Facts, StagedSocket):
 
     def _take_in(self, ciphertext: bytes) -> None:
         if self._raw is not None:
-            self._raw.hear(ciphertext)  # type: ignore[attr-defined] # a RawSocket, made by `upgrade`
+            self._raw.hear(ciphertext)
             if self._sock is None:
                 return
         session = self._session

@@ -31,7 +31,7 @@ import errno
 import socket as _socket
 from contextlib import suppress
 from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sockharness.engine import names, options, sockopts
 from sockharness.engine.chunk import Data, chunk_of
@@ -42,7 +42,7 @@ from sockharness.engine.reactor import Reactor
 from sockharness.engine.states import NEXT, Happening, ReadyState, State
 from sockharness.engine.timers import Timer
 from sockharness.engine.tls.members import Members
-from sockharness.errors import os_error, with_code
+from sockharness.errors import UsageError, os_error, with_code
 
 if TYPE_CHECKING:
     from sockharness.engine.listener import Listener
@@ -60,6 +60,15 @@ START = 0  # the default of `offset`; told from what is merely equal to it, such
 _OPEN = State.OPEN
 _BROKEN = State.BROKEN
 _CLOSED = State.CLOSED
+
+
+class HandedOver(NamedTuple):
+    """What a socket gave away."""
+
+    sock: _socket.socket
+    remote: Any
+    half_open: bool
+    paused: bool
 
 
 class Socket(Handle, names.Ends, Members):
@@ -304,6 +313,14 @@ class Socket(Handle, names.Ends, Members):
             self._timer = self._reactor.call_later(delay, self._on_timeout)
             self._timer.unref()
 
+    def hand_over(self) -> "HandedOver":
+        """Give the descriptor away, unregistered, for `upgrade_tls`; no `close` follows."""
+        if self._sock is None or type(self) is not Socket or self._state is not _OPEN:
+            raise UsageError(f"upgrade_tls: expected an open connection without TLS, got {self!r}")
+        handed = HandedOver(self._sock, self._remote, self._half_open, self._paused)
+        self._forget()
+        return handed
+
     def reload(self, socket: object) -> None:
         """Replace all handlers: of an accepted socket those of its whole listener (TCP-170..176).
 
@@ -534,8 +551,12 @@ class Socket(Handle, names.Ends, Members):
         """Let go of everything; from here on the socket is closed."""
         sock = self._sock
         self._state = _CLOSED
-        if sock is None:
-            return
+        if sock is not None:
+            self._forget()
+            sock.close()
+
+    def _forget(self) -> None:
+        self._state = _CLOSED
         self._local_name()
         self._reactor.unregister(self._fd)
         self._fd = -1
@@ -546,7 +567,6 @@ class Socket(Handle, names.Ends, Members):
             self._timer = None
         self._let_go()
         self._group.connections.pop(self, None)
-        sock.close()
 
     def _call_open(self) -> None:
         handler = self._group.handlers.open

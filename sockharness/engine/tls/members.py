@@ -4,6 +4,7 @@ Names are Bun's in snake_case; what is `getX()` there and takes no argument is a
 `facts` has the other half.
 """
 
+from importlib import import_module
 from typing import Any
 
 
@@ -11,6 +12,42 @@ class Members:
     """The TLS members of a socket without TLS."""
 
     __slots__ = ()
+
+    _group: Any
+    _reactor: Any
+
+    def upgrade_tls(
+        self,
+        *,
+        tls: object,
+        socket: object,
+        data: Any = None,
+        is_server: bool | None = None,
+        handshake_timeout: float | None = None,
+    ) -> tuple[Any, Any]:
+        """Go on with TLS (STARTTLS); return (raw, secure), two new sockets in place of this one.
+
+        This one is dead from then on, without a `close`. `raw` keeps its handlers and `data` and
+        gets the ciphertext; `secure` has the new ones (TLS-094..099). An accepted socket is the
+        server's side unless `is_server` says otherwise; a client checks the name it connected to.
+
+        Raises:
+            UsageError: it is not open in both directions, or has TLS already (D41).
+            TypeError, ValueError, TLSError, OSError: as `listen` and `connect`; nothing changed.
+        """
+        self._reactor.check()
+        upgraded = import_module("sockharness.engine.upgrade").upgraded  # a layer above this one
+        made: tuple[Any, Any] = upgraded(
+            self,
+            self._group,
+            self._reactor,
+            tls=tls,
+            socket=socket,
+            data=data,
+            is_server=is_server,
+            handshake_timeout=handshake_timeout,
+        )
+        return made
 
     @property
     def authorized(self) -> bool:

@@ -38,7 +38,7 @@ class TLSOptions:
         reject_unauthorized: refuse a peer whose certificate is not good.
         alpn_protocols: names, the preferred first; a server's order decides (TLS-076, D21).
         min_version, max_version: as `ssl.TLSVersion`, 0x0303 is TLS 1.2; 1.2 to 1.3 if absent.
-        ciphers: OpenSSL's list for TLS 1.2 and below; `TLS_…` names choose those of TLS 1.3 (D34).
+        ciphers: OpenSSL's list for TLS 1.2 and below; `TLS_…` names choose those of TLS 1.3 (D42).
         session: of an earlier connection, to be resumed.
         sni: a server's other key and certificate by name: `{"a.example": {"key": …, "cert": …}}`;
             `*.example` matches one label (D22).

@@ -3,6 +3,7 @@
 Light to import: cryptography is loaded when the first plan with TLS is made.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,14 @@ class Plan:
         host: to whom a client connects; `None` on a server and on unix sockets (TLS-100).
         session: to be resumed.
         handshake_timeout: seconds.
+        below: after `upgrade_tls`, gives a new socket what lies below it.
     """
 
     config: "Config"
     host: str | None
     session: "ResumableSession | None"
     handshake_timeout: float | None
+    below: Callable[[Any], Any] | None = None
 
 
 @dataclass(slots=True)

@@ -26,6 +26,11 @@ def plain(number: int, *, version: int = 3) -> bytes:
     return bytes((_ALERT, 3, version, 0, 2, _FATAL, number))
 
 
+def is_plain(record: bytes) -> bool:
+    """Say whether bytes begin with an alert in plain."""
+    return len(record) >= 7 and record[:2] == bytes((_ALERT, 3)) and record[3:5] == b"\0\2"
+
+
 def encrypted(number: int, *, cipher: str, secret: bytes) -> bytes:
     """Return a fatal alert as the first record of TLS 1.3 under a traffic secret."""
     hash_: hashes.HashAlgorithm = hashes.SHA384() if cipher.endswith("384") else hashes.SHA256()

@@ -127,11 +127,18 @@ def cause(reasons: Sequence[str]) -> str:
     return next(known, reasons[0] if reasons else "")
 
 
+def alert_received(number: int) -> TLSError:
+    """Return the error for an alert of the peer; close_notify (0) is a disconnection (TLS-070)."""
+    if number == 0:
+        return disconnected()
+    return protocol_error(ALERTS.get(number, f"ALERT_{number}"), 1000 + number, alert=number)
+
+
 def of_openssl(text: str) -> TLSError:
     """Return the error for the reason that OpenSSL gives as a text."""
     number = _alert_in(text)
     if number is not None:
-        return protocol_error(ALERTS[number], 1000 + number, alert=number)
+        return alert_received(number)
     if text in _REASONS:
         return protocol_error(*_REASONS[text])
     return protocol_error(text.upper().replace(" ", "_") or "UNKNOWN")

@@ -30,6 +30,7 @@ from sockharness.errors import TLSError
 
 _RECORD = 16 * 1024  # the most plaintext that one record holds, RFC 8446, section 5.1
 _OVERHEAD = 128  # of a record at most: header, IV, MAC and padding
+_FIRST = 128  # enough for the session id in a ClientHello, and for an alert
 _LONGEST_NAME = 255  # for SNI, RFC 6066, section 3
 _PROTOCOL_VERSION = 70
 _SECRET = b"SERVER_TRAFFIC_SECRET_0"
@@ -97,7 +98,7 @@ class Session:
         "_alert",
         "_config",
         "_connection",
-        "_connection_id",
+        "_first",
         "_fragment",
         "_host",
         "_judged",
@@ -151,7 +152,7 @@ class Session:
         self._name_error: TLSError | None = None
         self._alert: bytes | None = None  # what is sent in place of all else
         self._secret = b""
-        self._connection_id = b""  # offered by the client in its hello
+        self._first = b""  # the first bytes that were received
         self._fragment = 0
         self.established = False
         self.authorization_error: TLSError | None = None
@@ -204,8 +205,8 @@ class Session:
 
     def receive(self, ciphertext: bytes | memoryview) -> None:
         """Take what the network brought."""
-        if not self.established and not self._connection_id and self.server:
-            self._connection_id = hello.session_id(bytes(ciphertext))
+        if len(self._first) < _FIRST:
+            self._first += bytes(ciphertext[: _FIRST - len(self._first)])
         self._connection.bio_write(ciphertext)
 
     def handshake(self) -> bool:
@@ -293,7 +294,7 @@ class Session:
 
     def _note_hello(self, flight: bytes) -> None:
         if self.server:
-            self.reused = hello.resumes(flight, self._connection_id)
+            self.reused = hello.resumes(flight, hello.session_id(self._first))
 
     # Judging the peer
 
@@ -394,16 +395,22 @@ class Session:
 
     def _failure(self, error: SSL.Error) -> TLSError:
         if isinstance(error, (SSL.ZeroReturnError, SSL.SysCallError)):
-            return codes.disconnected()  # close_notify in place of a handshake (TLS-070)
-        text = codes.cause([entry[2] for entry in error.args[0]] if error.args else [])
+            self._alert = b""  # close_notify in place of a handshake is no fault (TLS-070)
+            return codes.disconnected()
+        text = codes.cause([entry[2] for entry in error.args[0]] if error.args else []) or "unknown"
         if text == "wrong version number" and not self.established:
             # OpenSSL says nothing to a peer that does not speak TLS; BoringSSL does (TLS-071).
             self._alert = alerts.plain(_PROTOCOL_VERSION, version=1)
         elif text == "no protocols available":
             self._alert = b""  # the peer has not heard of us, and does not now (TLS-045)
+        elif text == "unexpected message" and self.server and alerts.is_plain(self._first):
+            text = ""  # OpenSSL takes no alert for an answer to nothing; BoringSSL does (TLS-072)
         elif text in _NOTHING_TO_SHOW and self.server and not self._has_certificate():
             return codes.protocol_error(*codes.NO_CERTIFICATE_SET)
-        return codes.of_openssl(text)
+        found = codes.of_openssl(text) if text else codes.alert_received(self._first[6])
+        if found.alert is not None or not text:
+            self._alert = b""  # an alert is not answered, though OpenSSL may want to
+        return found
 
     def _has_certificate(self) -> bool:
         return self._connection.get_certificate() is not None

@@ -5,8 +5,18 @@ that is closed abandons the handles it still has.
 """
 
 import socket as _socket
+from typing import Any, NamedTuple
 
 from sockharness.engine.reactor import Reactor
+
+
+class HandedOver(NamedTuple):
+    """What a socket gave away, for another one to go on with."""
+
+    sock: _socket.socket
+    remote: Any
+    half_open: bool
+    paused: bool
 
 
 class Handle:

@@ -26,7 +26,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal, cast
 
-from sockharness.engine import sockopts
+from sockharness.engine import options, sockopts
 from sockharness.engine.chunk import Data, chunk_of
 from sockharness.engine.handlers import HandlerGroup
 from sockharness.engine.reactor import Reactor
@@ -342,6 +342,7 @@ class SecureSocket(Facts, StagedSocket):
         (TLS-061). Before the handshake is done it gives up (TLS-050).
         """
         self._reactor.check()
+        options.flag("read", read)
         if self._sock is None or self._leaving or self._failed:
             return
         if not self._established:

@@ -31,11 +31,11 @@ import errno
 import socket as _socket
 from contextlib import suppress
 from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sockharness.engine import names, options, sockopts
 from sockharness.engine.chunk import Data, chunk_of
-from sockharness.engine.handle import Handle
+from sockharness.engine.handle import HandedOver, Handle
 from sockharness.engine.handlers import HandlerGroup
 from sockharness.engine.hosts import Call
 from sockharness.engine.reactor import Reactor
@@ -60,15 +60,6 @@ START = 0  # the default of `offset`; told from what is merely equal to it, such
 _OPEN = State.OPEN
 _BROKEN = State.BROKEN
 _CLOSED = State.CLOSED
-
-
-class HandedOver(NamedTuple):
-    """What a socket gave away."""
-
-    sock: _socket.socket
-    remote: Any
-    half_open: bool
-    paused: bool
 
 
 class Socket(Handle, names.Ends, Members):
@@ -313,7 +304,7 @@ class Socket(Handle, names.Ends, Members):
             self._timer = self._reactor.call_later(delay, self._on_timeout)
             self._timer.unref()
 
-    def hand_over(self) -> "HandedOver":
+    def hand_over(self) -> HandedOver:
         """Give the descriptor away, unregistered, for `upgrade_tls`; no `close` follows."""
         if self._sock is None or type(self) is not Socket or self._state is not _OPEN:
             raise UsageError(f"upgrade_tls: expected an open connection without TLS, got {self!r}")

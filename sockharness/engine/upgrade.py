@@ -13,11 +13,12 @@ from typing import Any
 
 from sockharness.engine import options, sockopts
 from sockharness.engine.chunk import Data, chunk_of
+from sockharness.engine.handle import HandedOver
 from sockharness.engine.handlers import HandlerGroup, Handlers
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.secure import SecureSocket
 from sockharness.engine.states import ReadyState, State
-from sockharness.engine.stream import BACK_PRESSURE, START, HandedOver, Socket
+from sockharness.engine.stream import BACK_PRESSURE, START, Socket
 from sockharness.engine.tls.plan import Plan, planned
 
 
@@ -94,6 +95,7 @@ class RawSocket(Socket):
     def shutdown(self, read: bool = False) -> None:  # noqa: FBT001, FBT002 - Bun's signature
         """Send FIN; with `read`, stop reading instead. Both sockets are closed when the peer is."""
         self._reactor.check()
+        options.flag("read", read)
         if self._sock is not None:
             with suppress(OSError):  # ENOTCONN: a reset has come already
                 self._sock.shutdown(_socket.SHUT_RD if read else _socket.SHUT_WR)

@@ -20,6 +20,7 @@ MAIL = certificates.root().issue("localhost", extra=[x509.RFC822Name("a@b.test")
 NOTHING = certificates.root().issue(common="")
 
 
+@pytest.mark.shows("TLS-019")
 @pytest.mark.parametrize(
     ("host", "issued", "fits"),
     [
@@ -51,6 +52,7 @@ def test_which_hosts_a_certificate_is_for(host: str, issued: Issued, fits: bool)
     assert (complaint(host, issued.certificate) is None) == fits
 
 
+@pytest.mark.shows("TLS-020")
 @pytest.mark.parametrize(
     ("host", "issued", "text"),
     [
@@ -73,6 +75,7 @@ def test_the_complaint_says_what_the_certificate_has(host: str, issued: Issued, 
     assert error.strerror == PREFIX + text
 
 
+@pytest.mark.shows("TLS-091")
 def test_a_certificate_is_shown_with_its_names_key_dates_and_digests() -> None:
     told = shown.described(NAMES.certificate)
 
@@ -102,12 +105,14 @@ def test_what_a_certificate_does_not_have_is_not_there() -> None:
         assert "nist_curve" not in odd
 
 
+@pytest.mark.shows("TLS-091")
 def test_a_comma_in_a_name_is_escaped_and_mail_is_shown() -> None:
     told = shown.described(URI_ONLY.certificate)["subjectaltname"]
     assert told == 'URI:"https://x.test/a\\u002cb"'
     assert shown.described(MAIL.certificate)["subjectaltname"] == "DNS:localhost, email:a@b.test"
 
 
+@pytest.mark.shows("TLS-090")
 def test_a_chain_is_shown_up_to_the_root_which_issued_itself() -> None:
     root = certificates.root().certificate
 

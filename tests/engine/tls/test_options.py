@@ -35,6 +35,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return paths
 
 
+@pytest.mark.shows("TLS-039", "TLS-040")
 @pytest.mark.parametrize(
     "form",
     [
@@ -75,6 +76,7 @@ def test_keys_of_many_kinds_work(encoding: Any, private: Any) -> None:
     assert talk({"key": key, "cert": issued.cert})[1].outcome == (True, "")
 
 
+@pytest.mark.shows("TLS-042")
 @pytest.mark.parametrize("passphrase", ["secret", b"secret"])
 def test_an_encrypted_key_needs_its_passphrase(passphrase: str | bytes) -> None:
     key = GOOD.encrypted_key(b"secret")
@@ -90,6 +92,7 @@ def test_a_passphrase_that_no_key_needs_is_ignored() -> None:
     assert talk({**GOOD.options, "passphrase": "x"})[1].outcome == (True, "")
 
 
+@pytest.mark.shows("TLS-044")
 @pytest.mark.parametrize("keys", [[GOOD.key, RSA.key], [RSA.key, GOOD.key]])
 def test_two_pairs_are_matched_in_whatever_order(keys: list[bytes]) -> None:
     for name, issued in (("ECDSA", GOOD), ("RSA", RSA)):
@@ -101,6 +104,7 @@ def test_two_pairs_are_matched_in_whatever_order(keys: list[bytes]) -> None:
         assert client.session.peer_certificate == issued.certificate
 
 
+@pytest.mark.shows("TLS-040", "TLS-042")
 @pytest.mark.parametrize(
     ("options", "code"),
     [
@@ -137,6 +141,7 @@ def test_material_that_cannot_be_used_has_the_code_of_bun(
     assert isinstance(raised.value, TLSError) == code.startswith("ERR_")
 
 
+@pytest.mark.shows("TLS-040")
 def test_hints_say_how_a_path_is_given_and_that_der_is_not_taken(files: tuple[Path, Path]) -> None:
     with pytest.raises(TLSError, match=r"a path has to be a pathlib\.Path"):
         server(key=str(files[0]), cert=GOOD.cert)
@@ -144,6 +149,7 @@ def test_hints_say_how_a_path_is_given_and_that_der_is_not_taken(files: tuple[Pa
         server(key=GOOD.key, cert=GOOD.certificate.public_bytes(serialization.Encoding.DER))
 
 
+@pytest.mark.shows("TLS-027", "TLS-028", "TLS-029", "TLS-039", "TLS-045", "TLS-075", "D21", "D43")
 @pytest.mark.parametrize(
     ("options", "error", "told"),
     [
@@ -181,6 +187,7 @@ def test_an_option_that_cannot_be_says_what_was_expected(
         checked("listen", {**GOOD.options, **options}, server=True)
 
 
+@pytest.mark.shows("TLS-024")
 @pytest.mark.parametrize("tls", [0, 5, "x", b"x", [], ()])
 def test_tls_itself_is_true_or_a_mapping(tls: object) -> None:
     with pytest.raises(TypeError, match="connect: tls: expected True, a mapping or TLSOptions"):
@@ -192,6 +199,7 @@ def test_without_tls_there_is_none(tls: object) -> None:
     assert checked("listen", tls, server=True) == (None, None)
 
 
+@pytest.mark.shows("TLS-024", "TLS-039", "D19")
 @pytest.mark.parametrize("tls", [True, {}, TLSOptions(), {"ca": None, "key": [], "cert": None}])
 def test_a_client_needs_no_option(tls: object) -> None:
     made, session = checked("connect", tls, server=False)
@@ -200,6 +208,7 @@ def test_a_client_needs_no_option(tls: object) -> None:
     assert (made.reject_unauthorized, session) == (True, None)
 
 
+@pytest.mark.shows("TLS-043", "D19")
 @pytest.mark.parametrize(
     "tls", [True, {}, TLSOptions(), {"key": GOOD.key}, {"cert": GOOD.cert}, {"key": [], "cert": []}]
 )
@@ -214,6 +223,7 @@ def test_options_can_be_made_ahead_and_used_twice() -> None:
     assert checked("listen", options, server=True) == checked("listen", options, server=True)
 
 
+@pytest.mark.shows("TLS-043")
 @pytest.mark.parametrize("options", [{"key": GOOD.key}, {"cert": GOOD.cert}])
 def test_a_clients_key_or_certificate_alone_is_ignored(options: dict[str, Any]) -> None:
     server_side, client = talk(

@@ -136,6 +136,7 @@ CERTIFICATES: dict[str, tuple[Issued, Options, str, int]] = {
 
 
 @VERSIONS
+@pytest.mark.shows("TLS-014", "TLS-021", "TLS-022", "D20")
 @pytest.mark.parametrize("fault", CERTIFICATES)
 def test_a_client_refuses_a_bad_certificate_and_says_why(version: int, fault: str) -> None:
     issued, options, code, alert = CERTIFICATES[fault]
@@ -164,6 +165,7 @@ def test_a_self_signed_certificate_that_is_trusted_itself_is_good() -> None:
     assert client.outcome == (True, "")
 
 
+@pytest.mark.shows("TLS-035")
 def test_revocation_counts_if_the_lists_cover_the_chain() -> None:
     revoked = certificates.root().issue("localhost")
     crl = certificates.root().revoke(revoked)
@@ -189,6 +191,7 @@ def test_a_client_that_refuses_nobody_is_told_and_goes_on(version: int, fault: s
     assert said(client, server, b"all the same") == b"all the same"
 
 
+@pytest.mark.shows("TLS-017")
 def test_a_bad_chain_is_told_before_a_wrong_name() -> None:
     _, client = talk(UNTRUSTED.options, {"reject_unauthorized": False}, host="elsewhere.test")
 
@@ -196,6 +199,7 @@ def test_a_bad_chain_is_told_before_a_wrong_name() -> None:
     assert not client.session.success
 
 
+@pytest.mark.shows("TLS-021")
 @pytest.mark.parametrize("bits", [1024, 2048])
 def test_rsa_certificates_are_accepted_also_short_ones(bits: int) -> None:
     issued = certificates.root().issue("localhost", private=certificates.rsa_key(bits))
@@ -226,6 +230,7 @@ def openssl_client(server: Side, version: int, ca: bytes) -> bytes:
 
 
 @VERSIONS
+@pytest.mark.shows("D20")
 @pytest.mark.parametrize("fault", ["untrusted", "self-signed", "expired", "wrong name"])
 def test_the_alert_of_a_client_is_byte_for_byte_that_of_openssl(version: int, fault: str) -> None:
     issued, *_ = CERTIFICATES[fault]
@@ -332,6 +337,7 @@ def test_a_server_can_ask_and_accept_none() -> None:
 # Names
 
 
+@pytest.mark.shows("TLS-028", "D22")
 @pytest.mark.parametrize(
     ("options", "host", "offered"),
     [
@@ -354,6 +360,7 @@ def test_the_name_that_is_asked_for(options: Options, host: str | None, offered:
     assert client.done
 
 
+@pytest.mark.shows("D22")
 def test_sni_chooses_the_certificate() -> None:
     names = {name: certificates.root().issue(name) for name in ("a.test", "x.b.test")}
     config = server_config(
@@ -483,6 +490,7 @@ def test_no_common_cipher_fails() -> None:
 
 
 @VERSIONS
+@pytest.mark.shows("TLS-080", "TLS-081", "D44")
 def test_a_session_is_resumed_if_it_is_given(version: int) -> None:
     config = server_config(max_version=version)
     server, client = talk(config)
@@ -496,6 +504,7 @@ def test_a_session_is_resumed_if_it_is_given(version: int) -> None:
     assert said(resumed, again, b"sooner") == b"sooner"
 
 
+@pytest.mark.shows("TLS-080")
 def test_another_servers_session_is_not_resumed() -> None:
     _, client = talk()
 

@@ -11,6 +11,7 @@ import itertools
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtensionOID
@@ -96,7 +97,10 @@ def _name(name: x509.Name) -> dict[str, Any]:
 
 
 def _key(certificate: x509.Certificate) -> dict[str, Any]:
-    key = certificate.public_key()
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):  # shown without its key
+        return {}
     spki = key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )

@@ -98,9 +98,9 @@ def _check_base64(option: str, body: bytes) -> None:
 
 
 def undecodable(option: str, error: Exception) -> TLSError:
-    """Return the error of a block that holds something else than its label says."""
+    """Return the error of something that is not what it should be, once decoded."""
     code = _CODES.get(option, "ERR_OSSL_ASN1_DECODE_ERROR")
-    return TLSError(code, f"{option}: expected what the label of the PEM block says: {error}")
+    return TLSError(code, f"{option}: expected it to be well-formed, got {error}")
 
 
 def all_blocks(option: str, given: Sequence[bytes], kind: str) -> Iterator[bytes]:

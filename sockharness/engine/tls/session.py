@@ -24,7 +24,7 @@ from typing import Any, Protocol
 from cryptography import x509
 from OpenSSL import SSL, crypto
 
-from sockharness.engine.tls import alerts, codes, hello, identity
+from sockharness.engine.tls import alerts, codes, hello, identity, material
 from sockharness.engine.tls.context import Config, on_verify, verify_mode
 from sockharness.errors import TLSError
 
@@ -109,6 +109,7 @@ class Session:
         "_refuses",
         "_resume",
         "_secret",
+        "_undecodable",
         "_verdict",
         "_verified",
         "_watcher",
@@ -146,6 +147,7 @@ class Session:
         )
         self._resume = None if self.server else resume
         self._leaf: x509.Certificate | None = None
+        self._undecodable: TLSError | None = None
         self._verified = False
         self._judged = False
         self._verdict = 0  # the last X509_V_ERR_* that was found
@@ -303,7 +305,7 @@ class Session:
         if number:
             self._verdict = number
         if depth == 0 and self._leaf is None:
-            self._leaf = certificate.to_cryptography()
+            self._leaf = self._decoded(certificate)
         if depth == 0 and not number:  # always its last word
             self._verified = True
 
@@ -322,15 +324,24 @@ class Session:
         if not self.asks:
             return None, 0  # D18
         leaf = self.peer_certificate
+        if self._undecodable is not None:
+            return self._undecodable, codes.WRONG_NAME_ALERT
         if leaf is None:
             return codes.no_certificate(), 0
         if not self.server and self._host:
-            self._name_error = identity.complaint(self._host, leaf)
+            self._name_error = self._about_name(self._host, leaf)
         if self._verdict:
             return codes.verdict(self._verdict)
         if self._resume is not None and self.reused and self._resume.verdict is not None:
             return self._resume.verdict, 42
         return self._name_error, codes.WRONG_NAME_ALERT
+
+    @staticmethod
+    def _about_name(host: str, leaf: x509.Certificate) -> TLSError | None:
+        try:
+            return identity.complaint(host, leaf)
+        except ValueError as error:  # its names cannot be decoded
+            return material.undecodable("the peer's certificate", error)
 
     def _refuse(self, alert: int) -> None:
         if self.server and self.version == "TLSv1.3":
@@ -449,9 +460,17 @@ class Session:
     @property
     def peer_certificate(self) -> x509.Certificate | None:
         """The peer's own certificate."""
-        if self._leaf is None:
-            self._leaf = self._connection.get_peer_certificate(as_cryptography=True)
+        if self._leaf is None and self._undecodable is None:
+            self._leaf = self._decoded(self._connection.get_peer_certificate())
         return self._leaf
+
+    def _decoded(self, certificate: crypto.X509 | None) -> x509.Certificate | None:
+        try:
+            return None if certificate is None else certificate.to_cryptography()
+        # OpenSSL is more lenient; warnings are exceptions in a strict test run
+        except (ValueError, x509.InvalidVersion, Warning) as error:
+            self._undecodable = material.undecodable("the peer's certificate", error)
+            return None
 
     @property
     def peer_chain(self) -> list[x509.Certificate]:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from sockharness.engine.sink import ArrayBufferSink as ArrayBufferSink
     from sockharness.engine.states import ReadyState as ReadyState
     from sockharness.engine.stream import Socket as Socket
+    from sockharness.engine.tls.options import TLSOptions as TLSOptions
     from sockharness.engine.udp import UDPSocket as UDPSocket
     from sockharness.engine.udp import udp_socket as udp_socket
-    from sockharness.engine.tls.options import TLSOptions as TLSOptions
     from sockharness.errors import ClosedError as ClosedError
     from sockharness.errors import ExpectationFailed as ExpectationFailed
     from sockharness.errors import SpecError as SpecError

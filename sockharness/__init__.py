@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sockharness import match as match
+    from sockharness.certificates import BadCertificate as BadCertificate
     from sockharness.engine.connecting import Connecting as Connecting
     from sockharness.engine.connector import connect as connect
     from sockharness.engine.datagram_handlers import DatagramFlags as DatagramFlags
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ArrayBufferSink": "sockharness.engine.sink",
+    "BadCertificate": "sockharness.certificates",
     "ClosedError": "sockharness.errors",
     "Connecting": "sockharness.engine.connecting",
     "Connection": "sockharness.facade.tcp",

@@ -1,0 +1,108 @@
+"""Certificates signed anew with one thing changed, and revocation lists (RFC 5280).
+
+What trustme does not do is done here. cryptography is imported with this module, so this module is
+imported at the first use of it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+
+if TYPE_CHECKING:
+    import trustme
+
+_RSA_EXPONENT = 65537
+
+
+def signed_anew(
+    leaf: "trustme.LeafCert",
+    ca: "trustme.CA",
+    *,
+    rsa_bits: int | None = None,
+    serial: int | None = None,
+    dates: tuple[datetime, datetime] | None = None,
+    usage: str | None = None,
+    self_signed: bool = False,
+) -> tuple[bytes, bytes]:
+    """Return the key and the certificate, in PEM, of a leaf with changes.
+
+    Args:
+        leaf: gives all that is not said here.
+        ca: signs it.
+        rsa_bits: it gets a new RSA key of that size.
+        serial: its serial number.
+        dates: when it begins and ends to be valid.
+        usage: its only extended key usage, such as `"client_auth"`.
+        self_signed: its own key signs it, not `ca`.
+    """
+    old = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
+    key: Any = _load_key(leaf.private_key_pem.bytes())
+    if rsa_bits is not None:
+        key = rsa.generate_private_key(_RSA_EXPONENT, rsa_bits)
+    signer = key if self_signed else _load_key(ca.private_key_pem.bytes())
+    changed: dict[Any, x509.ExtensionType] = {
+        extension.oid: extension
+        for extension in (
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()),
+        )
+    }
+    if usage is not None:
+        purpose = getattr(ExtendedKeyUsageOID, usage.upper())
+        changed[ExtensionOID.EXTENDED_KEY_USAGE] = x509.ExtendedKeyUsage([purpose])
+    begins, ends = dates or (old.not_valid_before_utc, old.not_valid_after_utc)
+    builder = x509.CertificateBuilder(
+        issuer_name=old.subject if self_signed else old.issuer,
+        subject_name=old.subject,
+        public_key=key.public_key(),
+        serial_number=serial or old.serial_number,
+        not_valid_before=begins,
+        not_valid_after=ends,
+    )
+    for extension in old.extensions:
+        value = changed.get(extension.oid, extension.value)
+        builder = builder.add_extension(value, critical=extension.critical)
+    certificate = builder.sign(signer, hashes.SHA256())
+    return _dump_key(key), certificate.public_bytes(Encoding.PEM)
+
+
+def revocation_list(
+    ca: "trustme.CA", serials: Sequence[int], *, dates: tuple[datetime, datetime]
+) -> bytes:
+    """Return a list, in PEM, that says of these serial numbers that they are revoked.
+
+    It is of the first of the dates, and good until the second.
+    """
+    issuer = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
+    key = _load_key(ca.private_key_pem.bytes())
+    builder = x509.CertificateRevocationListBuilder(
+        issuer_name=issuer.subject, last_update=dates[0], next_update=dates[1]
+    )
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    builder = builder.add_extension(identifier, critical=False)
+    builder = builder.add_extension(x509.CRLNumber(1), critical=False)
+    for serial in serials:
+        builder = builder.add_revoked_certificate(
+            x509.RevokedCertificateBuilder(serial, dates[0]).build()
+        )
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def _load_key(pem: bytes) -> Any:
+    return load_pem_private_key(pem, password=None)
+
+
+def _dump_key(key: Any) -> bytes:
+    pem: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    return pem

@@ -212,7 +212,7 @@ class Replayer:
         if result is None:
             return
         if result < 0:
-            ended = channel.ended is not None and channel.ended.at <= event.at
+            ended = channel.ended is not None and self._before(channel.ended, event)
             because = f"it saw {ending(channel)}" if ended else "its writing side is shut"
             words = f"{channel.peer} cannot {action.name}: {because}"
             self._fail(action.location, words, events=how_it_ended(channel))
@@ -220,6 +220,10 @@ class Replayer:
             note = f"{channel.peer} write took {result} of {count(offered, 'byte')}"
             hint = "; write 'returns:' if that is meant, or use write_all"
             self._fail(action.location, note, note + hint)
+
+    def _before(self, one: Event, other: Event) -> bool:
+        entries = self.stage.timeline.entries
+        return entries.index(one) < entries.index(other)
 
     def _check_result(self, step: model.Act, bounds: model.Bounds, result: int | None) -> None:
         name = f"{step.peer} {step.action.name}"

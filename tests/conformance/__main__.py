@@ -5,6 +5,7 @@ that is of this very corpus. Exit status: 0 if all is as stated, else 1.
 """
 
 import argparse
+import io
 import re
 import statistics
 import subprocess
@@ -52,6 +53,8 @@ class Ran:
 
 def main(arguments: Sequence[str]) -> int:
     """Run, and write the page."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # pytest writes to the same place
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument("--bun", default="", metavar="PATH", help="the Bun program")
     program = BunProgram(parser.parse_args(arguments).bun)

@@ -1,6 +1,7 @@
 """Real Bun as an engine: an ordinary user of its sockets, in a child process."""
 
 import os
+import select
 import signal
 import socket
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from sockharness.report.text import failure_text
 from sockharness.spec import loader, model
 from sockharness.spec.bindings import Bindings
 from sockharness.timeline import Timeline
+from tests.helpers.programs import run_program
 
 ECHO = """\
 sockspec: 1
@@ -410,6 +412,31 @@ def test_plain_code_tells_it_what_to_do_and_gets_events(engines: Engines, tmp_pa
     told = [event.name for event in timeline.entries if event.peer == "server"]
     assert told == ["open", "data", "echo", "close"]
     assert client.remote is timeline.channel("server", 1)
+
+
+def test_the_child_does_not_outlive_who_started_it(engines: Engines) -> None:
+    program = f"""
+import os, signal
+from sockharness.drivers.bun_program import BunProgram
+print(BunProgram({engines.bun.path!r}).child().pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+    done = run_program(program)
+
+    assert done.returncode == -signal.SIGKILL
+    assert_ends(int(done.stdout))
+
+
+def assert_ends(pid: int) -> None:
+    __tracebackhide__ = True
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ended, _, _ = select.select([process], [], [], 10)
+    os.close(process)
+    assert ended, f"{pid} still runs"
 
 
 def test_the_child_ends_with_the_program(engines: Engines) -> None:

@@ -3,8 +3,8 @@
  *   udp_load flood PORT SECONDS SIZE SEGMENTS  sends to the port, SEGMENTS datagrams a system call
  *                                              (1: sendto, more: UDP_SEGMENT); asks the receiver how
  *                                              many came ("?") and prints that
- *   udp_load sink PORTS                        binds that many ports, prints the first and the last,
- *                                              reads and drops until it is killed
+ *   udp_load sink PORTS                        binds that many ports, prints them, reads and
+ *                                              drops until it is killed
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -73,7 +73,7 @@ static int sink(int ports) {
     static struct mmsghdr messages[BATCH];
     static struct iovec vector = {buffer, sizeof buffer};
     struct epoll_event events[64];
-    int poller = epoll_create1(0), first = 0, last = 0;
+    int poller = epoll_create1(0);
     for (int i = 0; i < ports; i++) {
         struct sockaddr_in at = {.sin_family = AF_INET};
         socklen_t length = sizeof at;
@@ -84,11 +84,8 @@ static int sink(int ports) {
             fail("bind");
         getsockname(fd, (struct sockaddr *)&at, &length);
         epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
-        last = ntohs(at.sin_port);
-        printf("%d\n", last);
-        first = first ? first : last;
+        printf("%d\n", ntohs(at.sin_port));
     }
-    printf("0\n");
     fflush(stdout);
     for (int i = 0; i < BATCH; i++) {
         messages[i].msg_hdr.msg_iov = &vector;

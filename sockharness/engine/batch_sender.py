@@ -1,25 +1,30 @@
 """Sending a checked batch: in order, up to the first datagram that fails.
 
-Runs of equal datagrams to one destination go in one system call (`coalescing`). Where that is
-refused they go one by one, which also finds out which one fails, and how. The loop over single
-datagrams runs in C: a `deque` without room swallows a `map`, and when a call raises, the iterators
-tell how far it came.
+Runs of equal datagrams to one destination go in one message (`coalescing`), the others with one
+system call for many messages (`vectors`). Both are ways to save system calls, and nobody sees a
+difference: where they are refused or stop, one datagram is sent by itself, which finds out what is
+the matter with it, and then they go on.
+
+A socket that somebody has wrapped, to watch or to break it, is called through its methods alone.
 """
 
+import errno
 import socket as _socket
-from collections import deque
 from collections.abc import Callable
-from operator import length_hint
 from typing import Any
 
-from sockharness.engine import coalescing
+from sockharness.engine import coalescing, vectors
 from sockharness.engine.coalescing import Run
 from sockharness.engine.outgoing import Batch, Destinations
 from sockharness.engine.reactor import Reactor
+from sockharness.engine.vectors import Vectors
 
-# Decides about a call that failed, given its error, itself and its arguments: `True`, it was made
-# again; `False`, there is no room; or raises what it failed with.
-Settle = Callable[..., bool]
+_MANY = 8  # from here on it is worth it to set up vectors
+_NAME_SIZES = {_socket.AF_INET: 16, _socket.AF_INET6: 28}
+_FORBIDDEN = frozenset((errno.ENOSYS, errno.EPERM))  # a container's filter of system calls
+
+# Makes a call with its arguments: `True`, it was made; `False`, there is no room; or raises.
+Try = Callable[..., bool]
 
 
 class BatchSender:
@@ -28,19 +33,22 @@ class BatchSender:
     Args:
         reactor: may forbid to coalesce, as long as somebody captures.
         destinations: the socket's.
-        settle: decides about a datagram that failed.
+        try_: makes a call that sends one datagram.
         coalesces: whether the socket's owner allows to coalesce.
     """
 
-    __slots__ = ("_coalesces", "_destinations", "_reactor", "_settle")
+    __slots__ = ("_destinations", "_masses", "_reactor", "_segments", "_try", "_vectors")
 
     def __init__(
-        self, reactor: Reactor, destinations: Destinations, settle: Settle, *, coalesces: bool
+        self, reactor: Reactor, destinations: Destinations, try_: Try, *, coalesces: bool
     ) -> None:
         self._reactor = reactor
         self._destinations = destinations
-        self._settle = settle
-        self._coalesces = coalesces  # until the kernel says that it never will
+        self._try = try_
+        # Until the kernel says otherwise: how many go in one message, and if there are vectors.
+        self._segments = coalescing.SEGMENTS if coalesces else 0
+        self._masses = vectors.AVAILABLE
+        self._vectors: Vectors | None = None
 
     def send(self, sock: _socket.socket, batch: Batch) -> tuple[int, OSError | None]:
         """Send in order; return how many went, and the error if that was the reason to stop."""
@@ -54,13 +62,13 @@ class BatchSender:
 
     def _runs(self, batch: Batch) -> list[Run]:
         payloads, ports, hosts, reachable = batch
-        allowed = self._coalesces and self._reactor.segment_offload
+        allowed = self._segments and self._reactor.segment_offload
         if not allowed or reachable < max(2, len(payloads)):
             return coalescing.singles(reachable)
-        return coalescing.runs(ports, hosts, list(map(len, payloads)))
+        return coalescing.runs(ports, hosts, list(map(len, payloads)), self._segments)
 
     def _send_coalesced(self, sock: _socket.socket, batch: Batch, run: Run) -> bool:
-        """Send a run in one call; return whether it went. Why not, single sends will find out."""
+        """Send a run in one message; return whether it went."""
         start, end, size = run
         name: tuple[Any, ...] = ()
         if batch.ports:
@@ -69,38 +77,48 @@ class BatchSender:
         try:
             sock.sendmsg(message, coalescing.segment(size), *name)
         except OSError as error:
-            if error.errno in coalescing.NEVER:
-                self._coalesces = False
+            self._segments = coalescing.after(error, self._segments, end - start)
             return False
         return True
 
     def _send_each(
         self, sock: _socket.socket, batch: Batch, run: Run
     ) -> tuple[int, OSError | None]:
-        """Send one by one; return the place where it ended, and the error if there was one."""
-        start, end, _ = run
-        call, columns = self._calls(sock, batch, start, end)
-        rest = [iter(column) for column in columns]
-        while True:
+        """Send what goes by itself; return where it ended, and the error if there was one."""
+        at, end, _ = run
+        while at < end:
+            sent = self._send_vectors(sock, batch, at, end)
+            at += sent
+            if at == end or sent == vectors.MOST:
+                continue
             try:
-                deque(map(call, *rest), maxlen=0)  # the loop, in C
+                if not self._send_one(sock, batch, at):
+                    return at, None
             except OSError as error:
-                failed = end - length_hint(rest[0]) - 1
-                try:
-                    sent = self._settle(error, call, *(each[failed - start] for each in columns))
-                except OSError as final:
-                    return failed, final
-                if not sent:
-                    return failed, None
-            else:
-                return end, None
+                return at, error
+            at += 1
+        return end, None
 
-    def _calls(
-        self, sock: _socket.socket, batch: Batch, start: int, end: int
-    ) -> tuple[Callable[..., object], list[list[Any]]]:
-        """Return what to call, and a column for each of its arguments."""
-        payloads = batch.payloads[start:end]
+    def _send_vectors(self, sock: _socket.socket, batch: Batch, at: int, end: int) -> int:
+        """Send many in one system call, if that is worth it; return how many went."""
+        end = min(end, at + vectors.MOST)
+        if not self._masses or end - at < _MANY or type(sock) is not _socket.socket:
+            return 0
+        if self._vectors is None:
+            self._vectors = Vectors(_NAME_SIZES[sock.family] if batch.ports else 0)
+        names = self._destinations.packed(batch.ports[at:end], batch.hosts[at:end])
+        if not self._vectors.fill(batch.payloads[at:end], names):
+            return 0
+        try:
+            return self._reactor.kernel.send_messages(sock, self._vectors.headers, end - at)
+        except OSError as error:
+            self._masses = error.errno not in _FORBIDDEN
+            return 0
+
+    def _send_one(self, sock: _socket.socket, batch: Batch, at: int) -> bool:
+        payload = batch.payloads[at]
         if not batch.ports:
-            return sock.send, [payloads]
-        names = self._destinations.names(batch.ports[start:end], batch.hosts[start:end])
-        return sock.sendto, [payloads, names]
+            return self._try(sock.send, payload)
+        return self._try(
+            sock.sendto, payload, self._destinations.name(batch.ports[at], batch.hosts[at])
+        )

@@ -21,13 +21,13 @@ from contextlib import suppress
 _SOL_UDP = 17
 _UDP_SEGMENT = 103
 _UDP_GRO = 104
-SEGMENTS = 64  # UDP_MAX_SEGMENTS, before Linux 6.9 raised it
+SEGMENTS = 128  # UDP_MAX_SEGMENTS
+_FORMER_SEGMENTS = 64  # before Linux 6.9
 _BYTES = 65507
 CONTROL_SPACE = _socket.CMSG_SPACE(4)
 
-# A run has to be sent one by one. After the first group it makes no sense to try another.
-NEVER = frozenset((errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP))
-REFUSED = NEVER | {errno.EMSGSIZE}
+# The kernel or the interface cannot do it: it makes no sense to try another run.
+_NEVER = frozenset((errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP))
 
 # From, to (exclusive), and the size of the datagrams that go in one call; 0: one by one.
 Run = tuple[int, int, int]
@@ -56,27 +56,39 @@ def segment(size: int) -> Control:
     return [(_SOL_UDP, _UDP_SEGMENT, struct.pack("=H", size))]
 
 
+def after(error: OSError, segments: int, tried: int) -> int:
+    """Return how many datagrams to try in one message when so many were refused; 0: no more."""
+    if error.errno == errno.EINVAL and tried > _FORMER_SEGMENTS:
+        return _FORMER_SEGMENTS
+    return 0 if error.errno in _NEVER else segments
+
+
 def singles(count: int) -> list[Run]:
     """Return the one run of datagrams that go one by one."""
     return [(0, count, 0)]
 
 
-def runs(ports: Sequence[int], hosts: Sequence[object], sizes: Sequence[int]) -> list[Run]:
+def runs(
+    ports: Sequence[int], hosts: Sequence[object], sizes: Sequence[int], segments: int = SEGMENTS
+) -> list[Run]:
     """Divide a batch into runs, in order.
 
     Args:
         ports: the destinations; empty if all have the same.
         hosts: the same.
         sizes: of the datagrams, in bytes.
+        segments: how many may go together.
     """
     count = len(sizes)
     if _all_equal(ports) and _all_equal(hosts):
         if _all_equal(sizes):
-            return list(_cut(0, count, sizes[0]))
-        return _merged(_cut(*run) for run in _groups(sizes))
+            return list(_cut(0, count, sizes[0], segments))
+        return _merged(_cut(*run, segments) for run in _groups(sizes))
     if not _has_neighbours(ports, hosts, sizes):
         return singles(count)
-    return _merged(_cut(*run) for run in _groups(list(zip(sizes, ports, hosts, strict=True))))
+    return _merged(
+        _cut(*run, segments) for run in _groups(list(zip(sizes, ports, hosts, strict=True)))
+    )
 
 
 def _all_equal(values: Sequence[object]) -> bool:
@@ -103,9 +115,9 @@ def _groups(keys: Sequence[object]) -> Iterator[tuple[int, int, int]]:
         start = end
 
 
-def _cut(start: int, end: int, size: int) -> Iterator[Run]:
+def _cut(start: int, end: int, size: int, segments: int) -> Iterator[Run]:
     """Cut equal datagrams into runs that one call can take."""
-    most = min(SEGMENTS, _BYTES // size) if size else 1
+    most = min(segments, _BYTES // size) if size else 1
     if most < 2 or end - start < 2:
         yield start, end, 0
         return

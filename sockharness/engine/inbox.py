@@ -21,8 +21,10 @@ _FETCHES = 8  # system calls in a batch, as in Bun
 _PER_TURN = 32  # datagrams
 _SIZE = 65536  # more than any datagram, so that none is cut (UDP-083)
 
-# Payload, source as the kernel names it, flags of recvmsg(2).
-_Received = tuple[bytes, Any, int]
+_CUT = int(_socket.MSG_TRUNC)  # the enumeration's own `&` costs more than receiving
+
+# Payload, source as the kernel names it, flags for the handler.
+_Received = tuple[bytes, Any, DatagramFlags]
 
 
 class Inbox:
@@ -78,6 +80,7 @@ class Inbox:
         self._handler = self._handlers.data
         recvmsg = sock.recvmsg
         waiting = self._waiting
+        plain, cut = self._flags
         for _ in range(calls):
             try:
                 data, control, flags, name = recvmsg(_SIZE, coalescing.CONTROL_SPACE)
@@ -89,11 +92,12 @@ class Inbox:
                 continue  # what was pending is told by the queue
             if not name[1]:  # nobody could answer to port 0 (UDP-087)
                 continue
+            told = cut if flags & _CUT else plain
             if control:
                 parts = coalescing.parts(data, control)
-                waiting.extend(zip(parts, repeat(name), repeat(flags), strict=False))
+                waiting.extend(zip(parts, repeat(name), repeat(told), strict=False))
             else:
-                waiting.append((data, name, flags))
+                waiting.append((data, name, told))
         return True
 
     def _deliver(self, room: int) -> int:
@@ -104,18 +108,16 @@ class Inbox:
             count = len(waiting)
             waiting.clear()
             return count
-        plain, cut = self._flags
+        owner, ipv6 = self._owner, self._ipv6
         for count in range(room):
             if not waiting:  # delivered, or the socket was closed
                 return count
             data, name, flags = waiting.popleft()
-            host = literals.shown(name[0], name[3]) if self._ipv6 else name[0]
+            host = literals.shown(name[0], name[3]) if ipv6 else name[0]
             try:
-                handler(
-                    self._owner, data, name[1], host, cut if flags & _socket.MSG_TRUNC else plain
-                )
+                handler(owner, data, name[1], host, flags)
             except BaseException as error:  # noqa: BLE001 - told
-                self._handlers.failed(error, self._owner)
+                self._handlers.failed(error, owner)
         return room
 
     def _post(self) -> None:

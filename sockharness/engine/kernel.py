@@ -9,6 +9,7 @@ All sockets that come out of here are non-blocking and are not inherited by othe
 (PEP 446). The methods raise what the system says: `OSError`, and `socket.gaierror` for names.
 """
 
+import functools
 import os
 import select
 import socket as _socket
@@ -65,6 +66,31 @@ class Kernel:
             return [(_socket.AF_INET, _socket.SOCK_STREAM, _socket.IPPROTO_TCP, "", (host, port))]
         return list(_socket.getaddrinfo(host, port, type=_socket.SOCK_STREAM, flags=flags))
 
+    def send_messages(self, sock: _socket.socket, headers: int, count: int) -> int:
+        """Send with sendmmsg(2), which Python does not have; return how many went, at least one.
+
+        Args:
+            sock: who sends.
+            headers: the address of an array of `struct mmsghdr`.
+            count: its length.
+        """
+        import ctypes
+
+        sent = _sendmmsg()(sock.fileno(), headers, count, int(_socket.MSG_DONTWAIT))
+        if sent < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        return int(sent)
+
     def wakeup(self) -> int:
         """Return a new eventfd, with which another thread interrupts a poll."""
         return os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+
+@functools.cache
+def _sendmmsg() -> Any:
+    import ctypes
+
+    function = ctypes.CDLL(None, use_errno=True).sendmmsg
+    function.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int]
+    return function

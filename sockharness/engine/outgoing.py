@@ -10,7 +10,9 @@ is kept in `Batch.reachable`.
 """
 
 import socket as _socket
+import struct
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from sockharness.engine import literals, options
@@ -18,6 +20,8 @@ from sockharness.engine.chunk import chunk_of
 
 _KNOWN_LIMIT = 4096  # destinations that are remembered
 _UNREACHABLE = object()
+_FAMILY4 = struct.pack("=H", _socket.AF_INET)
+_FAMILY6 = struct.pack("=H", _socket.AF_INET6)
 
 # One datagram's payload; a memoryview has bytes as items.
 Payload = bytes | memoryview
@@ -30,11 +34,12 @@ class Destinations:
         known: by address as given, what stands for it; `host` fills it.
     """
 
-    __slots__ = ("_ipv6", "_remember", "known")
+    __slots__ = ("_ipv6", "_packed", "_remember", "known")
 
     def __init__(self, family: int, *, remember: bool) -> None:
         self._ipv6 = family == _socket.AF_INET6
         self._remember = remember
+        self._packed: dict[tuple[Any, int], bytes] = {}
         self.known: dict[str, Any] = {}
 
     def host(self, address: object) -> Any:
@@ -68,11 +73,25 @@ class Destinations:
             return None
         return (host[0], port, 0, host[1]) if self._ipv6 else (host, port)
 
-    def names(self, ports: Sequence[int], hosts: Sequence[Any]) -> list[Any]:
-        """Return the socket addresses of a batch."""
+    def packed(self, ports: Sequence[int], hosts: Sequence[Any]) -> list[bytes]:
+        """Return the socket addresses of a batch as the kernel has them in memory."""
+        keys = list(zip(hosts, ports, strict=True))
+        try:
+            return list(map(self._packed.__getitem__, keys))
+        except KeyError:
+            return [self._pack(*key) for key in keys]
+
+    def _pack(self, host: Any, port: int) -> bytes:
+        if len(self._packed) >= _KNOWN_LIMIT:
+            self._packed.clear()
+        number = port.to_bytes(2, "big")
         if self._ipv6:
-            return [(host[0], port, 0, host[1]) for host, port in zip(hosts, ports, strict=True)]
-        return list(zip(hosts, ports, strict=True))
+            address = _socket.inet_pton(_socket.AF_INET6, host[0])
+            made = _FAMILY6 + number + bytes(4) + address + struct.pack("=I", host[1])
+        else:
+            made = _FAMILY4 + number + _socket.inet_aton(host) + bytes(8)
+        self._packed[host, port] = made
+        return made
 
 
 class Batch(NamedTuple):
@@ -132,11 +151,13 @@ def _sequence(datagrams: object) -> list[Any]:
 
 def _flat(datagrams: list[Any]) -> list[Any]:
     if datagrams and isinstance(datagrams[0], (tuple, list)):
+        if set(map(type, datagrams)) == {tuple} and set(map(len, datagrams)) == {3}:
+            return list(chain.from_iterable(datagrams))
         for number, entry in enumerate(datagrams):
             if not isinstance(entry, (tuple, list)) or len(entry) != 3:
                 expected = f"datagrams[{number}]: expected (data, port, address), got {entry!r}"
                 raise (ValueError if isinstance(entry, (tuple, list)) else TypeError)(expected)
-        return [value for entry in datagrams for value in entry]
+        return list(chain.from_iterable(datagrams))
     if len(datagrams) % 3:
         raise ValueError(
             f"datagrams: expected data, port and address of each, got {len(datagrams)} entries"
@@ -157,7 +178,11 @@ def _known(addresses: list[Any], destinations: Destinations) -> list[Any] | None
 
 
 def _are_ports(ports: list[Any]) -> bool:
-    return set(map(type, ports)) == {int} and min(ports) > 0 and max(ports) < 65536
+    if set(map(type, ports)) != {int}:
+        return False
+    if ports.count(ports[0]) == len(ports):
+        return bool(0 < ports[0] < 65536)
+    return bool(min(ports) > 0 and max(ports) < 65536)
 
 
 def _payloads(data: list[Any]) -> list[Payload]:

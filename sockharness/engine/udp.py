@@ -107,7 +107,7 @@ class UDPSocket:
         self._known: dict[Any, Any] = self._destinations.known
         self._sendto: Callable[[Any, Any], int] = sock.sendto
         self._sender = BatchSender(
-            reactor, self._destinations, self._settle, coalesces=segment_offload
+            reactor, self._destinations, self._attempt, coalesces=segment_offload
         )
         self._armed = False  # waiting for writability
         self._error: OSError | None = None  # what the next send raises (D8)
@@ -187,6 +187,8 @@ class UDPSocket:
         if not batch.payloads:
             return 0
         self._raise_pending()
+        if self._remote is not None and self._handlers.error is None:
+            self._raise_from_network(sock)
         sent, error = self._sender.send(sock, batch)
         if sent < len(batch.payloads) and sent == batch.reachable:
             error = os_error(errno.EAFNOSUPPORT)
@@ -410,10 +412,17 @@ class UDPSocket:
         return self._try(self._sendto, payload, name)
 
     def _try(self, call: Callable[..., object], *args: Any) -> bool:
+        """Make a call that sends one datagram, and raise what it fails with."""
+        try:
+            return self._attempt(call, *args)
+        except OSError as error:
+            self._fail(error)
+
+    def _attempt(self, call: Callable[..., object], *args: Any) -> bool:
         try:
             call(*args)
         except OSError as error:
-            return self._after(error, call, *args)
+            return self._settle(error, call, *args)
         return True
 
     def _after(self, error: OSError, call: Callable[..., object], *args: Any) -> bool:
@@ -458,6 +467,12 @@ class UDPSocket:
         error, self._error = self._error, None
         if error is not None:
             raise error
+
+    def _raise_from_network(self, sock: _socket.socket) -> None:
+        """Raise what the network said and nobody else is to be told (D8)."""
+        number = sockopts.take_error(sock)
+        if number:
+            self._fail(os_error(number))
 
     def _fail(self, error: OSError) -> NoReturn:
         """Raise what a send failed with; who gets it so need not be told by the queue (D8)."""

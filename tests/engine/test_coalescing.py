@@ -35,8 +35,8 @@ def divided(*entries: tuple[int, str, int]) -> list[coalescing.Run]:
         ([(1, "a", 5)] * 3 + [(1, "a", 6)], [(0, 3, 5), (3, 4, 0)]),
         ([(1, "a", 5), (2, "a", 5), (1, "a", 5), (2, "a", 5)], [(0, 4, 0)]),
         ([(1, "a", 5), (2, "a", 5), (2, "a", 5), (3, "a", 5)], [(0, 1, 0), (1, 3, 5), (3, 4, 0)]),
-        ([(1, "a", 5)] * 130, [(0, 64, 5), (64, 128, 5), (128, 130, 5)]),
-        ([(1, "a", 5)] * 65, [(0, 64, 5), (64, 65, 0)]),
+        ([(1, "a", 5)] * 260, [(0, 128, 5), (128, 256, 5), (256, 260, 5)]),
+        ([(1, "a", 5)] * 129, [(0, 128, 5), (128, 129, 0)]),
         ([(1, "a", 30_000)] * 5, [(0, 2, 30_000), (2, 4, 30_000), (4, 5, 0)]),
         ([(1, "a", 5), (1, "a", 6), (1, "a", 6)], [(0, 1, 0), (1, 3, 6)]),
     ],
@@ -86,13 +86,13 @@ def test_equal_datagrams_to_one_destination_are_one_system_call(connected: bool)
     with Net(Faulty()) as net:
         a, b = net.pair()
         sender = net.udp()
-        payloads = [b"%03d" % number for number in range(100)]
+        payloads = [b"%03d" % number for number in range(200)]
 
         count = a.send_many(payloads) if connected else sender.send_many(to(b, *payloads))
 
-        assert count == 100
-        assert sent_as(net) == [("sendmsg", 3 * 64), ("sendmsg", 3 * 36)]
-        assert net.until_received(100) == payloads
+        assert count == 200
+        assert sent_as(net) == [("sendmsg", 3 * 128), ("sendmsg", 3 * 72)]
+        assert net.until_received(200) == payloads
         assert {each[1:3] for each in net.received} == {
             (a.port if connected else sender.port, HOST)
         }
@@ -130,6 +130,19 @@ def test_where_it_is_refused_they_go_one_by_one(code: str) -> None:
             "sendmsg" if code == "EMSGSIZE" else "sendto"
         )  # a matter of the path, or of the host
         assert sent_as(net)[-1][0] == again
+
+
+def test_an_older_kernel_gets_64_at_once() -> None:
+    kernel = Faulty()
+    with Net(kernel) as net:
+        receiver, sender = net.udp("a"), net.udp()
+        kernel.errors = [errno.EINVAL]
+        batch = to(receiver, *[b"%03d" % number for number in range(128)])
+
+        assert sender.send_many(batch) == sender.send_many(batch) == 128
+
+        assert sent_as(net)[128:] == [("sendmsg", 3 * 64)] * 2
+        assert len(net.until_received(256)) == 256
 
 
 @pytest.mark.parametrize("code", ["EAGAIN", "ENOBUFS"])

@@ -65,7 +65,7 @@ class BatchSender:
         allowed = self._segments and self._reactor.segment_offload
         if not allowed or reachable < max(2, len(payloads)):
             return coalescing.singles(reachable)
-        return coalescing.runs(ports, hosts, list(map(len, payloads)), self._segments)
+        return coalescing.runs(ports, hosts, payloads, self._segments)
 
     def _send_coalesced(self, sock: _socket.socket, batch: Batch, run: Run) -> bool:
         """Send a run in one message; return whether it went."""

@@ -15,7 +15,7 @@ import operator
 import socket as _socket
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import suppress
 
 _SOL_UDP = 17
@@ -69,23 +69,27 @@ def singles(count: int) -> list[Run]:
 
 
 def runs(
-    ports: Sequence[int], hosts: Sequence[object], sizes: Sequence[int], segments: int = SEGMENTS
+    ports: Sequence[int],
+    hosts: Sequence[object],
+    payloads: Sequence[Sized],
+    segments: int = SEGMENTS,
 ) -> list[Run]:
     """Divide a batch into runs, in order.
 
     Args:
         ports: the destinations; empty if all have the same.
         hosts: the same.
-        sizes: of the datagrams, in bytes.
+        payloads: what is sent.
         segments: how many may go together.
     """
-    count = len(sizes)
+    count = len(payloads)
+    if not _has_neighbours(ports):
+        return singles(count)
+    sizes = list(map(len, payloads))
     if _all_equal(ports) and _all_equal(hosts):
         if _all_equal(sizes):
             return list(_cut(0, count, sizes[0], segments))
         return _merged(_cut(*run, segments) for run in _groups(sizes))
-    if not _has_neighbours(ports, hosts, sizes):
-        return singles(count)
     return _merged(
         _cut(*run, segments) for run in _groups(list(zip(sizes, ports, hosts, strict=True)))
     )
@@ -99,11 +103,9 @@ def _all_equal(values: Sequence[object]) -> bool:
     return bool(counts(values[0]) == len(values))
 
 
-def _has_neighbours(*columns: Sequence[object]) -> bool:
-    """Say whether two neighbours are equal in all columns; cheap, for batches where none are."""
-    later = (itertools.islice(column, 1, None) for column in columns)
-    same = (map(operator.eq, column, after) for column, after in zip(columns, later, strict=True))
-    return (True, True, True) in zip(*same, strict=False)
+def _has_neighbours(values: Sequence[object]) -> bool:
+    """Say whether two neighbours are equal, or there are no values: cheap, for where none are."""
+    return not values or True in map(operator.eq, values, itertools.islice(values, 1, None))
 
 
 def _groups(keys: Sequence[object]) -> Iterator[tuple[int, int, int]]:

@@ -26,12 +26,13 @@ class Vectors:
         headers: the address of the headers, for the system call.
     """
 
-    __slots__ = ("_headers", "_names", "_pool", "_vectors", "headers")
+    __slots__ = ("_headers", "_name_view", "_names", "_pool", "_vectors", "headers")
 
     def __init__(self, name_size: int) -> None:
         self._headers = array("Q", bytes(8 * _WORD * MOST))
         self._vectors = array("Q", bytes(2 * _WORD * MOST))
         self._names = array("B", bytes(max(1, name_size * MOST)))
+        self._name_view = memoryview(self._names)
         self._pool = b""
         self.headers = self._headers.buffer_info()[0]
         if name_size:
@@ -48,16 +49,21 @@ class Vectors:
         The payloads are kept until the next call.
         """
         sizes = list(map(len, payloads))
-        if sum(sizes) > POOL:
+        total = sum(sizes)
+        if total > POOL:
             return False
         self._pool = b"".join(payloads)
         begin = _address(self._pool)
         end = 2 * len(sizes)
-        self._vectors[0:end:2] = array("Q", list(accumulate(sizes, initial=begin))[:-1])
+        if sizes[0] and sizes.count(sizes[0]) == len(sizes):
+            places = array("Q", range(begin, begin + total, sizes[0]))
+        else:
+            places = array("Q", list(accumulate(sizes, initial=begin))[:-1])
+        self._vectors[0:end:2] = places
         self._vectors[1:end:2] = array("Q", sizes)
         if names:
-            packed = array("B", b"".join(names))
-            self._names[: len(packed)] = packed
+            packed = b"".join(names)
+            self._name_view[: len(packed)] = packed
         return True
 
     def _column(self, word: int, values: Sequence[int]) -> None:

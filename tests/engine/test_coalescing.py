@@ -18,7 +18,7 @@ UDP_GRO = 104
 def divided(*entries: tuple[int, str, int]) -> list[coalescing.Run]:
     """Return the runs of datagrams that are port, host, size."""
     ports, hosts, sizes = (list(column) for column in zip(*entries, strict=True))
-    return coalescing.runs(ports, hosts, sizes)
+    return coalescing.runs(ports, hosts, list(map(bytes, sizes)))
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,15 @@ needs root (CAP_SYS_ADMIN) and the program `ip`; a test without them is skipped,
 """
 
 import ctypes
+import fcntl
 import functools
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec
@@ -25,16 +28,26 @@ P = ParamSpec("P")
 
 HERE = "10.77.0.1"  # of va
 THERE = "10.77.0.2"  # of vb
+LINK_LOCAL_HERE = "fe80::a"
+LINK_LOCAL_THERE = "fe80::b"
 _CLONE_NEWNET = 0x40000000
 
-_SET_UP = f"""\
+_LINKS = """\
 link set lo up
 link add va type veth peer name vb
-addr add {HERE}/24 dev va
-addr add {THERE}/24 dev vb
+link set va addrgenmode none
+link set vb addrgenmode none
 link set va up
 link set vb up
 """
+_ADDRESSES = f"""\
+addr add {HERE}/24 dev va
+addr add {THERE}/24 dev vb
+addr add {LINK_LOCAL_HERE}/64 dev va nodad
+addr add {LINK_LOCAL_THERE}/64 dev vb nodad
+"""
+_IFF_RUNNING = 0x40
+_SIOCGIFFLAGS = 0x8913
 
 
 def in_a_network(function: Callable[P, None]) -> Callable[P, None]:
@@ -78,13 +91,6 @@ def write_setting(name: str, value: str) -> None:
     Path(f"/proc/sys/net/{name}").write_text(value)
 
 
-def link_local(name: str) -> str:
-    """Return an interface's own IPv6 address, without zone."""
-    text = Path("/proc/thread-self/net/if_inet6").read_text()
-    (address,) = [line.split()[0] for line in text.splitlines() if line.split()[5] == name]
-    return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(address))
-
-
 def watching(name: str) -> socket.socket:
     """Return a socket that sees the frames of an interface."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
@@ -106,8 +112,18 @@ def _leave() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNET):
         pytest.skip(f"no network of its own: {os.strerror(ctypes.get_errno())}")
-    # Link-local addresses can be used at once: nobody else is on this link.
-    for name in ("all", "default"):
-        write_setting(f"ipv6/conf/{name}/accept_dad", "0")
-    for line in _SET_UP.splitlines():
+    for line in _LINKS.splitlines():
         ip(*line.split())
+    deadline = time.monotonic() + 5.0
+    while not (_is_running("va") and _is_running("vb")):
+        assert time.monotonic() < deadline, "the link does not come up"
+        os.sched_yield()
+    for line in _ADDRESSES.splitlines():
+        ip(*line.split())
+
+
+def _is_running(name: str) -> bool:
+    request = struct.pack("16sH14x", name.encode(), 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        answer = fcntl.ioctl(sock, _SIOCGIFFLAGS, request)
+    return bool(struct.unpack_from("H", answer, 16)[0] & _IFF_RUNNING)

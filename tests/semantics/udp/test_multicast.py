@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from tests.helpers.datagrams import Faulty, Net, needs_ipv6, peer
-from tests.helpers.namespaces import HERE, THERE, in_a_network, ip, link_local
+from tests.helpers.namespaces import (
+    HERE,
+    LINK_LOCAL_HERE,
+    LINK_LOCAL_THERE,
+    THERE,
+    in_a_network,
+    ip,
+)
 
 HOST = "127.0.0.1"
 GROUP, OTHER = "239.1.2.3", "239.1.2.4"
@@ -593,7 +600,7 @@ def test_close_leaves_the_groups() -> None:
 @pytest.mark.shows("UDP-081", "UDP-192", "UDP-193", "UDP-006")
 @in_a_network
 def test_link_local_addresses_have_a_zone_that_can_be_sent_back_to() -> None:
-    here, there = link_local("va"), link_local("vb")
+    here, there = LINK_LOCAL_HERE, LINK_LOCAL_THERE
     with Net() as net:
         a = net.udp("a", hostname="::")
         b = net.udp("b", hostname=f"{here}%va")

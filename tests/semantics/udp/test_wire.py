@@ -10,9 +10,9 @@ from sockharness.engine.udp import UDPSocket
 from tests.helpers.datagrams import Net
 from tests.helpers.namespaces import (
     HERE,
+    LINK_LOCAL_HERE,
     in_a_network,
     ip,
-    link_local,
     payload_of,
     watching,
     write_setting,
@@ -189,7 +189,7 @@ def test_ipv6_groups_are_told_by_mld() -> None:
         frame, _ = next(each for each in reports(link) if (GROUP6, TO_EXCLUDE, ()) in each[1])
         assert frame[:6].hex(":") == "33:33:00:00:00:16"
         assert frame[21] == 1
-        assert raw.inet_ntop(raw.AF_INET6, frame[22:38]) == link_local("va")
+        assert raw.inet_ntop(raw.AF_INET6, frame[22:38]) == LINK_LOCAL_HERE
         assert raw.inet_ntop(raw.AF_INET6, frame[38:54]) == "ff02::16"
         assert frame[56:62].hex() == "050200000100"
         assert changes(link, GROUP6, 1)[0] == (TO_EXCLUDE, ())

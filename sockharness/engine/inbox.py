@@ -9,7 +9,6 @@ posted, and is the first to be delivered in the next turn.
 import errno
 import socket as _socket
 from collections import deque
-from itertools import repeat
 from typing import Any
 
 from sockharness.engine import coalescing, error_queue, literals
@@ -23,8 +22,8 @@ _SIZE = 65536  # more than any datagram, so that none is cut (UDP-083)
 
 _CUT = int(_socket.MSG_TRUNC)  # the enumeration's own `&` costs more than receiving
 
-# Payload, source as the kernel names it, flags for the handler.
-_Received = tuple[bytes, Any, DatagramFlags]
+# What recvmsg(2) returns: payload, control messages, flags, source.
+_Message = tuple[bytes, list[tuple[int, int, bytes]], int, Any]
 
 
 class Inbox:
@@ -53,7 +52,7 @@ class Inbox:
         self._ipv6 = ipv6
         self._flags = [DatagramFlags(truncated, ipv6) for truncated in (False, True)]
         self._closed = False
-        self._waiting: deque[_Received] = deque()
+        self._waiting: deque[_Message] = deque()
         self._handler: Handler | None = None  # who gets what is waiting
         self._delivered = 0  # in this turn, before its events
         self._posted = False  # the delivery of what is waiting
@@ -78,47 +77,47 @@ class Inbox:
     def _fetch(self, sock: _socket.socket, calls: int) -> bool:
         """Read a batch; return whether there may be more."""
         self._handler = self._handlers.data
-        recvmsg = sock.recvmsg
-        waiting = self._waiting
-        plain, cut = self._flags
-        for _ in range(calls):
-            try:
-                data, control, flags, name = recvmsg(_SIZE, coalescing.CONTROL_SPACE)
-            except BlockingIOError:
-                return False
-            except OSError as error:
-                if error.errno != errno.EINTR and error.errno not in error_queue.FROM_NETWORK:
-                    raise
-                continue  # what was pending is told by the queue
-            if not name[1]:  # nobody could answer to port 0 (UDP-087)
-                continue
-            told = cut if flags & _CUT else plain
-            if control:
-                parts = coalescing.parts(data, control)
-                waiting.extend(zip(parts, repeat(name), repeat(told), strict=False))
-            else:
-                waiting.append((data, name, told))
+        recvmsg, keep = sock.recvmsg, self._waiting.append
+        try:
+            for _ in range(calls):
+                keep(recvmsg(_SIZE, coalescing.CONTROL_SPACE))
+        except BlockingIOError:
+            return False
+        except OSError as error:  # what was pending is told by the queue
+            if error.errno != errno.EINTR and error.errno not in error_queue.FROM_NETWORK:
+                raise
         return True
 
     def _deliver(self, room: int) -> int:
         """Call `data` for what waits, at most `room` times; return how often."""
-        waiting = self._waiting
-        handler = self._handler
+        waiting, handler, left = self._waiting, self._handler, room
         if handler is None:
-            count = len(waiting)
             waiting.clear()
-            return count
         owner, ipv6 = self._owner, self._ipv6
-        for count in range(room):
-            if not waiting:  # delivered, or the socket was closed
-                return count
-            data, name, flags = waiting.popleft()
-            host = literals.shown(name[0], name[3]) if ipv6 else name[0]
+        plain, cut = self._flags
+        while waiting and left:  # nothing is waiting when the socket was closed
+            data, control, flags, name = waiting.popleft()
+            if control:
+                self._take_apart(data, control, flags, name)
+                continue
+            host, port = name[0], name[1]
+            if not port:  # nobody could answer to port 0 (UDP-087)
+                continue
+            if ipv6:
+                host = literals.shown(host, name[3])
+            left -= 1
             try:
-                handler(owner, data, name[1], host, flags)
+                handler(owner, data, port, host, cut if flags & _CUT else plain)  # type: ignore[misc]
             except BaseException as error:  # noqa: BLE001 - told
                 self._handlers.failed(error, owner)
-        return room
+        return room - left
+
+    def _take_apart(self, data: bytes, control: coalescing.Control, flags: int, name: Any) -> None:
+        """Put the datagrams of a message in its place."""
+        parts: list[_Message] = [
+            (part, [], flags, name) for part in coalescing.parts(data, control)
+        ]
+        self._waiting.extendleft(reversed(parts))
 
     def _post(self) -> None:
         """Let what is waiting be delivered in the next turn."""

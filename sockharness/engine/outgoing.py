@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 from sockharness.engine import literals, options
 from sockharness.engine.chunk import chunk_of
 
-_KNOWN_LIMIT = 4096  # addresses, and ports of one, that are remembered
-_KNOWN_HOSTS = 64  # addresses whose ports are remembered
+_KNOWN_LIMIT = 4096  # destinations that are remembered
 _UNREACHABLE = object()
 _FAMILY4 = struct.pack("=H", _socket.AF_INET)
 _FAMILY6 = struct.pack("=H", _socket.AF_INET6)
@@ -41,7 +40,7 @@ class Destinations:
     def __init__(self, family: int, *, remember: bool) -> None:
         self._ipv6 = family == _socket.AF_INET6
         self._remember = remember
-        self._packed: dict[Any, dict[int, bytes]] = {}
+        self._packed: dict[tuple[Any, int], bytes] = {}
         self.known: dict[str, Any] = {}
 
     def host(self, address: object) -> Any:
@@ -77,31 +76,23 @@ class Destinations:
 
     def packed(self, ports: Sequence[int], hosts: Sequence[Any]) -> list[bytes]:
         """Return the socket addresses of a batch as the kernel has them in memory."""
-        if hosts and hosts.count(hosts[0]) == len(hosts):
-            return self._packed_of(hosts[0], ports)
-        pairs = zip(hosts, ports, strict=True)
-        return [self._packed_of(host, (port,))[0] for host, port in pairs]
-
-    def _packed_of(self, host: Any, ports: Sequence[int]) -> list[bytes]:
-        """Return the socket addresses of a host's ports."""
-        known = self._packed.get(host)
-        if known is None or len(known) >= _KNOWN_LIMIT:
-            if len(self._packed) >= _KNOWN_HOSTS:
-                self._packed.clear()
-            known = self._packed[host] = {}
+        keys = list(zip(hosts, ports, strict=True))
         try:
-            return list(map(known.__getitem__, ports))
+            return list(map(self._packed.__getitem__, keys))
         except KeyError:
-            made = {port: self._pack(host, port) for port in ports if port not in known}
-            known.update(made)
-            return [known[port] for port in ports]
+            return [self._pack(*key) for key in keys]
 
     def _pack(self, host: Any, port: int) -> bytes:
+        if len(self._packed) >= _KNOWN_LIMIT:
+            self._packed.clear()
         number = port.to_bytes(2, "big")
         if self._ipv6:
             address = _socket.inet_pton(_socket.AF_INET6, host[0])
-            return _FAMILY6 + number + bytes(4) + address + struct.pack("=I", host[1])
-        return _FAMILY4 + number + _socket.inet_aton(host) + bytes(8)
+            made = _FAMILY6 + number + bytes(4) + address + struct.pack("=I", host[1])
+        else:
+            made = _FAMILY4 + number + _socket.inet_aton(host) + bytes(8)
+        self._packed[host, port] = made
+        return made
 
 
 class Batch(NamedTuple):

@@ -8,7 +8,6 @@ the matter with it, and then they go on.
 A socket that somebody has wrapped, to watch or to break it, is called through its methods alone.
 """
 
-import errno
 import socket as _socket
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +19,6 @@ from sockharness.engine.reactor import Reactor
 from sockharness.engine.vectors import Vectors
 
 _MANY = 8  # from here on it is worth it to set up vectors
-_NAME_SIZES = {_socket.AF_INET: 16, _socket.AF_INET6: 28}
-_FORBIDDEN = frozenset((errno.ENOSYS, errno.EPERM))  # a container's filter of system calls
 
 # Makes a call with its arguments: `True`, it was made; `False`, there is no room; or raises.
 Try = Callable[..., bool]
@@ -105,14 +102,14 @@ class BatchSender:
         if not self._masses or end - at < _MANY or type(sock) is not _socket.socket:
             return 0
         if self._vectors is None:
-            self._vectors = Vectors(_NAME_SIZES[sock.family] if batch.ports else 0)
+            self._vectors = Vectors(vectors.NAME_SIZES[sock.family] if batch.ports else 0)
         names = self._destinations.packed(batch.ports[at:end], batch.hosts[at:end])
         if not self._vectors.fill(batch.payloads[at:end], names):
             return 0
         try:
             return self._reactor.kernel.send_messages(sock, self._vectors.headers, end - at)
         except OSError as error:
-            self._masses = error.errno not in _FORBIDDEN
+            self._masses = error.errno not in vectors.FORBIDDEN
             return 0
 
     def _send_one(self, sock: _socket.socket, batch: Batch, at: int) -> bool:

@@ -1,7 +1,8 @@
 """Receiving datagrams: fetched in batches, delivered one by one.
 
-A batch is up to 8 system calls, and its datagrams go to the `data` handler of the moment of
-fetching (UDP-093). A call may bring many datagrams (`coalescing`). At most 32 are delivered in a
+A batch is one system call for up to 8 messages (`vectors`), or 8 calls where that is forbidden or
+the socket is one that somebody has wrapped. Its datagrams go to the `data` handler of the moment of
+fetching (UDP-093). A message may be many datagrams (`coalescing`). At most 32 are delivered in a
 turn, so that timers and other sockets live through a flood (D14): what is left of a batch is
 posted, and is the first to be delivered in the next turn.
 """
@@ -11,19 +12,17 @@ import socket as _socket
 from collections import deque
 from typing import Any
 
-from sockharness.engine import coalescing, error_queue, literals
+from sockharness.engine import coalescing, error_queue, literals, vectors
 from sockharness.engine.datagram_handlers import DatagramFlags, DatagramHandlers
 from sockharness.engine.handlers import Handler
 from sockharness.engine.reactor import Reactor
+from sockharness.engine.vectors import Message, Slots
 
-_FETCHES = 8  # system calls in a batch, as in Bun
+_FETCHES = 8  # messages in a batch, as in Bun
 _PER_TURN = 32  # datagrams
 _SIZE = 65536  # more than any datagram, so that none is cut (UDP-083)
 
 _CUT = int(_socket.MSG_TRUNC)  # the enumeration's own `&` costs more than receiving
-
-# What recvmsg(2) returns: payload, control messages, flags, source.
-_Message = tuple[bytes, list[tuple[int, int, bytes]], int, Any]
 
 
 class Inbox:
@@ -36,9 +35,11 @@ class Inbox:
         "_handler",
         "_handlers",
         "_ipv6",
+        "_masses",
         "_owner",
         "_posted",
         "_reactor",
+        "_slots",
         "_waiting",
     )
 
@@ -52,10 +53,12 @@ class Inbox:
         self._ipv6 = ipv6
         self._flags = [DatagramFlags(truncated, ipv6) for truncated in (False, True)]
         self._closed = False
-        self._waiting: deque[_Message] = deque()
+        self._waiting: deque[Message] = deque()
         self._handler: Handler | None = None  # who gets what is waiting
         self._delivered = 0  # in this turn, before its events
         self._posted = False  # the delivery of what is waiting
+        self._masses = vectors.AVAILABLE  # until the kernel says otherwise
+        self._slots: Slots | None = None
 
     def close(self) -> None:
         """Drop what is waiting, and deliver nothing any more."""
@@ -77,16 +80,30 @@ class Inbox:
     def _fetch(self, sock: _socket.socket, calls: int) -> bool:
         """Read a batch; return whether there may be more."""
         self._handler = self._handlers.data
-        recvmsg, keep = sock.recvmsg, self._waiting.append
         try:
+            if self._masses and type(sock) is _socket.socket:
+                return self._fetch_together(sock, calls)
+            recvmsg, keep = sock.recvmsg, self._waiting.append
             for _ in range(calls):
                 keep(recvmsg(_SIZE, coalescing.CONTROL_SPACE))
         except BlockingIOError:
             return False
         except OSError as error:  # what was pending is told by the queue
-            if error.errno != errno.EINTR and error.errno not in error_queue.FROM_NETWORK:
+            if error.errno in vectors.FORBIDDEN and self._masses:
+                self._masses = False
+            elif error.errno != errno.EINTR and error.errno not in error_queue.FROM_NETWORK:
                 raise
         return True
+
+    def _fetch_together(self, sock: _socket.socket, most: int) -> bool:
+        slots = self._slots
+        buffer = self._reactor.receive_buffer  # another one when the reactor has changed threads
+        if slots is None or slots.buffer is not buffer:
+            slots = self._slots = Slots(buffer, sock.family)
+        slots.clear()
+        count = self._reactor.kernel.receive_messages(sock, slots.headers, most)
+        self._waiting.extend(slots.taken(count))
+        return count == most
 
     def _deliver(self, room: int) -> int:
         """Call `data` for what waits, at most `room` times; return how often."""
@@ -114,9 +131,7 @@ class Inbox:
 
     def _take_apart(self, data: bytes, control: coalescing.Control, flags: int, name: Any) -> None:
         """Put the datagrams of a message in its place."""
-        parts: list[_Message] = [
-            (part, [], flags, name) for part in coalescing.parts(data, control)
-        ]
+        parts: list[Message] = [(part, [], flags, name) for part in coalescing.parts(data, control)]
         self._waiting.extendleft(reversed(parts))
 
     def _post(self) -> None:

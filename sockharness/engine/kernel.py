@@ -82,6 +82,16 @@ class Kernel:
             raise OSError(number, os.strerror(number))
         return int(sent)
 
+    def receive_messages(self, sock: _socket.socket, headers: int, count: int) -> int:
+        """Receive with recvmmsg(2), likewise; raises `BlockingIOError` when there is nothing."""
+        import ctypes
+
+        received = _recvmmsg()(sock.fileno(), headers, count, int(_socket.MSG_DONTWAIT), None)
+        if received < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        return int(received)
+
     def wakeup(self) -> int:
         """Return a new eventfd, with which another thread interrupts a poll."""
         return os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -93,4 +103,14 @@ def _sendmmsg() -> Any:
 
     function = ctypes.CDLL(None, use_errno=True).sendmmsg
     function.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int]
+    return function
+
+
+@functools.cache
+def _recvmmsg() -> Any:
+    import ctypes
+
+    function = ctypes.CDLL(None, use_errno=True).recvmmsg
+    pointer = ctypes.c_void_p
+    function.argtypes = [ctypes.c_int, pointer, ctypes.c_uint, ctypes.c_int, pointer]
     return function

@@ -1,15 +1,20 @@
 """Many datagrams in one system call: the same datagrams, in the same order, as one by one."""
 
 import errno
+import mmap
 import os
 import random
 import socket
+import threading
 from typing import Any
 
 import pytest
 
 from sockharness.engine import vectors
 from sockharness.engine.kernel import Kernel
+from sockharness.engine.outgoing import Destinations
+from sockharness.engine.reactor import Reactor
+from sockharness.engine.runner import ThreadRunner
 from tests.helpers.datagrams import Net, needs_ipv6, peer, to
 
 HOST = "127.0.0.1"
@@ -28,6 +33,20 @@ class Counting(Kernel):
             raise OSError(number, os.strerror(number))
         self.calls.append(count)
         return super().send_messages(sock, headers, min(count, self.at_most))
+
+
+class Receiving(Kernel):
+    """Counts the messages that each call received; fails as told."""
+
+    def __init__(self, *errors: int) -> None:
+        self.errors = list(errors)
+        self.calls: list[int] = []
+
+    def receive_messages(self, sock: socket.socket, headers: int, count: int) -> int:
+        if self.errors and (number := self.errors.pop(0)):
+            raise OSError(number, os.strerror(number))
+        self.calls.append(super().receive_messages(sock, headers, count))
+        return self.calls[-1]
 
 
 def different(count: int) -> list[bytes]:
@@ -232,3 +251,114 @@ def test_random_batches_arrive_as_they_do_one_by_one() -> None:
             for who, receiver in zip("abcd", receivers, strict=True):
                 heard = [each for each in net.log if each[0] == who]
                 assert heard == [f"{who}.data({d.decode()})" for d, r in chosen if r is receiver]
+
+
+# Receiving
+
+
+def test_8_messages_are_received_in_a_call_and_one_that_gets_fewer_is_the_last() -> None:
+    kernel = Receiving()
+    with Net(kernel) as net:
+        receiver, sender = net.udp("a"), net.udp(segment_offload=False)
+
+        sender.send_many(to(receiver, *different(20)))
+
+        assert net.until_received(20) == different(20)
+        assert kernel.calls == [8, 8, 4]
+        assert {each[1:] for each in net.received} == {(sender.port, HOST, (False, False))}
+
+
+@needs_ipv6
+@pytest.mark.parametrize(
+    ("bound", "target", "source"),
+    [(HOST, HOST, HOST), ("::1", "::1", "::1"), ("::", HOST, "::ffff:127.0.0.1")],
+)
+def test_sources_and_sizes_are_right(bound: str, target: str, source: str) -> None:
+    with Net(Receiving()) as net:
+        receiver = net.udp("a", hostname=bound)
+        senders = [net.udp(hostname=target, segment_offload=False) for _ in range(3)]
+        payloads = [b"", b"x", bytes(1400), bytes(20000), b"end"]
+
+        for data in payloads:
+            for sender in senders:
+                sender.send(data, receiver.port, target)
+            net.until_received(len(net.received) + 3)
+
+        ports = [sender.port for sender in senders] * 5
+        assert [each[0] for each in net.received] == [data for data in payloads for _ in range(3)]
+        assert [each[1] for each in net.received] == ports
+        assert {each[2] for each in net.received} == {source}
+        assert {tuple(each[3]) for each in net.received} == {(False, bound != HOST)}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EPERM])
+def test_where_it_is_forbidden_they_are_received_one_by_one(number: int) -> None:
+    kernel = Receiving(number)
+    with Net(kernel) as net:
+        receiver, sender = net.udp("a"), net.udp()
+
+        sender.send_many(to(receiver, *[b"%02d" % each for each in range(40)]))
+
+        assert net.until_received(40) == [b"%02d" % each for each in range(40)]
+        assert kernel.calls == []
+
+
+def test_an_interrupted_call_loses_nothing() -> None:
+    kernel = Receiving(errno.EINTR, 0, errno.ECONNREFUSED)
+    with Net(kernel) as net:
+        receiver, sender = net.udp("a"), net.udp(segment_offload=False)
+
+        sender.send_many(to(receiver, *different(20)))
+
+        assert net.until_received(20) == different(20)
+
+
+def test_an_unforeseen_error_is_raised_and_the_socket_lives_on() -> None:
+    with Net(Receiving(errno.ENOMEM)) as net:
+        receiver, sender = net.udp("a"), net.udp()
+        sender.send(b"x", receiver.port, HOST)
+
+        with pytest.raises(OSError, match="Cannot allocate"):
+            net.until(lambda: False)
+
+        assert net.until_received(1) == [b"x"]
+
+
+def test_a_reactor_that_changes_threads_receives_into_the_new_threads_buffer() -> None:
+    with Reactor() as reactor:
+        net = Net(reactor=reactor)
+        receiver, sender = net.udp("a"), net.udp()
+        sender.send(b"here", receiver.port, HOST)
+        net.until_received(1)
+        before = reactor.receive_buffer
+
+        with ThreadRunner(reactor) as runner:
+            done = threading.Event()
+            runner.call(lambda: receiver.reload({"data": lambda *_: done.set()}))
+            runner.call(lambda: sender.send(b"there", receiver.port, HOST))
+            assert done.wait(5)
+            assert runner.call(lambda: reactor.receive_buffer) is not before
+        reactor.adopt_thread()
+
+
+def test_slots_and_vectors_hold_what_the_system_calls_want() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((HOST, 0))
+        sock.settimeout(0)
+        with mmap.mmap(-1, 4 * 65536) as buffer:
+            slots = vectors.Slots(buffer, socket.AF_INET)
+            room = vectors.Vectors(16)
+            destinations = Destinations(socket.AF_INET, remember=True)
+            name = destinations.packed([sock.getsockname()[1]], [HOST])
+            assert room.fill([b"1", b"22", b"333"], name * 3)
+            assert Kernel().send_messages(sock, room.headers, 3) == 3
+            slots.clear()
+            assert Kernel().receive_messages(sock, slots.headers, 4) == 3
+
+            source = sock.getsockname()
+            wanted: list[vectors.Message] = [
+                (data, [], 0, source) for data in (b"1", b"22", b"333")
+            ]
+            assert slots.taken(3) == wanted
+            with pytest.raises(BlockingIOError):
+                Kernel().receive_messages(sock, slots.headers, 4)

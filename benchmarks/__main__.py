@@ -11,10 +11,10 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import engine, fixtures, networks, plot, report, specs
+from benchmarks import engine, fixtures, networks, plot, report, specs, udp
 from benchmarks.results import Results
 
-CHOICE = ("start", "fixture", "specs", "networks", "engine", "scaling")
+CHOICE = ("start", "fixture", "specs", "networks", "engine", "udp", "scaling")
 
 
 def main() -> None:
@@ -72,6 +72,8 @@ def _measure(what: str, folder: Path, arguments: argparse.Namespace) -> dict[str
             return specs.measure(folder, count=count, rounds=rounds)
         case "networks":
             return networks.measure(rounds=20 * rounds)
+        case "udp":
+            return udp.measure(folder, rounds=rounds, seconds=seconds)
     load, servers = engine.build_load(folder), engine.peers()
     if what == "engine":
         return engine.measure(load, servers, rounds=rounds, seconds=seconds)

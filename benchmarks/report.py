@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from benchmarks import udp
 from benchmarks.engine import IDLE, LOADS, Figures, Load
 from benchmarks.results import (
     EMBEDDED,
@@ -41,6 +42,8 @@ def _tables(results: Results) -> Iterator[list[str]]:
     if memory := results.get("engine", {}).get("memory"):
         rows = [(name, f"{size:.2f} KiB") for name, size in memory.items()]
         yield _table((f"memory of an idle accepted connection, {IDLE:,} of them", "each"), rows)
+    if datagrams := results.get("udp"):
+        yield _datagrams(datagrams["rates"])
     if scaling := results.get("scaling"):
         yield _scaled_cost(scaling)
         yield _scaled_rate(scaling)
@@ -92,6 +95,16 @@ def _comparison(load: Load, comparison: dict[str, Figures]) -> list[str]:
         cells = (f"{rate:,.0f}", f"{inline / rate:.2f}", f"{embedded / rate:.2f}")
         times = (f"{user:.2f} µs", f"{system:.2f} µs", f"{busy:.0%}", f"{loading:.0%}")
         rows.append((name, *cells, *times))
+    return _table(head, rows)
+
+
+def _datagrams(rates: dict[str, list[float]]) -> list[str]:
+    head = (f"UDP, datagrams of {udp.SIZE} bytes", "a second", "beside it", "a second", "ours ÷ it")
+    rows = []
+    for title, ours, other in udp.COMPARISONS:
+        if other in rates:
+            mine, its = median(rates[ours]), median(rates[other])
+            rows.append((title, f"{mine:,.0f}", other, f"{its:,.0f}", f"{mine / its:.2f}"))
     return _table(head, rows)
 
 

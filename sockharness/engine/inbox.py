@@ -97,7 +97,7 @@ class Inbox:
 
     def _fetch_together(self, sock: _socket.socket, most: int) -> bool:
         slots = self._slots
-        buffer = self._reactor.receive_buffer  # another one when the reactor has changed threads
+        buffer = vectors.receive_buffer()  # another one when the reactor has changed threads
         if slots is None or slots.buffer is not buffer:
             slots = self._slots = Slots(buffer, sock.family)
         slots.clear()

@@ -10,6 +10,7 @@ import errno
 import mmap
 import socket as _socket
 import struct
+import threading
 from array import array
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -17,6 +18,7 @@ from typing import Any
 
 MOST = 256  # messages; a call that takes longer keeps others waiting
 POOL = 1 << 20  # bytes; copying more costs more than the calls that are saved
+RECEIVE_BUFFER_SIZE = 512 * 1024
 AVAILABLE = struct.calcsize("P") == 8
 FORBIDDEN = frozenset((errno.ENOSYS, errno.EPERM))  # by a container's filter of system calls
 NAME_SIZES: Mapping[int, int] = {_socket.AF_INET: 16, _socket.AF_INET6: 28}
@@ -95,6 +97,20 @@ def _address(data: bytes | mmap.mmap) -> int:
     if isinstance(data, mmap.mmap):
         return ctypes.addressof(ctypes.c_char.from_buffer(data))
     return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
+
+
+_current = threading.local()
+
+
+def receive_buffer() -> mmap.mmap:
+    """Return the one buffer that all sockets of the calling thread receive into, made on first use.
+
+    Anonymous memory: unlike a bytearray it costs nothing until the kernel fills a page.
+    """
+    buffer: mmap.mmap | None = getattr(_current, "buffer", None)
+    if buffer is None:
+        buffer = _current.buffer = mmap.mmap(-1, RECEIVE_BUFFER_SIZE)
+    return buffer
 
 
 class Slots:

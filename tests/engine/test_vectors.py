@@ -330,14 +330,16 @@ def test_a_reactor_that_changes_threads_receives_into_the_new_threads_buffer() -
         receiver, sender = net.udp("a"), net.udp()
         sender.send(b"here", receiver.port, HOST)
         net.until_received(1)
-        before = reactor.receive_buffer
+        before = vectors.receive_buffer()
 
         with ThreadRunner(reactor) as runner:
             done = threading.Event()
             runner.call(lambda: receiver.reload({"data": lambda *_: done.set()}))
             runner.call(lambda: sender.send(b"there", receiver.port, HOST))
             assert done.wait(5)
-            assert runner.call(lambda: reactor.receive_buffer) is not before
+            slots = runner.call(lambda: receiver._inbox._slots)
+            assert slots is not None
+            assert slots.buffer is runner.call(vectors.receive_buffer) is not before
         reactor.adopt_thread()
 
 

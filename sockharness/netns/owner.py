@@ -77,7 +77,10 @@ def main() -> None:
     child = os.fork()
     if not child:
         _libc.prctl(_PR_SET_PDEATHSIG, _signal.SIGKILL)
-        _Owner(sock, parent).serve()
+        try:  # noqa: SIM105 - contextlib would be one more import
+            _Owner(sock, parent).serve()
+        except ConnectionError:
+            pass  # the parent was killed in the midst of a request
         os._exit(0)
     sock.close()  # so that its end is the child's end
     os.waitpid(child, 0)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -25,21 +25,29 @@ ROOT = str(Path(sockharness.__file__).parent.parent)
 LEAVES_A_CHILD = ["sh", "-c", "sleep 600 & echo started"]
 
 MAKER = """
-import os, signal, subprocess, sys
+import marshal, os, select, signal, subprocess, sys
 from sockharness.netns import Network
 network = Network.open()
 a, b = network.pair()
 print(*(os.fstat(host.fileno()).st_ino for host in (a, b)), flush=True)
-program = a.run(["sh", "-c", "sleep 600 & echo started; cat"], stdin=subprocess.PIPE)
+program = a.run(
+    ["sh", "-c", "sleep 600 & echo started; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+)
+program.stdout.readline()
 {then}
+print("ready", flush=True)
+sys.stdin.read()
 """
 
-WAITS = "sys.stdin.read()"
+WAITS = ""
 FORKS = """
 if os.fork() == 0:  # it has a copy of every descriptor, and outlives its parent
     os.dup2(os.open(os.devnull, os.O_RDWR), 1)
     os.dup2(1, 2)
-sys.stdin.read()
+"""
+LEAVES_AN_ANSWER_UNREAD = """
+network._owner._control.send(marshal.dumps(("namespace",)))
+select.select([network._owner._control], [], [])
 """
 
 
@@ -49,24 +57,32 @@ def _needs_namespaces() -> None:
         pytest.skip(reason)
 
 
-def _inside(namespaces: set[int]) -> list[str]:
-    """Return the processes that are in one of the namespaces, or hold its descriptor."""
-    found = []
+def _processes_inside(namespaces: set[int]) -> set[int]:
+    """Return the processes whose network namespace is one of these."""
+    found = set()
     for process in Path("/proc").glob("[0-9]*"):
-        for link in (process / "ns" / "net", *_children(process / "fd")):
-            try:
-                if link.stat().st_ino in namespaces and "net:[" in os.readlink(link):
-                    found.append(f"{process.name} {link.name}")
-            except OSError:
-                continue  # gone, or somebody else's
+        with suppress(OSError):  # gone, or somebody else's
+            if (process / "ns" / "net").stat().st_ino in namespaces:
+                found.add(int(process.name))
     return found
 
 
-def _children(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
+def _held_by(process: int, namespaces: set[int]) -> bool:
+    """Say whether a process has a descriptor of one of these namespaces."""
+    links = {os.readlink(link) for link in Path(f"/proc/{process}/fd").iterdir() if link.exists()}
+    return bool(links & {f"net:[{number}]" for number in namespaces})
+
+
+@contextmanager
+def _ends(processes: set[int]) -> Iterator[None]:
+    """Wait, afterwards, for the end of these processes."""
+    with ExitStack() as stack:
+        ends = [os.pidfd_open(process) for process in processes]
+        for end in ends:
+            stack.callback(os.close, end)
+        yield
+        for end in ends:
+            assert select.select([end], [], [], 10)[0], "a process inside still runs"
 
 
 def _descriptors() -> set[str]:
@@ -79,13 +95,15 @@ def test_a_closed_network_leaves_no_descriptor_no_process_and_no_namespace() -> 
     with Network.open() as network:
         hosts = network.pair()
         namespaces = {os.fstat(host.fileno()).st_ino for host in hosts}
-        assert _inside(namespaces)
+        assert _processes_inside(namespaces)
+        assert _held_by(os.getpid(), namespaces)
         with hosts[0].run(LEAVES_A_CHILD, stdout=subprocess.PIPE) as program:
             assert program.stdout is not None
             assert program.stdout.readline() == b"started\n"
             assert program.wait(10) == 0
 
-    assert _inside(namespaces) == []
+    assert not _processes_inside(namespaces)
+    assert not _held_by(os.getpid(), namespaces)
     assert _descriptors() == before
 
 
@@ -170,19 +188,22 @@ def _read_to_the_end(process: "subprocess.Popen[bytes]") -> bytes:
 
 
 @pytest.mark.slow  # starts an interpreter
-@pytest.mark.parametrize("then", [WAITS, FORKS], ids=["", "with a copy of its descriptors"])
+@pytest.mark.parametrize(
+    "then", [WAITS, FORKS, LEAVES_AN_ANSWER_UNREAD], ids=["", "forked", "unread"]
+)
 def test_the_kill_of_its_maker_leaves_nothing(then: str) -> None:
     with _maker(then) as maker:
         assert maker.stdout is not None
         namespaces = {int(number) for number in maker.stdout.readline().split()}
-        assert maker.stdout.readline() == b"started\n"
-        assert _inside(namespaces)
+        assert maker.stdout.readline() == b"ready\n"
+        inside = _processes_inside(namespaces)
+        assert len(inside) >= 3  # the owner, the program, its child
 
-        maker.kill()
-        rest = _read_to_the_end(maker)
+        with _ends(inside):
+            maker.kill()
 
-        held = [entry for entry in _inside(namespaces) if not entry.split()[1].isdigit()]
-        assert (rest, held) == (b"", [])
+        assert _read_to_the_end(maker) == b""
+        assert not _processes_inside(namespaces)
 
 
 @pytest.mark.slow  # starts an interpreter
@@ -191,11 +212,12 @@ def test_an_interrupt_from_the_terminal_leaves_the_network_to_its_maker() -> Non
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 os.killpg(0, signal.SIGINT)
 b.socket().close()
-print("alive", flush=True)
 network.close()
 """
     with _maker(then) as maker:
-        assert b"alive\n" in _read_to_the_end(maker)
+        assert maker.stdout is not None
+        assert len(maker.stdout.readline().split()) == 2
+        assert maker.stdout.readline() == b"ready\n"
 
 
 def test_the_thread_that_made_a_network_may_end() -> None:

@@ -32,7 +32,7 @@ from sockharness.engine.handlers import HandlerGroup
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.staged import StagedSocket
 from sockharness.engine.states import Happening, ReadyState, State
-from sockharness.engine.stream import BULK_CHUNK, CHUNK, START
+from sockharness.engine.stream import START
 from sockharness.engine.timers import Timer
 from sockharness.engine.tls import codes
 from sockharness.engine.tls.facts import Facts
@@ -42,6 +42,7 @@ from sockharness.engine.tls.watcher import HandlerWatcher
 from sockharness.errors import TLSError
 
 _UNIT = 128 * 1024  # of plaintext, encrypted and sent in one go (TLS-054)
+_CHUNK = 112 * 1024  # of ciphertext, for one read; more, and malloc maps and unmaps it each time
 _Bytes = bytes | bytearray | memoryview
 _OVER = State.BOTH_ENDED  # nothing is read or written any more, but it is not closed yet
 
@@ -75,6 +76,7 @@ class SecureSocket(Facts, StagedSocket):
         super().__init__(reactor, group, data)
         self._plan = cast(Plan, group.tls)
         self._session: Session | None = None
+        self._chunk_size = _CHUNK
         self._choice = Choice(self._plan.session)
         self._watcher = HandlerWatcher(group, self)
         self._opened = False  # `open` was called
@@ -241,13 +243,13 @@ class SecureSocket(Facts, StagedSocket):
             units = [view[at : at + _UNIT] for at in range(0, count, _UNIT)]
         done = 0
         for unit in units:
-            session.write(unit)
-            whole = self._push(session.take(len(unit)))
-            if self._error is not None:
-                return -1
+            if not self._push(session.encrypt(unit)):
+                if self._error is not None:
+                    return -1
+                count = done + len(unit)
             done += len(unit)
             self._bytes_written += len(unit)
-            if not whole:
+            if done == count:
                 break
         return done
 
@@ -433,9 +435,8 @@ class SecureSocket(Facts, StagedSocket):
         sock = self._sock
         if sock is None:
             return 0
-        size = self._chunk_size
         try:
-            ciphertext = sock.recv(size)
+            ciphertext = sock.recv(_CHUNK)
         except OSError as error:
             self._on_receive_error(error)
             return 0
@@ -443,10 +444,7 @@ class SecureSocket(Facts, StagedSocket):
             self._on_peer_end()
             return 0
         self._take_in(ciphertext)
-        count = len(ciphertext)
-        if count == size or size != CHUNK:
-            self._chunk_size = BULK_CHUNK if count >= CHUNK else CHUNK
-        return count
+        return len(ciphertext)
 
     def _take_in(self, ciphertext: bytes) -> None:
         if self._raw is not None:
@@ -465,7 +463,10 @@ class SecureSocket(Facts, StagedSocket):
         if self._is_held():
             return
         plaintext = session.read()
-        self._push(session.take())  # an answer of the protocol, or an alert
+        if not plaintext or session.fault is not None:
+            # An answer of the protocol, or an alert. Beside data it can wait for the next write,
+            # in front of which it is due (RFC 8446, section 4.6.3).
+            self._push(session.take())
         if session.new_sessions:
             self._tell_sessions(session)
         if plaintext:

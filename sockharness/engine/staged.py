@@ -28,25 +28,26 @@ class StagedSocket(Socket):
 
     def _push(self, chunk: bytes) -> bool:
         """Send, or put behind what waits already; return whether nothing waits now."""
-        if not chunk:
-            return self._stage is None
         if self._stage is not None:
-            self._stage = memoryview(bytes(self._stage) + chunk)
+            self._stage = memoryview(bytes(self._stage) + chunk) if chunk else self._stage
             return False
-        return self._push_on(memoryview(chunk))
+        return not chunk or self._push_on(chunk)
 
     def _flush_stage(self) -> bool:
         """Send what waits; return whether nothing does now."""
         return self._stage is None or self._push_on(self._stage)
 
-    def _push_on(self, rest: memoryview) -> bool:
+    def _push_on(self, rest: bytes | memoryview) -> bool:
         taken = self._send_to_kernel(rest)
-        self._stage = None if taken < 0 or taken == len(rest) else rest[taken:]
+        if taken == len(rest):
+            self._stage = None
+            return True
+        self._stage = None if taken < 0 else memoryview(rest)[taken:]
         if self._stage is not None:
             self._arm()
-        return taken == len(rest)
+        return False
 
-    def _send_to_kernel(self, data: memoryview) -> int:
+    def _send_to_kernel(self, data: bytes | memoryview) -> int:
         """Return how many bytes the kernel took, -1 after a hard failure."""
         sock = self._sock
         while sock is not None:

@@ -248,13 +248,19 @@ class Session:
             self.fault = self.authorization_error = self._failure(error)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    def encrypt(self, plaintext: bytes | bytearray | memoryview) -> bytes:
+        """Encrypt; return it with all else that is to be sent, first of all."""
+        length = len(plaintext)
+        if self._fragment:
+            for start in range(0, length, self._fragment):
+                self._connection.send(plaintext[start : start + self._fragment])
+            return self.take(length)
+        self._connection.send(plaintext)
+        return self._take(length + (length // _RECORD + 4) * _OVERHEAD)
+
     def write(self, plaintext: bytes | bytearray | memoryview) -> None:
-        """Encrypt all of it."""
-        if not self._fragment:
-            self._connection.send(plaintext)
-            return
-        for start in range(0, len(plaintext), self._fragment):
-            self._connection.send(plaintext[start : start + self._fragment])
+        """Encrypt, for `take`."""
+        self._connection.send(plaintext)
 
     def close(self) -> None:
         """Put a close_notify behind what was written; the other direction stays open."""

@@ -11,10 +11,10 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import engine, fixtures, networks, plot, report, specs, udp
+from benchmarks import engine, fixtures, networks, plot, report, specs, tls, udp
 from benchmarks.results import Results
 
-CHOICE = ("start", "fixture", "specs", "networks", "engine", "udp", "scaling")
+CHOICE = ("start", "fixture", "specs", "networks", "engine", "udp", "tls", "scaling")
 
 
 def main() -> None:
@@ -74,6 +74,8 @@ def _measure(what: str, folder: Path, arguments: argparse.Namespace) -> dict[str
             return networks.measure(rounds=20 * rounds)
         case "udp":
             return udp.measure(folder, rounds=rounds, seconds=seconds)
+        case "tls":
+            return tls.measure(folder, rounds=rounds, seconds=seconds)
     load, servers = engine.build_load(folder), engine.peers()
     if what == "engine":
         return engine.measure(load, servers, rounds=rounds, seconds=seconds)

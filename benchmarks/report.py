@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from benchmarks import udp
+from benchmarks import tls, udp
 from benchmarks.engine import IDLE, LOADS, Figures, Load
 from benchmarks.results import (
     EMBEDDED,
@@ -44,6 +44,9 @@ def _tables(results: Results) -> Iterator[list[str]]:
         yield _table((f"memory of an idle accepted connection, {IDLE:,} of them", "each"), rows)
     if datagrams := results.get("udp"):
         yield _datagrams(datagrams["rates"])
+    for kind in tls.LOADS:
+        if comparison := results.get("tls", {}).get(kind.kind):
+            yield _tls(kind, comparison["figures"], comparison["cipher"])
     if scaling := results.get("scaling"):
         yield _scaled_cost(scaling)
         yield _scaled_rate(scaling)
@@ -105,6 +108,23 @@ def _datagrams(rates: dict[str, list[float]]) -> list[str]:
         if other in rates:
             mine, its = median(rates[ours]), median(rates[other])
             rows.append((title, f"{mine:,.0f}", other, f"{its:,.0f}", f"{mine / its:.2f}"))
+    return _table(head, rows)
+
+
+def _tls(load: tls.Load, comparison: dict[str, Figures], cipher: str) -> list[str]:
+    head = (
+        f"{load.title}, {cipher}",
+        f"{load.unit}s/s" if load.per == 1 else f"{load.unit}/s",
+        "sockharness ÷ it",
+        f"CPU a {load.unit}",
+        "sockharness ÷ it",
+    )
+    rate, cpu = (median(comparison[OURS][each]) for each in ("rate", "cpu"))
+    rows = []
+    for name, figures in comparison.items():
+        its_rate, its_cpu = median(figures["rate"]), median(figures["cpu"])
+        cells = (f"{its_rate:,.0f}", f"{rate / its_rate:.2f}")
+        rows.append((name, *cells, f"{its_cpu:,.0f} µs", f"{cpu / its_cpu:.2f}"))
     return _table(head, rows)
 
 

@@ -18,6 +18,17 @@ PAST = (NOW - 10 * DAY, NOW - DAY)
 FUTURE = (NOW + DAY, NOW + 10 * DAY)
 PRESENT = (NOW - DAY, NOW + 10 * DAY)
 CLIENT_ONLY = (ExtendedKeyUsageOID.CLIENT_AUTH,)
+SIGNS_NOTHING = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 SERVER_ONLY = (ExtendedKeyUsageOID.SERVER_AUTH,)
 
 
@@ -57,6 +68,7 @@ class Authority:
         *,
         is_ca: bool = True,
         path_length: int | None = None,
+        may_sign: bool = True,
         dates: tuple[datetime.datetime, datetime.datetime] = PRESENT,
     ) -> None:
         self.parent = parent
@@ -66,6 +78,8 @@ class Authority:
         builder = _builder(self.name, issuer.name, self.private, dates).add_extension(
             x509.BasicConstraints(ca=is_ca, path_length=path_length), critical=True
         )
+        if not may_sign:
+            builder = builder.add_extension(SIGNS_NOTHING, critical=True)
         self.certificate = builder.sign(issuer.private, hashes.SHA256())
         self.pem = self.certificate.public_bytes(serialization.Encoding.PEM)
 

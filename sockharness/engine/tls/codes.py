@@ -105,8 +105,9 @@ _VERDICTS = {
     27: ("CERT_UNTRUSTED", "certificate not trusted", 42),
     28: ("CERT_REJECTED", "certificate rejected", 42),
 }
-# BoringSSL judges an issuer that is no CA by its purpose (X509_V_ERR_INVALID_CA is OpenSSL's).
-_SAME_AS = {24: 26, 79: 26}
+# BoringSSL judges an issuer that is no CA by its purpose (X509_V_ERR_INVALID_CA is OpenSSL's), and
+# does not find one that may not sign certificates (KEYUSAGE_NO_CERTSIGN).
+_SAME_AS = {24: 26, 79: 26, 32: 21}
 # What OpenSSL complains of and BoringSSL does not know.
 _UNKNOWN_CERTIFICATE = 46
 

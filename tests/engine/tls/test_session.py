@@ -106,6 +106,12 @@ CERTIFICATES: dict[str, tuple[Issued, Options, str, int]] = {
         43,
     ),
     "issuer is no CA": (NO_CA.issue("localhost"), {}, "INVALID_PURPOSE", 43),
+    "issuer may not sign": (
+        Authority("signs nothing", certificates.root(), may_sign=False).issue("localhost"),
+        {},
+        "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+        48,
+    ),
     "path too long": (BELOW_SHORT.issue("localhost"), {}, "PATH_LENGTH_EXCEEDED", 48),
     "root unknown": (
         Authority("lost", certificates.stranger()).issue("localhost"),

@@ -1,0 +1,3 @@
+from tests.engine.conftest import reactor
+
+__all__ = ["reactor"]

@@ -236,6 +236,8 @@ class SecureSocket(Facts, StagedSocket):
         session, count = self._session, len(data)
         if self._stage is not None or session is None:
             return 0
+        if session.fault is not None:  # it is told of when the socket is resumed
+            return -1
         if count <= _UNIT:
             units: list[_Bytes] = [data] if count else []
         else:

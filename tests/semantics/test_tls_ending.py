@@ -567,6 +567,20 @@ def test_a_pause_in_data_holds_an_end_of_the_same_read(secured: Make) -> None:
     assert after(talk)[0] == "s.data(both) s.end s.close(None)"
 
 
+def test_a_fault_while_paused_refuses_to_write_and_is_told_on_resume(secured: Make) -> None:
+    talk = secured(server={"data": lambda socket, _: socket.pause()})
+    client, server = talk.talk()
+    client.write(b"good")
+    client._sock.send(bytes.fromhex("1703030020") + bytes(32))
+    talk.settle()
+
+    assert after(talk)[0] == "s.data(good)"
+    assert (server.write(b"x"), server.end(b"x"), server.ready_state) == (-1, -1, 1)
+    server.resume()
+
+    assert after(talk)[0] == "s.data(good) s.error(EPROTO) s.close(None)"
+
+
 def test_a_reset_while_paused_delivers_what_came_before(secured: Make) -> None:
     talk = secured()
     client, server = talk.talk()

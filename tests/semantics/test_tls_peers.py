@@ -163,6 +163,26 @@ def test_one_socket_of_a_server_can_judge_otherwise(
     assert (told[0], named(told[1])) == outcome
 
 
+@VERSIONS
+def test_a_resumed_session_is_no_certificate_for_one_who_asks(secured: Make, version: int) -> None:
+    talk = secured({"max_version": version, "ca": certificates.root().pem}, GOOD.options)
+    client, server = talk.talk()
+    assert not server.authorized
+    talk.listener.reload(
+        {
+            **talk.log.handlers("new", "handshake", "data", "close"),
+            "open": lambda socket: socket.set_verify_mode(True, True),
+        }
+    )
+
+    options = {"ca": certificates.root().pem, "session": client.session, **GOOD.options}
+    talk.connect(tls=options).result(5)
+    talk.until_seen("new", "handshake")
+
+    refused = "new.handshake(False,UNABLE_TO_GET_ISSUER_CERT) new.close(None)"
+    assert talk.of("new") == refused
+
+
 @pytest.mark.shows("TLS-036")
 @pytest.mark.parametrize("reject", [True, False])
 def test_one_client_can_judge_otherwise(secured: Make, reject: bool) -> None:

@@ -28,6 +28,7 @@ from sockharness.errors import TLSError
 
 _PARTIAL_WRITE = 0x1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL sets but does not name
 _CONTEXTS_KEPT = 32
+_SESSION_ID = 16  # bytes of a session id context, at most 32
 
 
 class Config:
@@ -49,8 +50,15 @@ class Config:
         """
         self.options = options
         self.server = server
-        self.context = _served(options, options) if server else _client_context(_shared(options))
-        self._by_name = {name: _served(options, served) for name, served in options.sni}
+        self._by_name = {}
+        if not server:
+            self.context = _client_context(_shared(options))
+            return
+        # One for all names, so that a session is resumed whichever certificate was served.
+        session_id = os.urandom(_SESSION_ID)
+        self.context = _served(options, options, session_id)
+        for name, served in options.sni:
+            self._by_name[name] = _served(options, served, session_id)
 
     def context_for(self, name: str) -> SSL.Context | None:
         """Return what `sni` has for a name: the name itself, then its pattern (D22)."""
@@ -60,8 +68,10 @@ class Config:
         return self._by_name.get(plain) or self._by_name.get(pattern)
 
 
-def _served(general: Checked, served: Checked) -> SSL.Context:
-    return _context(general, served, server=True)
+def _served(general: Checked, served: Checked, session_id: bytes) -> SSL.Context:
+    context = _context(general, served, server=True)
+    context.set_session_id(session_id)
+    return context
 
 
 @lru_cache(maxsize=_CONTEXTS_KEPT)
@@ -219,7 +229,6 @@ def _ask(context: SSL.Context, options: Checked, *, server: bool) -> None:
         reject_unauthorized=options.reject_unauthorized,
     )
     context.set_verify(mode, on_verify)
-    context.set_session_id(os.urandom(16))
     if server and options.request_cert:
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_options(SSL.OP_NO_TICKET)

@@ -33,6 +33,7 @@ _OVERHEAD = 128  # of a record at most: header, IV, MAC and padding
 _FIRST = 128  # enough for the session id in a ClientHello, and for an alert
 _LONGEST_NAME = 255  # for SNI, RFC 6066, section 3
 _PROTOCOL_VERSION = 70
+_CERTIFICATE_REQUIRED = 116
 _SECRET = b"SERVER_TRAFFIC_SECRET_0"
 # What OpenSSL says when there is no certificate for what the client can do.
 _NOTHING_TO_SHOW = ("no shared cipher", "no suitable signature algorithm")
@@ -332,8 +333,8 @@ class Session:
         leaf = self.peer_certificate
         if self._undecodable is not None:
             return self._undecodable, codes.WRONG_NAME_ALERT
-        if leaf is None:
-            return codes.no_certificate(), 0
+        if leaf is None or not (self._verified or self._resume):  # shown now, or with a session
+            return codes.no_certificate(), _CERTIFICATE_REQUIRED
         if not self.server and self._host:
             self._name_error = self._about_name(self._host, leaf)
         if self._verdict:
@@ -353,6 +354,8 @@ class Session:
         if self.server and self.version == "TLSv1.3":
             name = self._connection.get_cipher_name() or ""
             self._alert = alerts.encrypted(alert, cipher=name, secret=self._secret)
+        elif self.server and self.reused:
+            self._alert = b""  # in TLS 1.2 it encrypts already, with keys that nobody tells us
         else:
             self._alert = alerts.plain(alert)
 

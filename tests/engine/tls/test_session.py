@@ -520,6 +520,20 @@ def test_another_servers_session_is_not_resumed() -> None:
 
 
 @VERSIONS
+def test_a_session_under_a_name_of_sni_is_resumed_too(version: int) -> None:
+    other = certificates.root().issue("a.test").options
+    config = server_config(
+        **certificates.good().options, sni={"a.test": other}, max_version=version
+    )
+    _, client = talk(config, host="a.test")
+
+    _, again = talk(config, host="a.test", resume=client.session.resumable)
+
+    assert again.session.reused
+    assert again.session.authorized
+
+
+@VERSIONS
 def test_resuming_makes_nobody_trusted(version: int) -> None:
     config = server_config(**UNTRUSTED.options, max_version=version)
     _, client = talk(config, {"reject_unauthorized": False})

@@ -96,6 +96,7 @@ class _Pair(NamedTuple):
 
 def _context(general: Checked, served: Checked, *, server: bool) -> SSL.Context:
     context = SSL.Context(SSL.TLS_METHOD)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # 34 KiB less for an idle connection
     context.clear_mode(_PARTIAL_WRITE)  # a write is one call, however many records it makes
     context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_min_proto_version(general.min_version or SSL.TLS1_2_VERSION)

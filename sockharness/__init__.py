@@ -29,10 +29,16 @@ if TYPE_CHECKING:
     from sockharness.errors import TLSError as TLSError
     from sockharness.errors import Unavailable as Unavailable
     from sockharness.errors import UsageError as UsageError
+    from sockharness.facade.datagram import Datagram as Datagram
+    from sockharness.facade.multicast import Member as Member
+    from sockharness.facade.multicast import MulticastGroup as MulticastGroup
     from sockharness.facade.tcp import Connection as Connection
     from sockharness.facade.tcp import TcpServer as TcpServer
+    from sockharness.facade.udp import UdpPeer as UdpPeer
     from sockharness.harness import Harness as Harness
+    from sockharness.harness import MulticastGroupFactory as MulticastGroupFactory
     from sockharness.harness import TcpServerFactory as TcpServerFactory
+    from sockharness.harness import UdpPeerFactory as UdpPeerFactory
 
 _HOMES = {
     "ArrayBufferSink": "sockharness.engine.sink",
@@ -40,10 +46,14 @@ _HOMES = {
     "ClosedError": "sockharness.errors",
     "Connecting": "sockharness.engine.connecting",
     "Connection": "sockharness.facade.tcp",
+    "Datagram": "sockharness.facade.datagram",
     "DatagramFlags": "sockharness.engine.datagram_handlers",
     "ExpectationFailed": "sockharness.errors",
     "Harness": "sockharness.harness",
     "Listener": "sockharness.engine.listener",
+    "Member": "sockharness.facade.multicast",
+    "MulticastGroup": "sockharness.facade.multicast",
+    "MulticastGroupFactory": "sockharness.harness",
     "Reactor": "sockharness.engine.reactor",
     "ReadyState": "sockharness.engine.states",
     "Socket": "sockharness.engine.stream",
@@ -53,6 +63,8 @@ _HOMES = {
     "TcpServer": "sockharness.facade.tcp",
     "TcpServerFactory": "sockharness.harness",
     "UDPSocket": "sockharness.engine.udp",
+    "UdpPeer": "sockharness.facade.udp",
+    "UdpPeerFactory": "sockharness.harness",
     "Unavailable": "sockharness.errors",
     "UsageError": "sockharness.errors",
     "attached": "sockharness.engine.embed",

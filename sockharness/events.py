@@ -45,6 +45,7 @@ class Event:
         result: what the method returned; `None` as long as it has not returned. The only field that
             changes.
         note: a few words more, for people.
+        source: the participant from whom it came, where that is known besides.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Event:
     error: BaseException | None = None
     result: int | None = None
     note: str = ""
+    source: str = ""
 
     @property
     def code(self) -> str:

@@ -27,9 +27,16 @@ from sockharness.longrepr import again
 if TYPE_CHECKING:
     from sockharness.engine.runner import ThreadRunner
     from sockharness.facade.fronts import Spares
+    from sockharness.facade.multicast import MulticastGroup
     from sockharness.facade.packets import Wire
     from sockharness.facade.tcp import TcpServer
-    from sockharness.harness import Harness, TcpServerFactory
+    from sockharness.facade.udp import UdpPeer
+    from sockharness.harness import (
+        Harness,
+        MulticastGroupFactory,
+        TcpServerFactory,
+        UdpPeerFactory,
+    )
     from sockharness.outcome import Outcome
 
 
@@ -77,6 +84,28 @@ class Shared:
         self.harnesses.remove(harness)
         harness.close_soon()
 
+    @contextmanager
+    def wider(self) -> "Iterator[Harness]":
+        """Give a harness of a wider scope, judged after each test until the `with` block ends."""
+        harness = self.harness()
+        self.wide.append(harness)
+        try:
+            with harness:
+                yield harness
+        finally:
+            self.wide.remove(harness)
+            self.close(harness)
+
+    @contextmanager
+    def telling(self, harness: "Harness") -> Iterator[None]:
+        """Keep what a harness found besides when a wait in the `with` block fails."""
+        try:
+            yield
+        except ExpectationFailed as told:
+            outcome = harness.verdict(besides=told)
+            self.left += [outcome] if outcome is not None else []
+            raise
+
     def _thread(self) -> "ThreadRunner":
         if self._runner is None:
             from sockharness.engine.runner import ThreadRunner
@@ -120,22 +149,69 @@ def tcp_server_factory(request: pytest.FixtureRequest) -> "TcpServerFactory":
 
     @contextmanager
     def serve(**options: Any) -> "Iterator[TcpServer]":
-        harness = shared.harness()
-        shared.wide.append(harness)
-        try:
-            with harness:
-                server = harness.tcp_server(**options)
-                try:
-                    yield server
-                except ExpectationFailed as told:
-                    outcome = harness.verdict(besides=told)
-                    shared.left += [outcome] if outcome is not None else []
-                    raise
-        finally:
-            shared.wide.remove(harness)
-            shared.close(harness)
+        with shared.wider() as harness:
+            server = harness.tcp_server(**options)
+            with shared.telling(harness):
+                yield server
 
     return serve
+
+
+@pytest.fixture
+def udp_peer(request: pytest.FixtureRequest) -> "UdpPeer":
+    """A datagram socket on loopback that says what the test tells it to: `expect(…).reply(…)`."""
+    return _harness_of(request).udp_peer()
+
+
+@pytest.fixture(scope="session")
+def udp_peer_factory(request: pytest.FixtureRequest) -> "UdpPeerFactory":
+    """Make peers for wider scopes, or several in one test: `with udp_peer_factory() as …`."""
+    shared = _shared_by(request.config)
+
+    @contextmanager
+    def serve(**options: Any) -> "Iterator[UdpPeer]":
+        with shared.wider() as harness:
+            peer = harness.udp_peer(**options)
+            with shared.telling(harness):
+                yield peer
+
+    return serve
+
+
+@pytest.fixture
+def multicast_group(request: pytest.FixtureRequest) -> "MulticastGroup":
+    """A multicast group on loopback that is this test's alone: `join()`, `send(…)`.
+
+    Skips the test with the reason where multicast does not work.
+    """
+    harness = _harness_of(request)
+    with _skipping():
+        return harness.multicast_group()
+
+
+@pytest.fixture(scope="session")
+def multicast_group_factory(request: pytest.FixtureRequest) -> "MulticastGroupFactory":
+    """Make groups for wider scopes, or several in one test: `with multicast_group_factory() …`."""
+    shared = _shared_by(request.config)
+
+    @contextmanager
+    def serve(**options: Any) -> "Iterator[MulticastGroup]":
+        with shared.wider() as harness:
+            with _skipping():
+                group = harness.multicast_group(**options)
+            with shared.telling(harness):
+                yield group
+
+    return serve
+
+
+@contextmanager
+def _skipping() -> Iterator[None]:
+    """Skip the test, with the reason, for what this machine lacks."""
+    try:
+        yield
+    except Unavailable as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture
@@ -244,10 +320,11 @@ def _show_what_crossed(item: pytest.Item) -> None:
 
 
 def _failure(item: pytest.Item, outcomes: "list[Outcome]") -> ExpectationFailed:
-    """Return one failure for all outcomes, with the story of the first."""
+    """Return one failure for all outcomes, with the story of the first, or of one with a loss."""
     from sockharness.facade.core import failed
-    from sockharness.outcome import Outcome
+    from sockharness.outcome import Outcome, Verdict
 
+    outcomes = sorted(outcomes, key=lambda each: each.verdict is not Verdict.INCONCLUSIVE)
     first = outcomes[0]
     found = {id(failure): failure for outcome in outcomes for failure in outcome.failures}
     failures = list(found.values())  # a wait in vain tells what its server had found, too

@@ -12,19 +12,27 @@ block raised. It always closes.
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sockharness.address import is_loopback
 from sockharness.engine.runner import ThreadRunner
 from sockharness.errors import ClosedError, ExpectationFailed, UsageError
-from sockharness.facade.core import Core, failed
+from sockharness.facade.core import Core, Participant, failed
 from sockharness.facade.fronts import Options, Spares
+from sockharness.facade.group import open_group
+from sockharness.facade.multicast import MulticastGroup
+from sockharness.facade.place import first_interface, loopback
 from sockharness.facade.service import Service
 from sockharness.facade.tcp import TcpServer
+from sockharness.facade.udp import UdpPeer, udp_mailbox
 from sockharness.outcome import Outcome
 from sockharness.timeline import Timeline
 
+if TYPE_CHECKING:
+    from sockharness.netns import Host
+
 __tracebackhide__ = True
+Handle = TcpServer | UdpPeer | MulticastGroup
 
 
 class Harness:
@@ -48,8 +56,8 @@ class Harness:
     ) -> None:
         self._spares = spares
         self._stack = ExitStack()
-        self._servers: list[TcpServer] = []
-        self._services: list[Service] = []
+        self._handles: list[Handle] = []
+        self._participants: list[Participant] = []
         self.reserved: Callable[[], set[str]] = set
         self._closed = False
         if runner is None:
@@ -93,8 +101,7 @@ class Harness:
             ValueError: it is no loopback address, or the name is taken.
             ClosedError: the harness is closed.
         """
-        if self._closed:
-            raise ClosedError("the harness is closed")
+        self._refuse_closed()
         options = Options(
             hostname=_loopback(hostname),
             allow_half_open=allow_half_open,
@@ -103,12 +110,67 @@ class Harness:
             send_buffer=send_buffer,
             recv_buffer=recv_buffer,
         )
-        service = Service(self._core, self._name(name), options, self._spares)
-        self._stack.callback(service.close)
-        self._services.append(service)
+        name = self._name(name, "tcp_server")
+        service = Service(self._core, name, options, self._spares)
         server = TcpServer(service)
-        self._servers.append(server)
+        self._take_in(service, server)
         return server
+
+    def udp_peer(
+        self,
+        *,
+        name: str = "",
+        hostname: str = "127.0.0.1",
+        recv_buffer: int | None = None,
+    ) -> UdpPeer:
+        """Return a new datagram socket on loopback, on a port that the system chooses.
+
+        Args:
+            name: how failures call it; `udp_peer`, `udp_peer2`, … if absent.
+            hostname: `"127.0.0.1"`, another loopback address, or `"localhost"`.
+            recv_buffer: size of the kernel's receive buffer, in bytes; if absent, what holds a long
+                burst. What finds no room there is lost, and that is told.
+
+        Raises:
+            ValueError: it is no loopback address, or the name is taken.
+            ClosedError: the harness is closed.
+        """
+        self._refuse_closed()
+        name = self._name(name, "udp_peer")
+        mailbox = udp_mailbox(self._core, name, _loopback(hostname), _size(recv_buffer))
+        peer = UdpPeer(mailbox)
+        self._take_in(mailbox, peer)
+        return peer
+
+    def multicast_group(
+        self,
+        *,
+        name: str = "",
+        ipv6: bool = False,
+        recv_buffer: int | None = None,
+        inside: "Host | None" = None,
+    ) -> MulticastGroup:
+        """Return a new multicast group on loopback that nobody else on this machine uses.
+
+        Args:
+            name: how failures call it; `multicast_group`, `multicast_group2`, … if absent.
+            ipv6: whether it is one of IPv6.
+            recv_buffer: size of a member's receive buffer in the kernel; as for `udp_peer`.
+            inside: a host of a `sockharness.netns.Network`; the group is there then, on its first
+                link.
+
+        Raises:
+            Unavailable: a datagram sent to a group did not come back; says why.
+            ValueError: the name is taken.
+            ClosedError: the harness is closed.
+        """
+        self._refuse_closed()
+        name = self._name(name, "multicast_group")
+        place = loopback(ipv6=ipv6) if inside is None else first_interface(inside, ipv6=ipv6)
+        group = open_group(self._core, name, place, _size(recv_buffer))
+        handle = MulticastGroup(group)
+        self._take_in(group, handle)
+        return handle
 
     def verdict(
         self, *, final: bool = False, besides: BaseException | None = None
@@ -119,7 +181,7 @@ class Harness:
             final: count the expectations that were left to tear-down, too.
             besides: leave out the server whose wait raised this: it has told.
         """
-        if not self._services or self._closed:
+        if not self._participants or self._closed:
             return None
         if not self.untouched:
             self._core.settle()
@@ -127,16 +189,16 @@ class Harness:
         silent = told.by if told is not None else None
         failures = [
             failure
-            for service in self._services
-            if service.name != silent
-            for failure in service.judge(final=final)
+            for each in self._participants
+            if each.name != silent
+            for failure in each.judge(final=final)
         ]
         return self._core.outcome(failures) if failures else None
 
     @property
     def untouched(self) -> bool:
-        """Whether no connection has come, so that there is nothing to take in."""
-        return all(service.untouched for service in self._services)
+        """Whether nothing has come, so that there is nothing to take in."""
+        return all(each.untouched for each in self._participants)
 
     def told(self, error: BaseException) -> Outcome | None:
         """Return what an exception has told, if a server of this harness made it just now."""
@@ -150,19 +212,19 @@ class Harness:
 
     @property
     def names(self) -> set[str]:
-        """The names of its servers."""
-        return {service.name for service in self._services}
+        """The names of its servers, peers and groups."""
+        return {each.name for each in self._participants}
 
     @property
     def deferred(self) -> bool:
         """Whether expectations that were left to tear-down are unmet."""
         with self._core.lock:
-            return any(service.deferred for service in self._services)
+            return any(each.deferred for each in self._participants)
 
     def recorded(self) -> Outcome | None:
         """Return what has gone wrong for certain by now, without missing what may yet come."""
         with self._core.lock:
-            failures = [failure for service in self._services for failure in service.certain()]
+            failures = [failure for each in self._participants for failure in each.certain()]
             return self._core.outcome(failures) if failures else None
 
     def check(self, *, final: bool = False) -> None:
@@ -182,8 +244,8 @@ class Harness:
 
     def clear(self) -> None:
         """Forget what happened and what was expected; see `TcpServer.clear`."""
-        for server in self._servers:
-            server.clear()
+        for handle in self._handles:
+            handle.clear()
 
     def close(self) -> None:
         """Close everything, the last first. Idempotent."""
@@ -203,8 +265,8 @@ class Harness:
 
     def stray(self, exception: BaseException) -> None:
         """Record what was raised on the harness's thread and belongs to no connection."""
-        for service in self._services[:1]:
-            service.stray(exception)
+        for participant in self._participants[:1]:
+            participant.stray(exception)
 
     def __enter__(self) -> "Harness":
         return self
@@ -231,31 +293,39 @@ class Harness:
         if outcome is not None:
             note(error, outcome)
 
-    def _name(self, name: str) -> str:
+    def _take_in(self, participant: Participant, handle: Handle) -> None:
+        self._stack.callback(participant.close)
+        self._participants.append(participant)
+        self._handles.append(handle)
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise ClosedError("the harness is closed")
+
+    def _name(self, name: str, kind: str) -> str:
         if name in self.names:
             raise ValueError(f"name: there is a {name!r} already")
         taken = self.names | self.reserved()
         numbers = ["", *range(2, len(taken) + 2)]
-        return name or next(
-            each for each in (f"tcp_server{n}" for n in numbers) if each not in taken
-        )
+        return name or next(each for each in (f"{kind}{n}" for n in numbers) if each not in taken)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
-        servers = ", ".join(f"{each.name} {each.host}:{each.port}" for each in self._services)
-        return f"<Harness {state}{', ' + servers if servers else ''}>"
+        held = ", ".join(f"{each.name} {each.host}:{each.port}" for each in self._participants)
+        return f"<Harness {state}{', ' + held if held else ''}>"
 
 
 def explains(outcome: Outcome, symptom: BaseException) -> bool:
     """Say whether what servers found may be the cause of what a test raised.
 
-    It is not if the test called this package wrongly; and if no connection came, what kept the
-    client from connecting says more than that it did not.
+    It is not if the test called this package wrongly; and if no connection and no datagram came,
+    what kept the client from it says more than that it did not.
     """
     if isinstance(symptom, UsageError | TypeError | ValueError) and _raised_here(symptom):
         return False
     connected = any(channel.opened is not None for channel in outcome.timeline.channels())
-    return connected or any(failure.exception is not None for failure in outcome.failures)
+    came = connected or any(event.name == "data" for event in outcome.timeline.entries)
+    return came or any(failure.exception is not None for failure in outcome.failures)
 
 
 def note(symptom: BaseException, outcome: Outcome) -> None:
@@ -289,6 +359,49 @@ class TcpServerFactory(Protocol):
     ) -> AbstractContextManager[TcpServer]:
         """Make a server with a harness of its own; see `Harness.tcp_server`."""
         ...
+
+
+class UdpPeerFactory(Protocol):
+    """What the fixture `udp_peer_factory` gives: `with udp_peer_factory() as peer:`."""
+
+    def __call__(
+        self,
+        *,
+        name: str = "",
+        hostname: str = "127.0.0.1",
+        recv_buffer: int | None = None,
+    ) -> AbstractContextManager[UdpPeer]:
+        """Make a peer with a harness of its own; see `Harness.udp_peer`."""
+        ...
+
+
+class MulticastGroupFactory(Protocol):
+    """What the fixture `multicast_group_factory` gives: `with multicast_group_factory() as g:`."""
+
+    def __call__(
+        self,
+        *,
+        name: str = "",
+        ipv6: bool = False,
+        recv_buffer: int | None = None,
+        inside: "Host | None" = None,
+    ) -> AbstractContextManager[MulticastGroup]:
+        """Make a group with a harness of its own; see `Harness.multicast_group`.
+
+        Skips the test with the reason where multicast does not work.
+        """
+        ...
+
+
+def _size(recv_buffer: int | None) -> int | None:
+    """Return the size of a buffer, if it is one."""
+    if recv_buffer is None:
+        return None
+    if isinstance(recv_buffer, bool) or not isinstance(recv_buffer, int):
+        raise TypeError(f"recv_buffer: expected bytes, got {recv_buffer!r}")
+    if not 1 <= recv_buffer < 2**31:
+        raise ValueError(f"recv_buffer: expected bytes from 1, got {recv_buffer!r}")
+    return recv_buffer
 
 
 def _loopback(hostname: str) -> str:

@@ -38,12 +38,14 @@ class Failure:
         location: the step or the line that expected it.
         wait: the wait that ran out, if one did.
         exception: what a handler raised, if that is the failure.
+        inconclusive: something was lost, so what else is wrong may be wrong because of that.
     """
 
     mismatch: Mismatch
     location: Location | None = None
     wait: Wait | None = None
     exception: BaseException | None = None
+    inconclusive: bool = False
 
     @property
     def headline(self) -> str:

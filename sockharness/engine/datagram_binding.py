@@ -10,7 +10,7 @@ import socket as _socket
 from collections.abc import Mapping
 from typing import Any
 
-from sockharness.engine import coalescing, error_queue, literals, options
+from sockharness.engine import coalescing, error_queue, hops, literals, options
 from sockharness.engine.kernel import Kernel
 
 _ANY = "*"  # in Bun: all addresses, both families
@@ -20,7 +20,7 @@ _PEER = ("hostname", "port")
 class DatagramBinding:
     """Where to bind, whom to connect to, and with which options; checked when it is made."""
 
-    __slots__ = ("_hostname", "_ipv6_only", "_kernel", "_options", "_peer", "_port")
+    __slots__ = ("_hostname", "_ipv6_only", "_kernel", "_options", "_peer", "_port", "_ttl")
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class DatagramBinding:
         reuse_addr: bool,
         reuse_port: bool,
         ipv6_only: bool,
+        receive_ttl: bool,
     ) -> None:
         """Check `connect`. Raises `TypeError`, `ValueError`."""
         self._kernel = kernel
@@ -39,6 +40,7 @@ class DatagramBinding:
         self._port = port
         self._peer = None if connect is None else _peer(connect)
         self._ipv6_only = ipv6_only
+        self._ttl = receive_ttl
         reuse = ((_socket.SO_REUSEADDR, reuse_addr), (_socket.SO_REUSEPORT, reuse_port))
         self._options = [option for option, on in reuse if on]
 
@@ -82,6 +84,8 @@ class DatagramBinding:
                 sock.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, only)
             error_queue.enable(sock)
             coalescing.receive_coalesced(sock)
+            if self._ttl:
+                hops.receive(sock)
             sock.bind(name)
         except OSError:
             sock.close()

@@ -22,10 +22,12 @@ class DatagramFlags(NamedTuple):
     Attributes:
         truncated: the datagram was longer than what could be received of it.
         ipv6: the address is written as IPv6; also for an IPv4 sender on a socket of `::` (UDP-082).
+        ttl: the hops that it had left; `None` on a socket without `receive_ttl`. Not in Bun.
     """
 
     truncated: bool
     ipv6: bool
+    ttl: int | None = None
 
 
 class DatagramHandlers:

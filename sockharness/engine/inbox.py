@@ -1,10 +1,11 @@
 """Receiving datagrams: fetched in batches, delivered one by one.
 
-A batch is one system call for up to 8 messages (`vectors`), or 8 calls where that is forbidden or
-the socket is one that somebody has wrapped. Its datagrams go to the `data` handler of the moment of
-fetching (UDP-093). A message may be many datagrams (`coalescing`). At most 32 are delivered in a
-turn, so that timers and other sockets live through a flood (D14): what is left of a batch is
-posted, and is the first to be delivered in the next turn.
+A batch is one system call for up to 8 messages (`vectors`), or 8 calls where that is forbidden, the
+socket is one that somebody has wrapped, or messages tell their hops beside their parts. Its
+datagrams go to the `data` handler of the moment of fetching (UDP-093). A message may be many
+datagrams (`coalescing`). At most 32 are delivered in a turn, so that timers and other sockets live
+through a flood (D14): what is left of a batch is posted, and is the first to be delivered in the
+next turn.
 """
 
 import errno
@@ -12,7 +13,7 @@ import socket as _socket
 from collections import deque
 from typing import Any
 
-from sockharness.engine import coalescing, error_queue, literals, vectors
+from sockharness.engine import coalescing, error_queue, hops, literals, vectors
 from sockharness.engine.datagram_handlers import DatagramFlags, DatagramHandlers
 from sockharness.engine.handlers import Handler
 from sockharness.engine.reactor import Reactor
@@ -23,6 +24,11 @@ _PER_TURN = 32  # datagrams
 _SIZE = 65536  # more than any datagram, so that none is cut (UDP-083)
 
 _CUT = int(_socket.MSG_TRUNC)  # the enumeration's own `&` costs more than receiving
+_CONTROL_SPACE = coalescing.CONTROL_SPACE + hops.CONTROL_SPACE
+
+# A datagram of a message that was taken apart: what the handler is given as flags is in the place
+# of the control messages.
+_Part = tuple[bytes, DatagramFlags, int, Any]
 
 
 class Inbox:
@@ -44,7 +50,13 @@ class Inbox:
     )
 
     def __init__(
-        self, owner: object, reactor: Reactor, handlers: DatagramHandlers, *, ipv6: bool
+        self,
+        owner: object,
+        reactor: Reactor,
+        handlers: DatagramHandlers,
+        *,
+        ipv6: bool,
+        receive_ttl: bool,
     ) -> None:
         """Make an empty one; `owner` is what handlers get as their socket."""
         self._owner = owner
@@ -53,11 +65,12 @@ class Inbox:
         self._ipv6 = ipv6
         self._flags = [DatagramFlags(truncated, ipv6) for truncated in (False, True)]
         self._closed = False
-        self._waiting: deque[Message] = deque()
+        self._waiting: deque[Message | _Part] = deque()
         self._handler: Handler | None = None  # who gets what is waiting
         self._delivered = 0  # in this turn, before its events
         self._posted = False  # the delivery of what is waiting
-        self._masses = vectors.AVAILABLE  # until the kernel says otherwise
+        # until the kernel says otherwise; there is room for one control message only
+        self._masses = vectors.AVAILABLE and not receive_ttl
         self._slots: Slots | None = None
 
     def close(self) -> None:
@@ -85,7 +98,7 @@ class Inbox:
                 return self._fetch_together(sock, calls)
             recvmsg, keep = sock.recvmsg, self._waiting.append
             for _ in range(calls):
-                keep(recvmsg(_SIZE, coalescing.CONTROL_SPACE))
+                keep(recvmsg(_SIZE, _CONTROL_SPACE))
         except BlockingIOError:
             return False
         except OSError as error:  # what was pending is told by the queue
@@ -114,7 +127,11 @@ class Inbox:
         plain, cut = self._flags
         while waiting and left:  # nothing is waiting when the socket was closed
             data, control, flags, name = waiting.popleft()
-            if control:
+            if not control:
+                told = cut if flags & _CUT else plain
+            elif isinstance(control, DatagramFlags):
+                told = control
+            else:
                 self._take_apart(data, control, flags, name)
                 continue
             host, port = name[0], name[1]
@@ -124,14 +141,15 @@ class Inbox:
                 host = literals.shown(host, name[3])
             left -= 1
             try:
-                handler(owner, data, port, host, cut if flags & _CUT else plain)  # type: ignore[misc]
+                handler(owner, data, port, host, told)  # type: ignore[misc]
             except BaseException as error:  # noqa: BLE001 - told
                 self._handlers.failed(error, owner)
         return room - left
 
     def _take_apart(self, data: bytes, control: coalescing.Control, flags: int, name: Any) -> None:
         """Put the datagrams of a message in its place."""
-        parts: list[Message] = [(part, [], flags, name) for part in coalescing.parts(data, control)]
+        told = self._flags[bool(flags & _CUT)]._replace(ttl=hops.told(control))
+        parts = [(part, told, flags, name) for part in coalescing.parts(data, control)]
         self._waiting.extendleft(reversed(parts))
 
     def _post(self) -> None:

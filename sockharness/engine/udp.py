@@ -94,6 +94,7 @@ class UDPSocket:
         hostname: str,
         *,
         segment_offload: bool,
+        receive_ttl: bool = False,
     ) -> None:
         """Take over a bound descriptor; it stays the caller's if this raises `OSError`."""
         self.data: Any = None
@@ -111,7 +112,7 @@ class UDPSocket:
         )
         self._armed = False  # waiting for writability
         self._error: OSError | None = None  # what the next send raises (D8)
-        self._inbox = Inbox(self, reactor, handlers, ipv6=self._ipv6)
+        self._inbox = Inbox(self, reactor, handlers, ipv6=self._ipv6, receive_ttl=receive_ttl)
         self._referenced = False
         self._fd = sock.fileno()
         reactor.register(self._fd, EPOLLIN, self._on_event)
@@ -555,6 +556,7 @@ def udp_socket(
     reuse_port: bool = False,
     ipv6_only: bool = False,
     segment_offload: bool = True,
+    receive_ttl: bool = False,
     reactor: Reactor | None = None,
 ) -> UDPSocket:
     """Make a UDP socket, bound and if asked for connected. Blocks only to look up names.
@@ -573,6 +575,7 @@ def udp_socket(
         ipv6_only: with `hostname="::"`, no IPv4.
         segment_offload: let `send_many` send runs of equal-sized datagrams for one destination in
             one system call.
+        receive_ttl: tell `data` in its flags how many hops a datagram had left. Not in Bun.
         reactor: `Reactor.current()` if absent.
 
     Raises:
@@ -593,11 +596,19 @@ def udp_socket(
         reuse_addr=options.flag("reuse_addr", reuse_addr),
         reuse_port=options.flag("reuse_port", reuse_port),
         ipv6_only=options.flag("ipv6_only", ipv6_only),
+        receive_ttl=options.flag("receive_ttl", receive_ttl),
     )
     reactor.check()
     sock = binding.open()
     try:
-        udp = UDPSocket(reactor, sock, handlers, hostname, segment_offload=segment_offload)
+        udp = UDPSocket(
+            reactor,
+            sock,
+            handlers,
+            hostname,
+            segment_offload=segment_offload,
+            receive_ttl=receive_ttl,
+        )
     except BaseException:
         sock.close()
         raise

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from sockharness.events import Event, Kind
 from sockharness.expectations import Mismatch
-from sockharness.facade.core import TIMEOUT, Core
+from sockharness.facade.core import TIMEOUT, Core, raised
+from sockharness.facade.cuts import pieces
 from sockharness.facade.outbox import Outbox, Way
 from sockharness.facade.script import (
     Answer,
@@ -21,7 +22,6 @@ from sockharness.facade.script import (
     Script,
     as_bytes,
     differs,
-    pieces,
     unexpected,
 )
 from sockharness.facade.wants import BytesWanted
@@ -213,8 +213,8 @@ class Conversation:
     def raised(self, exception: BaseException, *, site: Exchange | None = None) -> None:
         """Record what a user's function raised, and reset the connection: nobody answers there."""
         self.record("uncaught_exception", error=exception)
-        headline = f"{self.home.name} handler raised {type(exception).__name__}"
-        self._fail(Mismatch(headline=headline, note=headline), site, exception=exception)
+        failure = raised(self.home.name, exception)
+        self._fail(failure.mismatch, site, exception=exception)
         self.reset_now()
 
     # What follows; all of these: loop

@@ -10,10 +10,11 @@ handlers.
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from weakref import ReferenceType, ref
 
 from sockharness.errors import ExpectationFailed, UsageError
+from sockharness.expectations import Mismatch
 from sockharness.facade.queues import PeerQueues
 from sockharness.facade.waiting import (
     Waiters,
@@ -34,6 +35,48 @@ __tracebackhide__ = True
 T = TypeVar("T")
 TIMEOUT = 5.0
 """Seconds that a method waits unless it is told otherwise."""
+LAST_LOOK = 0.05
+"""Seconds given to what is still missing when the test has ended: a loaded kernel may hand bytes
+over a little after their sender has returned. Only a test that would fail pays for it."""
+
+
+class Participant(Protocol):
+    """Whoever takes part in a test and is judged at its end: a server, a peer, a group."""
+
+    name: str
+    host: str
+    port: int
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has reached it, not even in the kernel."""
+        ...
+
+    @property
+    def deferred(self) -> bool:
+        """Whether an expectation that was left to tear-down is unmet; lock held."""
+        ...
+
+    def judge(self, *, final: bool) -> list[Failure]:
+        """Return everything that is wrong, the cause first; `final`: also what was left to
+        tear-down."""
+        ...
+
+    def certain(self) -> list[Failure]:
+        """Return what is wrong whatever may yet come; lock held."""
+        ...
+
+    def stray(self, exception: BaseException) -> None:
+        """Record an exception that belongs to nobody else."""
+        ...
+
+    def clear(self) -> None:
+        """Forget what happened and what was expected."""
+        ...
+
+    def close(self) -> None:
+        """Close what it has open; idempotent."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,15 +182,33 @@ class Core:
         told = self.told
         return told if error is not None and told is not None and told.error() is error else None
 
+    def check(self, participant: Participant, clear: Callable[[], None]) -> None:
+        """Raise what is wrong with a participant, after clearing it."""
+        self.settle()
+        failures = participant.judge(final=False)
+        if failures:
+            with self.lock:
+                error = self.failed(failures, by=participant.name)
+            clear()
+            raise error
+
     def outcome(self, failures: Sequence[Failure]) -> Outcome:
-        """Return failures with what happened."""
-        return Outcome(verdict=Verdict.FAILED, timeline=self.timeline, failures=list(failures))
+        """Return failures with what happened; after a loss nothing can be concluded for sure."""
+        losses_first = sorted(failures, key=lambda failure: not failure.inconclusive)
+        verdict = Verdict.INCONCLUSIVE if losses_first[0].inconclusive else Verdict.FAILED
+        return Outcome(verdict=verdict, timeline=self.timeline, failures=losses_first)
 
 
 def failed(outcome: Outcome, *, again: str) -> ExpectationFailed:
     """Return the exception that tells an outcome."""
     text = failure_text(outcome, again=again, outside="client")
     return ExpectationFailed(text, outcome.failures[0].location)
+
+
+def raised(peer: str, exception: BaseException) -> Failure:
+    """Return the failure of a participant whose handler or reply function raised."""
+    headline = f"{peer} handler raised {type(exception).__name__}"
+    return Failure(mismatch=Mismatch(headline=headline, note=headline), exception=exception)
 
 
 def seconds(timeout: float) -> float:

@@ -1,5 +1,5 @@
 """What the kernel's queues hold: has the program at the other end read what it was sent? Does a
-connection wait to be accepted?
+connection wait to be accepted? Do datagrams wait, and were any dropped?
 
 TCP tells a sender only that the other kernel has the bytes (they are acknowledged). But loopback
 has both ends in one kernel, and that can be asked for the other end's receive queue: `sock_diag(7)`
@@ -15,6 +15,9 @@ import fcntl
 import socket
 import struct
 import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
@@ -27,6 +30,30 @@ PORTS = struct.Struct("!HH")  # inet_diag_sockid, which goes on with two address
 REST = struct.Struct("=III")  # the interface, and a cookie
 UNACKED = 24  # in tcp_info, behind eight fields of one byte and four of four
 RQUEUE = HEADER.size + 4 + 48 + 4  # behind family…retrans, the id, and expires
+
+
+SO_MEMINFO = 55
+MEMINFO = struct.Struct("=9I")  # sk_meminfo of linux/sock_diag.h, up to SK_MEMINFO_DROPS
+SO_RCVBUFFORCE = 33
+ROOMY = 8 * 1024 * 1024
+IP_MULTICAST_ALL = 49
+IPV6_MULTICAST_ALL = 29
+
+
+class Datagrams(NamedTuple):
+    """The receive queue of a datagram socket.
+
+    Attributes:
+        waiting: how many bytes of the kernel's memory it takes, or a little more.
+        dropped: how many datagrams the kernel has dropped since the socket was made, because the
+            buffer was full.
+    """
+
+    waiting: int
+    dropped: int
+
+
+UNKNOWN = Datagrams(1, 0)
 
 
 class PeerQueues:
@@ -88,6 +115,62 @@ def backlog(fileno: int) -> int:
         listening.detach()
     length: int = struct.unpack_from("=I", info, UNACKED)[0]
     return length
+
+
+def datagrams(fileno: int) -> "Datagrams":
+    """Return what waits for a datagram socket, and what it has lost; for any thread.
+
+    Where the kernel cannot say (before Linux 4.12), something may always wait, and losses are not
+    known.
+    """
+    with _borrowed(fileno) as sock:
+        try:
+            info = sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size)
+        except OSError as error:
+            if error.errno != errno.ENOPROTOOPT:
+                raise
+            return UNKNOWN
+    memory, *_, drops = MEMINFO.unpack_from(info)
+    return Datagrams(memory, drops)
+
+
+def make_room(fileno: int, size: int | None) -> None:
+    """Give a datagram socket a receive buffer of a size, or one for long bursts.
+
+    The latter is as large as this process may have: without CAP_NET_ADMIN the kernel's limit is
+    `net.core.rmem_max`, socket(7).
+    """
+    with _borrowed(fileno) as sock:
+        if size is None:
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOMY)
+            except PermissionError:
+                size = ROOMY
+        if size is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+
+def joined_only(fileno: int) -> None:
+    """Let a socket hear only the groups that it has joined itself.
+
+    By default Linux gives every socket what any socket of the host has joined: ip(7),
+    IP_MULTICAST_ALL, and its counterpart for IPv6.
+    """
+    with _borrowed(fileno) as sock:
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, IP_MULTICAST_ALL, 0)
+
+
+@contextmanager
+def _borrowed(fileno: int) -> Iterator[socket.socket]:
+    """Give a socket object for a descriptor that stays its owner's."""
+    sock = socket.socket(fileno=fileno)
+    try:
+        yield sock
+    finally:
+        sock.detach()
 
 
 def _question(end: tuple[str, int], other: tuple[str, int]) -> bytes:

@@ -25,14 +25,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Literal
 
 from sockharness import match
 from sockharness.errors import UsageError
 from sockharness.expectations import BytesExpected, Mismatch, State, ending
 from sockharness.facade.callsite import CallSite
+from sockharness.facade.cuts import Cuts, check_cuts, check_extent
+from sockharness.outcome import Failure
 from sockharness.printable import count, show
-from sockharness.spec.bindings import suggestion
 from sockharness.spec.matchers import Matcher, Result, Verdict, as_matcher
 from sockharness.timeline import Channel
 
@@ -42,9 +42,6 @@ Want = bytes | str | Matcher | re.Pattern[bytes] | re.Pattern[str]
 """What `expect` and `when` take."""
 Reply = bytes | bytearray | memoryview | str | Callable[[bytes], bytes]
 """What `reply` takes: the bytes, text (UTF-8), or a function from the matched bytes to them."""
-Cuts = Literal["each_byte", "together"] | int | Sequence[int] | None
-"""How a reply is cut: see `pieces`."""
-NAMED_CUTS = ("each_byte", "together")
 ROOM = 30
 """The most characters of a description that a headline has room for."""
 
@@ -64,6 +61,7 @@ class Exchange:
     Attributes:
         answer: what follows when it is met; `None`: not stated (yet).
         then: how the connection ends after that, if it does: `CLOSE` or `RESET`.
+        whole: it is one of datagrams, which have no connection to end and are not cut.
         met: how often it was met.
     """
 
@@ -78,10 +76,16 @@ class Exchange:
         "met",
         "site",
         "then",
+        "whole",
     )
 
     def __init__(
-        self, matcher: Matcher, site: CallSite, lock: AbstractContextManager[object]
+        self,
+        matcher: Matcher,
+        site: CallSite,
+        lock: AbstractContextManager[object],
+        *,
+        whole: bool = False,
     ) -> None:
         self.matcher = matcher
         self.site = site
@@ -91,6 +95,7 @@ class Exchange:
         self.cuts: Cuts = None
         self.deferred = False
         self.met = 0
+        self.whole = whole
         self._lock = lock
         self._late: list[Callable[[], None]] = []
 
@@ -110,14 +115,16 @@ class Exchange:
                 leave over is the last piece. `"together"`: one piece, sent by the same rule.
 
         Raises:
-            UsageError: an answer was stated already.
+            UsageError: an answer was stated already; `cuts` for a datagram, which goes out whole.
             ValueError: the sizes are more than the reply.
         """
+        if self.whole and cuts is not None:
+            raise UsageError("a datagram is sent whole: cuts are for connections")
         if not callable(data):
             data = as_bytes(data)
         check_cuts(cuts)
         if isinstance(data, bytes) and isinstance(cuts, Sequence) and not isinstance(cuts, str):
-            _check_extent(data, cuts)
+            check_extent(data, cuts)
         return self._answer(Answer.REPLY, data, cuts)
 
     def ignore(self) -> "Exchange":
@@ -156,6 +163,10 @@ class Exchange:
         return self
 
     def _end(self, how: Answer) -> "Exchange":
+        if self.whole:
+            raise UsageError(
+                f"datagrams have no connection to {how.value}; say .reply(…) or .ignore()"
+            )
         with self._lock:
             if self.answer not in (None, Answer.REPLY) or self.then is not None:
                 raise UsageError(f"the answer was stated already: {self._stated()}")
@@ -219,6 +230,12 @@ class Script:
         )
         group, self.queue = self.queue[:size], self.queue[size:]
         return group
+
+    def take(self, exchange: Exchange) -> None:
+        """Mark an exchange as met that no connection has to claim."""
+        exchange.met += 1
+        if self.queue and self.queue[0] is exchange:
+            del self.queue[0]
 
     def clear(self) -> None:
         """Forget the expectations; rules stay."""
@@ -371,8 +388,21 @@ def unanswered(exchange: Exchange) -> Mismatch:
     return Mismatch(headline=said, note=f"{said}; add .reply(…) or .ignore()")
 
 
-def matcher(want: object) -> Matcher:
+def unstated(met: Sequence[Exchange]) -> list[Failure]:
+    """Return a failure for each exchange that was met, and nobody has said what follows."""
+    return [
+        Failure(mismatch=unanswered(exchange), location=exchange.site.location())
+        for exchange in met
+        if exchange.answer is None
+    ]
+
+
+def matcher(want: object, *, empty: bool = False) -> Matcher:
     """Return a matcher for what a user may write: as `match` does, and a compiled pattern.
+
+    Args:
+        want: bytes, text, a pattern or a matcher.
+        empty: whether nothing may be wanted, as an empty datagram can be.
 
     Raises:
         TypeError: it is none.
@@ -383,7 +413,7 @@ def matcher(want: object) -> Matcher:
     if not isinstance(want, bytes | bytearray | memoryview | str) and not hasattr(want, "describe"):
         raise TypeError(f"want: expected bytes, str, a pattern or a matcher, got {want!r}")
     made = as_matcher(want)
-    if made.expected() == b"":
+    if made.expected() == b"" and not empty:
         raise ValueError(f"want: expected at least one byte, got {want!r}")
     return made
 
@@ -395,44 +425,3 @@ def as_bytes(data: object) -> bytes:
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data)
     raise TypeError(f"data: expected bytes or str, got {data!r}")
-
-
-def check_cuts(cuts: object) -> None:
-    """Refuse what `pieces` cannot cut by."""
-    if cuts is None or cuts in NAMED_CUTS:
-        return
-    if isinstance(cuts, str):
-        hint = suggestion(cuts, NAMED_CUTS)
-        raise ValueError(f'cuts: expected "each_byte", "together" or sizes, got {cuts!r}{hint}')
-    sizes = [cuts] if isinstance(cuts, int) else cuts
-    if not isinstance(sizes, Sequence) or isinstance(sizes, bytes) or not sizes:
-        raise TypeError(f'cuts: expected "each_byte", "together" or sizes, got {cuts!r}')
-    for size in sizes:
-        if not isinstance(size, int) or isinstance(size, bool):
-            raise TypeError(f"cuts: expected whole numbers, got {size!r}")
-        if size < 1:
-            raise ValueError(f"cuts: expected sizes from 1, got {size!r}")
-
-
-def _check_extent(data: bytes, sizes: Sequence[int]) -> None:
-    """Refuse sizes of which not all can be cut from the reply."""
-    if sum(sizes) > len(data):
-        length = count(len(data), "byte")
-        raise ValueError(f"cuts: {list(sizes)} is more than the {length} of the reply")
-
-
-def pieces(data: bytes, cuts: Cuts) -> list[bytes]:
-    """Cut bytes: at every byte, not at all (`"together"`, `None`), every so many bytes, or by a
-    list of sizes whose last piece is the rest."""
-    if not data or cuts is None or cuts == "together":
-        return [data] if data else []
-    if cuts == "each_byte":
-        cuts = 1
-    if isinstance(cuts, int):
-        return [data[start : start + cuts] for start in range(0, len(data), cuts)]
-    cut, position = [], 0
-    for size in cuts:
-        assert isinstance(size, int)
-        cut.append(data[position : position + size])
-        position += size
-    return [piece for piece in (*cut, data[position:]) if piece]

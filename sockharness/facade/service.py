@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import ClosedError, UsageError
 from sockharness.events import Event
-from sockharness.expectations import Mismatch
 from sockharness.facade.callsite import call_site
 from sockharness.facade.conversation import Conversation
-from sockharness.facade.core import TIMEOUT, Core
+from sockharness.facade.core import LAST_LOOK, TIMEOUT, Core, raised
 from sockharness.facade.fronts import Front, Options, Spares
 from sockharness.facade.queues import backlog
-from sockharness.facade.script import Exchange, Script, matcher, unanswered, unexpected, unmet
+from sockharness.facade.script import Exchange, Script, matcher, unexpected, unmet, unstated
 from sockharness.facade.wants import Settled
 from sockharness.outcome import Failure
 from sockharness.timeline import LISTENER
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True
 Handler = Callable[..., object]
-LAST_LOOK = 0.05
-"""Seconds given to what is still missing when the test has ended: a loaded kernel may hand bytes
-over a little after their sender has returned. Only a test that would fail pays for it."""
 
 
 class Service:
@@ -170,12 +166,7 @@ class Service:
 
     def certain(self) -> list[Failure]:
         """Return what is wrong whatever may yet come; lock held."""
-        unstated = [
-            Failure(mismatch=unanswered(exchange), location=exchange.site.location())
-            for exchange in self.bare
-            if exchange.answer is None
-        ]
-        return [*self.failures, *unstated]
+        return [*self.failures, *unstated(self.bare)]
 
     def clear(self) -> None:
         """Forget what happened and what was expected; rules, handlers and good connections stay.
@@ -290,13 +281,10 @@ class Service:
 
     def stray(self, exception: BaseException) -> None:
         """Record an exception that belongs to no open connection."""
-        headline = f"{self.name} handler raised {type(exception).__name__}"
         with self.core.lock:
             event = Event(name="uncaught_exception", peer=self.name, error=exception)
             self.happened(self.core.timeline.add(event))
-            self.failures.append(
-                Failure(mismatch=Mismatch(headline=headline, note=headline), exception=exception)
-            )
+            self.failures.append(raised(self.name, exception))
 
     def _user(self, name: str, *args: Any) -> None:
         handler = self.handlers.get(name)

@@ -160,14 +160,7 @@ class TcpServer:
         Raises:
             ExpectationFailed: unmet expectations, other bytes, unread bytes, what handlers raised.
         """
-        core = self._service.core
-        core.settle()
-        failures = self._service.judge(final=False)
-        if failures:
-            with core.lock:
-                error = core.failed(failures, by=self._service.name)
-            self.clear()
-            raise error
+        self._service.core.check(self._service, self.clear)
 
     def clear(self) -> None:
         """Forget what happened and what was expected; `when`, handlers and open connections

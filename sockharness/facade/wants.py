@@ -1,14 +1,15 @@
 """What one can wait for: an event, or bytes. See `sockharness.facade.waiting` for the mechanism."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from sockharness.errors import ExpectationFailed
 from sockharness.events import HANDLER_EVENTS, Event
 from sockharness.expectations import AFTER_CLOSE, BytesExpected, Mismatch, ending
 from sockharness.facade.callsite import CallSite
 from sockharness.facade.core import Core
+from sockharness.facade.messages import unexpected
 from sockharness.outcome import Failure
 from sockharness.printable import show
 from sockharness.spec.bindings import suggestion
@@ -148,6 +149,104 @@ class BytesWanted:
         mismatch = expected.check().mismatch if then else expected.give_up()
         assert mismatch is not None, "it was not satisfied, and the channel has ended"
         return _told(self.owner, mismatch, self._site, wait)
+
+
+class Receiver(Eventful, Protocol):
+    """A datagram socket whose unread datagrams can be taken."""
+
+    failed: bool
+    closed: bool
+
+    @property
+    def busy(self) -> bool:
+        """Whether stated exchanges have the first claim on what comes."""
+        ...
+
+    @property
+    def hint(self) -> str:
+        """What may explain that nothing came."""
+        ...
+
+    def unread(self, *, new: bool = False) -> Sequence[bytes]:
+        """Return the datagrams that nobody has taken; `new`: nor looked at."""
+        ...
+
+    def has_unread(self, *, new: bool = False) -> bool:
+        """Say whether there are any."""
+        ...
+
+
+D = TypeVar("D", bound=bytes)
+
+
+class DatagramWanted(Generic[D]):
+    """The next unread datagram, when no expectation wants it."""
+
+    __slots__ = ("_fetch", "_site", "owner")
+
+    def __init__(self, owner: Receiver, fetch: Callable[[], D], site: CallSite) -> None:
+        self.owner = owner
+        self._fetch = fetch
+        self._site = site
+
+    def ready(self) -> bool:
+        """Say whether it is there, or cannot come any more."""
+        owner = self.owner
+        return owner.failed or owner.closed or (not owner.busy and owner.has_unread())
+
+    def take(self) -> D:
+        """Take it."""
+        if not self.owner.has_unread() or self.owner.busy or self.owner.failed:
+            raise self._failure(None)
+        return self._fetch()
+
+    def give_up(self, lasted: float, limit: float) -> ExpectationFailed:
+        """Say that none came."""
+        return self._failure((lasted, limit))
+
+    def _failure(self, wait: tuple[float, float] | None) -> ExpectationFailed:
+        owner = self.owner
+        because = "; it is closed" if owner.closed else ""
+        said = f"{owner.title} got no datagram{because}"
+        hint = "what was expected comes first, and is outstanding" if owner.busy else owner.hint
+        mismatch = Mismatch(
+            headline=said,
+            note=said,
+            waiting_for="a datagram",
+            details=(f"hint: {hint}",) if hint else (),
+        )
+        return _told(owner, mismatch, self._site, wait)
+
+
+class SilenceWanted:
+    """A datagram that is not to come: it can be had as soon as one is unread, and then it raises.
+
+    The end of the time is what was hoped for: `give_up` returns `Silence`.
+    """
+
+    __slots__ = ("_site", "owner")
+
+    def __init__(self, owner: Receiver, site: CallSite) -> None:
+        self.owner = owner
+        self._site = site
+
+    def ready(self) -> bool:
+        """Say whether one is there that nobody has looked at."""
+        return self.owner.has_unread(new=True)
+
+    def take(self) -> None:
+        """Say that it came."""
+        came = self.owner.unread(new=True)
+        mismatch = unexpected(self.owner.title, came, stated=True)
+        raise _told(self.owner, mismatch, self._site, None)
+
+    def give_up(self, lasted: float, limit: float) -> "Silence":
+        """Return what says that none came."""
+        return Silence(f"nothing in {lasted:.2f} of {limit:.2f} s")
+
+
+class Silence(Exception):
+    """Nothing came, as was wished."""
 
 
 class Until(Matcher):

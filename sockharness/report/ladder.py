@@ -58,7 +58,7 @@ def _told(event: Event, channel: Channel, outside: str) -> Rung:
     if event.connection == LISTENER:
         return Rung(at=event.at, target=event.peer, text=_words(event))
     remote = channel.remote
-    other = name(remote) if remote is not None else outside
+    other = event.source or (name(remote) if remote is not None else outside)
     match event.name:
         case "data":
             text, given = show(event.data, limit=TEXT), f"{len(event.data)} B"
@@ -101,7 +101,7 @@ def _result(event: Event) -> int:
 def _action(event: Event, channel: Channel, outside: str) -> Rung:
     offered = len(event.data)
     short = event.result is not None and event.result != offered
-    if channel.remote is None and outside and offered and not short:
+    if channel.remote is None and outside and offered and not short and not event.note:
         return Rung(
             at=event.at,
             target=outside,

@@ -25,7 +25,8 @@ async def datagrams_arrive_both_ways(stage: Stage) -> None:
     a.send(b"ping")
     await stage.seen("b", "data")
     _, _, (payload, port, address, flags) = stage.log.entries[-1]
-    assert (payload, port, address, tuple(flags)) == (b"ping", a.port, HOST, (False, False))
+    assert (payload, port, address) == (b"ping", a.port, HOST)
+    assert (flags.truncated, flags.ipv6) == (False, False)
     b.send(b"pong", port, address)
     await stage.seen("a", "data")
 

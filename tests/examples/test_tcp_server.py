@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from sockharness import TcpServer
-from sockharness.facade.script import Cuts
+from sockharness.facade.cuts import Cuts
 from sockharness.harness import TcpServerFactory
 
 

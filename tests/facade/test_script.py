@@ -6,7 +6,8 @@ import pytest
 
 from sockharness.errors import UsageError
 from sockharness.facade.callsite import call_site
-from sockharness.facade.script import Cuts, Exchange, Lane, Ruling, Script, pieces
+from sockharness.facade.cuts import Cuts, pieces
+from sockharness.facade.script import Exchange, Lane, Ruling, Script
 from sockharness.facade.wants import Until
 from sockharness.spec.matchers import Regex, Verdict, as_matcher
 

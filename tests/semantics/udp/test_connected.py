@@ -4,6 +4,7 @@ import socket as raw
 
 import pytest
 
+from sockharness.engine.datagram_handlers import DatagramFlags
 from tests.helpers.datagrams import Net, peer, to
 
 HOST = "127.0.0.1"
@@ -39,7 +40,7 @@ def test_data_gets_the_same_arguments_as_on_an_unconnected_socket(net: Net) -> N
     b.send(b"x", a.port, HOST)
 
     net.until_received(1)
-    assert net.received == [(b"x", b.port, HOST, (False, False))]
+    assert net.received == [(b"x", b.port, HOST, DatagramFlags(truncated=False, ipv6=False))]
 
 
 @pytest.mark.shows("UDP-117")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sockharness.engine.datagram_handlers import DatagramFlags
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.udp import UDPSocket, udp_socket
 from tests.helpers.datagrams import DEADLINE, Net, needs_ipv6, to
@@ -61,8 +62,8 @@ def test_addresses_are_numeric_and_flags_tell_how_they_are_written(net: Net) -> 
     net.until_received(2)
 
     assert net.received == [
-        (b"4", four.port, "::ffff:127.0.0.1", (False, True)),
-        (b"6", six.port, "::1", (False, True)),
+        (b"4", four.port, "::ffff:127.0.0.1", DatagramFlags(truncated=False, ipv6=True)),
+        (b"6", six.port, "::1", DatagramFlags(truncated=False, ipv6=True)),
     ]
 
 

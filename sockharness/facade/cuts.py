@@ -1,0 +1,52 @@
+"""How a reply is cut. Pure."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from sockharness.printable import count
+from sockharness.spec.bindings import suggestion
+
+Cuts = Literal["each_byte", "together"] | int | Sequence[int] | None
+"""How a reply is cut: see `pieces`."""
+NAMED_CUTS = ("each_byte", "together")
+
+
+def check_cuts(cuts: object) -> None:
+    """Refuse what `pieces` cannot cut by."""
+    if cuts is None or cuts in NAMED_CUTS:
+        return
+    if isinstance(cuts, str):
+        hint = suggestion(cuts, NAMED_CUTS)
+        raise ValueError(f'cuts: expected "each_byte", "together" or sizes, got {cuts!r}{hint}')
+    sizes = [cuts] if isinstance(cuts, int) else cuts
+    if not isinstance(sizes, Sequence) or isinstance(sizes, bytes) or not sizes:
+        raise TypeError(f'cuts: expected "each_byte", "together" or sizes, got {cuts!r}')
+    for size in sizes:
+        if not isinstance(size, int) or isinstance(size, bool):
+            raise TypeError(f"cuts: expected whole numbers, got {size!r}")
+        if size < 1:
+            raise ValueError(f"cuts: expected sizes from 1, got {size!r}")
+
+
+def check_extent(data: bytes, sizes: Sequence[int]) -> None:
+    """Refuse sizes of which not all can be cut from the reply."""
+    if sum(sizes) > len(data):
+        length = count(len(data), "byte")
+        raise ValueError(f"cuts: {list(sizes)} is more than the {length} of the reply")
+
+
+def pieces(data: bytes, cuts: Cuts) -> list[bytes]:
+    """Cut bytes: at every byte, not at all (`"together"`, `None`), every so many bytes, or by a
+    list of sizes whose last piece is the rest."""
+    if not data or cuts is None or cuts == "together":
+        return [data] if data else []
+    if cuts == "each_byte":
+        cuts = 1
+    if isinstance(cuts, int):
+        return [data[start : start + cuts] for start in range(0, len(data), cuts)]
+    cut, position = [], 0
+    for size in cuts:
+        assert isinstance(size, int)
+        cut.append(data[position : position + size])
+        position += size
+    return [piece for piece in (*cut, data[position:]) if piece]

@@ -1,0 +1,136 @@
+"""Judging whole messages: the same words as on a stream, for datagrams. Pure.
+
+A datagram is one message: it is what is wanted as a whole, no byte less and no byte more, or it is
+not. So nothing waits for more bytes, and a pattern has to match all of it. The outstanding
+expectation is asked first, then the rules in the order in which they were stated.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from sockharness.expectations import SHORT, Mismatch, that_fits
+from sockharness.facade.script import ROOM, Exchange, Judgement, Ruling, Script
+from sockharness.printable import count, show
+from sockharness.spec.matchers import Capture, Concat, Matcher, Regex, Verdict, common_prefix
+
+
+def judge(script: Script, message: bytes) -> Judgement:
+    """Say what becomes of a message: `TAKE`, `DIFFER` or `NOBODY`."""
+    head = next(iter(script.queue), None)
+    if head is not None and takes(head.matcher, message):
+        return Judgement(Ruling.TAKE, head, len(message))
+    for rule in script.rules:
+        if takes(rule.matcher, message):
+            return Judgement(Ruling.TAKE, rule, len(message))
+    return Judgement(Ruling.NOBODY) if head is None else Judgement(Ruling.DIFFER, head)
+
+
+def takes(matcher: Matcher, message: bytes) -> bool:
+    """Say whether a matcher takes a message as a whole."""
+    match matcher:
+        case Regex():
+            return matcher.pattern.fullmatch(message) is not None
+        case Capture():
+            return takes(matcher.inner, message)
+        case Concat():
+            return _takes_in_turn(matcher.parts, message)
+    result = matcher.match(message)
+    return result.verdict is Verdict.MATCH and result.size == len(message)
+
+
+def _takes_in_turn(parts: Sequence[Matcher], message: bytes) -> bool:
+    if len(parts) == 1:
+        return takes(parts[0], message)
+    if not parts:
+        return not message
+    rest = parts[1:]
+    return any(_takes_in_turn(rest, message[end:]) for end in _ends(parts[0], message))
+
+
+def _ends(matcher: Matcher, message: bytes) -> Iterator[int]:
+    """Yield the sizes of the beginnings of a message that a matcher takes."""
+    match matcher:
+        case Regex():
+            pattern = matcher.pattern
+            sizes = range(len(message) + 1)
+            yield from (end for end in sizes if pattern.fullmatch(message, 0, end))
+        case Capture():
+            yield from _ends(matcher.inner, message)
+        case Concat():
+            sizes = range(len(message) + 1)
+            yield from (end for end in sizes if _takes_in_turn(matcher.parts, message[:end]))
+        case _:
+            result = matcher.match(message)
+            if result.verdict is Verdict.MATCH:
+                yield result.size
+
+
+def differs(peer: str, message: bytes, exchange: Exchange) -> Mismatch:
+    """Say how a message fails an exchange."""
+    expected, wanted = exchange.matcher.expected(), exchange.matcher.describe()
+    said = f'{peer} got "{show(message, limit=SHORT)}", expected {wanted}'
+    note = f"{peer} got another datagram"
+    if expected is None:
+        headline = that_fits(said, f"{peer} got a datagram that is no match")
+        note += f"; expected {wanted}"
+        return Mismatch(headline=headline, note=note, received=message)
+    same = common_prefix(expected, message)
+    if same == len(message):
+        how = f"ends at byte {same} of {len(expected)}"
+    elif same == len(expected):
+        how = f"has {count(len(message) - same, 'byte')} too many"
+    else:
+        how = f"differs at byte {same}"
+    short = max(len(message), len(expected)) <= SHORT
+    headline = said if short and len(wanted) <= SHORT else f"{peer} datagram {how}"
+    return Mismatch(
+        headline=headline, note=f"{note}: it {how}", expected=expected, received=message
+    )
+
+
+def unmet(peer: str, exchange: Exchange, *, came: int, hint: str = "") -> Mismatch:
+    """Say that no message met an exchange.
+
+    Args:
+        peer: who waited for it.
+        exchange: what was to be met.
+        came: how many other messages came.
+        hint: what may explain it.
+    """
+    wanted = exchange.matcher.describe()
+    if not came:
+        said = f"{peer} got no datagram"
+    elif len(wanted) <= ROOM:
+        said = f"{peer} never got {wanted}"
+    else:
+        said = f"{peer} got {count(came, 'datagram')}, and no more"
+    note = f"{peer} got {'nothing more' if came else 'nothing'}"
+    return Mismatch(
+        headline=said,
+        note=note,
+        expected=exchange.matcher.expected() or None,
+        received=b"",
+        details=(f"hint: {hint}",) if hint else (),
+    )
+
+
+def unexpected(peer: str, messages: Sequence[bytes], *, stated: bool) -> Mismatch:
+    """Say that messages came for which nothing asked.
+
+    Args:
+        peer: who got them.
+        messages: at least one.
+        stated: whether anything was stated at all.
+    """
+    first, amount = messages[0], count(len(messages), "datagram")
+    shown = f'"{show(first)}"' if first else "an empty datagram"
+    what = shown if len(messages) == 1 and len(shown) <= ROOM else amount
+    said = f"{peer} got {what}" + (", expected nothing" if stated else " that nobody expected")
+    return Mismatch(headline=said, note=said, received=first)
+
+
+def lost(peer: str, number: int) -> Mismatch:
+    """Say that a receive buffer was full."""
+    said = f"{peer} lost {count(number, 'datagram')}"
+    why = "the kernel dropped them: the receive buffer was full"
+    hint = "hint: send slower, or receive with a larger recv_buffer"
+    return Mismatch(headline=said, note=f"{said}; {why}", details=(why, hint))

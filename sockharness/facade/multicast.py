@@ -1,0 +1,154 @@
+"""`MulticastGroup` and `Member`: what a test holds of a group. Thread-safe."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from sockharness.events import Event
+from sockharness.facade.core import TIMEOUT
+from sockharness.facade.datagram import Address, Datagram
+from sockharness.facade.group import Group
+from sockharness.facade.mailbox import Mailbox
+from sockharness.facade.place import first_interface
+from sockharness.facade.script import Exchange, Want, as_bytes
+from sockharness.facade.udp import A_WHILE, AioUdpPeer, UdpPeer, described
+from sockharness.printable import count
+
+if TYPE_CHECKING:
+    from sockharness.netns import Host
+
+__tracebackhide__ = True
+
+
+class MulticastGroup:
+    """A multicast group on loopback that is this test's alone.
+
+    Attributes:
+        group: its IP address.
+        port: where its members listen.
+        address: both.
+        interface: the name of the interface that it is on.
+        host: an IP address of this host on that interface: what IP_MULTICAST_IF takes.
+    """
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+        self.group: str = group.group
+        self.port: int = group.port
+        self.address: Address = group.address
+        self.interface: str = group.place.interface
+        self.host: str = group.host
+
+    def join(self, source: str | None = None, *, inside: "Host | None" = None) -> "Member":
+        """Return a new member, which hears from now on what is sent to the group.
+
+        Args:
+            source: an IP address; hear only what comes from there (source-specific).
+            inside: be one on another host of the network in which the group is.
+
+        Raises:
+            TypeError, ValueError: the source is no IP address of the group's family.
+            OSError: the system refuses.
+        """
+        there = None
+        if inside is not None:
+            there = first_interface(inside, ipv6=self._group.place.ipv6)
+        return Member(self._group, self._group.join(source, there), source)
+
+    def send(self, data: bytes | bytearray | memoryview | str, source: str | None = None) -> None:
+        """Send one datagram to the group; it stays on this host.
+
+        Args:
+            data: bytes-like, or text (UTF-8); may be empty.
+            source: the address to send from, one of this host such as `"127.0.0.5"`; `host` if
+                absent.
+
+        Raises:
+            OSError: the system refuses: EADDRNOTAVAIL, EMSGSIZE.
+        """
+        self._group.send(as_bytes(data), source)
+
+    def sender(self, source: str | None = None) -> UdpPeer:
+        """Return what `send` sends from, whose `address` the members see: answers come there."""
+        return UdpPeer(self._group.sender(source))
+
+    def check(self) -> None:
+        """Raise if anything is not as stated up to now; what was raised is forgotten.
+
+        Raises:
+            ExpectationFailed: of a member or sender: unmet expectations, other datagrams, unread
+                ones, lost ones, what reply functions raised.
+        """
+        self._group.core.check(self._group, self.clear)
+
+    def clear(self) -> None:
+        """Forget what happened and what was expected; members stay, and what `when` states."""
+        self._group.clear()
+
+    def __repr__(self) -> str:
+        group = self._group
+        state = "closed" if group.closed else "open"
+        members = sum(not each.closed for each in group.members)
+        return f"<MulticastGroup {self.group}:{self.port} {state}, {count(members, 'member')}>"
+
+
+class Member:
+    """One member of a group. `with group.join() as member:` leaves at the end of the block.
+
+    Attributes:
+        source: from where it hears; `None`: from everywhere.
+        aio: the methods that wait, for asyncio and trio.
+    """
+
+    def __init__(self, group: Group, mailbox: Mailbox, source: str | None) -> None:
+        self._group = group
+        self._mailbox = mailbox
+        self._peer = UdpPeer(mailbox)
+        self.source = source
+        self.aio = AioUdpPeer(mailbox)
+
+    def expect(self, want: Want) -> Exchange:
+        """State which datagram it is to hear next; see `UdpPeer.expect`.
+
+        A reply goes to the sender alone, from the group's port.
+        """
+        return self._peer.expect(want)
+
+    def when(self, want: Want) -> Exchange:
+        """State which datagram it may hear, any number of times; see `UdpPeer.when`."""
+        return self._peer.when(want)
+
+    def receive(self, *, timeout: float = TIMEOUT) -> Datagram:
+        """Wait for a datagram that no expectation wants, and take it; see `UdpPeer.receive`."""
+        return self._peer.receive(timeout=timeout)
+
+    def receive_nothing(self, *, within: float = A_WHILE) -> None:
+        """Wait `within` seconds, in which none is to come; see `UdpPeer.receive_nothing`."""
+        self._peer.receive_nothing(within=within)
+
+    @property
+    def received(self) -> list[Datagram]:
+        """All datagrams so far, taken or not; see `UdpPeer.received`."""
+        return self._peer.received
+
+    def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Event:
+        """Wait for `data` or `error`; see `UdpPeer.wait_for`."""
+        return self._peer.wait_for(event, timeout=timeout)
+
+    def leave(self) -> None:
+        """Leave the group. What has come by now can still be received. Idempotent."""
+        self._group.leave(self._mailbox)
+
+    def __enter__(self) -> "Member":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.leave()
+
+    def __repr__(self) -> str:
+        source = f" from {self.source}" if self.source else ""
+        return f"<Member of {self._group.group}{source} {described(self._mailbox)}>"

@@ -1,0 +1,250 @@
+"""`UdpPeer`: a datagram socket as a test holds it. Thread-safe; `.aio` has what can be awaited."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sockharness.errors import UsageError
+from sockharness.events import Event
+from sockharness.facade.callsite import call_site
+from sockharness.facade.core import TIMEOUT, Core
+from sockharness.facade.datagram import Address, Datagram, address_of
+from sockharness.facade.mailbox import Handler, Mailbox
+from sockharness.facade.script import Exchange, Want, as_bytes
+from sockharness.facade.wants import DatagramWanted, EventWanted, Silence, SilenceWanted
+from sockharness.printable import count
+from sockharness.spec.bindings import suggestion
+
+if TYPE_CHECKING:
+    from sockharness.engine.udp import UDPSocket
+
+    DrainHandler = Callable[[UDPSocket], object]
+    ErrorHandler = Callable[[UDPSocket, BaseException], object]
+
+__tracebackhide__ = True
+EVENTS = ("data", "drain", "error")
+A_WHILE = 0.1
+"""Seconds in which nothing is to come, unless it is told otherwise."""
+
+
+def udp_mailbox(core: Core, name: str, hostname: str, recv_buffer: int | None) -> Mailbox:
+    """Return the mailbox of a peer on a port that the system chooses."""
+
+    def make(handlers: Mapping[str, Handler]) -> "UDPSocket":
+        from sockharness.engine.udp import udp_socket
+
+        return udp_socket(
+            hostname=hostname, socket=handlers, receive_ttl=True, reactor=core.runner.reactor
+        )
+
+    return Mailbox(core, name, make, recv_buffer=recv_buffer)
+
+
+class UdpPeer:
+    """A datagram socket on loopback that says what a test tells it to, and notes what it is told.
+
+    Attributes:
+        host: the IP address it is bound to.
+        port: chosen by the system, and held until the end.
+        address: both.
+        aio: the methods that wait, for asyncio and trio.
+    """
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+        self.host: str = mailbox.host
+        self.port: int = mailbox.port
+        self.address: Address = (self.host, self.port)
+        self.aio = AioUdpPeer(mailbox)
+
+    # Stating
+
+    def expect(self, want: Want) -> Exchange:
+        """State which datagram is to come next, exactly once, after what was stated before.
+
+        It is that as a whole: no byte less and no byte more. Say with `.reply` or `.ignore` what
+        follows: what was met and has no answer fails the test.
+
+        Raises:
+            TypeError: it is nothing that can be matched.
+            UsageError: there is a handler for `data`.
+        """
+        return self._mailbox.state(want, rule=False)
+
+    def when(self, want: Want) -> Exchange:
+        """State which datagram may come, any number of times; `expect` goes before it."""
+        return self._mailbox.state(want, rule=True)
+
+    def on(
+        self,
+        *,
+        data: Handler | None = None,
+        drain: "DrainHandler | None" = None,
+        error: "ErrorHandler | None" = None,
+    ) -> None:
+        """Add handlers, which are called on the harness's thread with the engine's socket.
+
+        Args:
+            data: takes socket, bytes, port and host, and if it likes the flags.
+            drain: takes the socket.
+            error: takes the socket and an exception: the network's, or one that a handler raised;
+                without it the latter fails the test.
+
+        Raises:
+            TypeError: `data` takes neither four nor five arguments.
+            UsageError: an `async def` handler; `data` beside `expect` or `when`.
+        """
+        self._mailbox.handle(_given(data, drain, error), merge=True)
+
+    def reload(
+        self,
+        socket: Mapping[str, Handler] | None = None,
+        *,
+        data: Handler | None = None,
+        drain: "DrainHandler | None" = None,
+        error: "ErrorHandler | None" = None,
+    ) -> None:
+        """Replace all handlers; raises as `on`.
+
+        Args:
+            socket: the handlers as a mapping, as the engine takes them.
+            data: and the others: the same by keyword.
+            drain: see there.
+            error: see there.
+        """
+        given = _given(data, drain, error)
+        self._mailbox.handle({**(socket or {}), **given}, merge=False)
+
+    # Sending and receiving
+
+    def send(
+        self, data: bytes | bytearray | memoryview | str, address: tuple[Any, ...] | list[Any]
+    ) -> None:
+        """Send one datagram, behind what the kernel had no room for yet; never waits for that.
+
+        Args:
+            data: bytes-like, or text (UTF-8); may be empty.
+            address: (host, port), where host is an IP address; a `Datagram` has it.
+
+        Raises:
+            TypeError, ValueError: this cannot be an address.
+            OSError: the system refuses, as EMSGSIZE for more than 65507 bytes over IPv4.
+        """
+        self._mailbox.send(as_bytes(data), address_of(address))
+
+    def receive(self, *, timeout: float = TIMEOUT) -> Datagram:
+        """Wait for a datagram that no expectation wants, and take it; the oldest first.
+
+        Raises:
+            ExpectationFailed: none came in `timeout` seconds, or something else went wrong.
+            UsageError: a loop runs in this thread; await `.aio.receive` there.
+        """
+        return self._mailbox.core.wait("receive", _datagram(self._mailbox), timeout)
+
+    def receive_nothing(self, *, within: float = A_WHILE) -> None:
+        """Wait `within` seconds, in which no datagram is to come, nor lie unread.
+
+        Raises:
+            ExpectationFailed: one did.
+            UsageError: a loop runs in this thread; await `.aio.receive_nothing` there.
+        """
+        core, want = self._mailbox.core, SilenceWanted(self._mailbox, call_site())
+        try:
+            core.wait("receive_nothing", want, within)
+        except Silence:
+            _look_once_more(core, want)
+
+    @property
+    def received(self) -> list[Datagram]:
+        """All datagrams so far, taken or not. Those that were looked at here are nobody's finding,
+        and may still be expected or received."""
+        return self._mailbox.look()
+
+    def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Event:
+        """Wait for `data`, `drain` or `error`; one that came earlier counts, each only once.
+
+        Raises:
+            ExpectationFailed: it did not come in `timeout` seconds.
+            UsageError: a loop runs in this thread; await `.aio.wait_for` there.
+        """
+        return self._mailbox.core.wait("wait_for", _event(self._mailbox, event), timeout)
+
+    # Judging
+
+    def check(self) -> None:
+        """Raise if anything is not as stated up to now; what was raised is forgotten.
+
+        Raises:
+            ExpectationFailed: unmet expectations, other datagrams, unread ones, lost ones, what
+                handlers raised.
+        """
+        self._mailbox.core.check(self._mailbox, self.clear)
+
+    def clear(self) -> None:
+        """Forget what happened and what was expected; `when` and handlers stay."""
+        self._mailbox.clear()
+
+    def __repr__(self) -> str:
+        return f"<UdpPeer {self.host}:{self.port} {described(self._mailbox)}>"
+
+
+class AioUdpPeer:
+    """What of a `UdpPeer` can be awaited, in asyncio and trio."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+
+    def receive(self, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Datagram]:
+        """Wait for a datagram and take it; see `UdpPeer.receive`."""
+        return self._mailbox.core.wait_async(_datagram(self._mailbox), timeout)
+
+    def receive_nothing(self, *, within: float = A_WHILE) -> Coroutine[Any, Any, None]:
+        """Wait for nothing; see `UdpPeer.receive_nothing`."""
+        return self._nothing(SilenceWanted(self._mailbox, call_site()), within)
+
+    def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Event]:
+        """Wait for an event; see `UdpPeer.wait_for`."""
+        return self._mailbox.core.wait_async(_event(self._mailbox, event), timeout)
+
+    async def _nothing(self, want: SilenceWanted, within: float) -> None:
+        core = self._mailbox.core
+        try:
+            await core.wait_async(want, within)
+        except Silence:
+            _look_once_more(core, want)
+
+
+def described(mailbox: Mailbox) -> str:
+    """Say in a few words how a mailbox stands."""
+    with mailbox.core.lock:
+        state = "closed" if mailbox.closed else "open"
+        unread, unmet = len(mailbox.unread()), len(mailbox.script.queue)
+        came = count(len(mailbox.came), "datagram")
+    return f"{state}, {came}, {unread} unread, {unmet} expected"
+
+
+def _look_once_more(core: Core, want: SilenceWanted) -> None:
+    """Take in what lies in the kernel at the end of the time; that has come, too."""
+    core.settle()
+    with core.lock:
+        if want.ready():
+            want.take()
+
+
+def _datagram(mailbox: Mailbox) -> DatagramWanted[Datagram]:
+    if "data" in mailbox.given:
+        raise UsageError("the datagrams go to on(data=…); look at .received instead")
+    return DatagramWanted(mailbox, mailbox.fetch, call_site())
+
+
+def _event(mailbox: Mailbox, name: str) -> EventWanted:
+    if name not in EVENTS:
+        hint = suggestion(str(name), EVENTS)
+        raise ValueError(f"event: expected one of {', '.join(EVENTS)}, got {name!r}{hint}")
+    return EventWanted(mailbox, name, call_site())
+
+
+def _given(
+    data: Handler | None, drain: "DrainHandler | None", error: "ErrorHandler | None"
+) -> dict[str, Handler]:
+    given = {"data": data, "drain": drain, "error": error}
+    return {name: handler for name, handler in given.items() if handler is not None}

@@ -1,11 +1,11 @@
 """Receiving datagrams: fetched in batches, delivered one by one.
 
-A batch is one system call for up to 8 messages (`vectors`), or 8 calls where that is forbidden, the
-socket is one that somebody has wrapped, or messages tell their hops beside their parts. Its
-datagrams go to the `data` handler of the moment of fetching (UDP-093). A message may be many
-datagrams (`coalescing`). At most 32 are delivered in a turn, so that timers and other sockets live
-through a flood (D14): what is left of a batch is posted, and is the first to be delivered in the
-next turn.
+A batch is up to 8 messages. As long as batches are full it is one system call (`vectors`); a call
+for each costs less for a few, and is what is left where the other one is forbidden, somebody has
+wrapped the socket, or messages tell their hops beside their parts. Its datagrams go to the `data`
+handler of the moment of fetching (UDP-093). A message may be many datagrams (`coalescing`). At
+most 32 are delivered in a turn, so that timers and other sockets live through a flood (D14): what
+is left of a batch is posted, and is the first to be delivered in the next turn.
 """
 
 import errno
@@ -20,6 +20,7 @@ from sockharness.engine.reactor import Reactor
 from sockharness.engine.vectors import Message, Slots
 
 _FETCHES = 8  # messages in a batch, as in Bun
+_FEW = 4  # messages; fewer are cheaper one by one
 _PER_TURN = 32  # datagrams
 _SIZE = 65536  # more than any datagram, so that none is cut (UDP-083)
 
@@ -35,6 +36,7 @@ class Inbox:
     """What a socket has received and its `data` handler has not."""
 
     __slots__ = (
+        "_busy",
         "_closed",
         "_delivered",
         "_flags",
@@ -71,6 +73,7 @@ class Inbox:
         self._posted = False  # the delivery of what is waiting
         # until the kernel says otherwise; there is room for one control message only
         self._masses = vectors.AVAILABLE and not receive_ttl
+        self._busy = False  # the last batch was full, or nearly so
         self._slots: Slots | None = None
 
     def close(self) -> None:
@@ -94,11 +97,12 @@ class Inbox:
         """Read a batch; return whether there may be more."""
         self._handler = self._handlers.data
         try:
-            if self._masses and type(sock) is _socket.socket:
+            if self._busy and self._masses and type(sock) is _socket.socket:
                 return self._fetch_together(sock, calls)
             recvmsg, keep = sock.recvmsg, self._waiting.append
             for _ in range(calls):
                 keep(recvmsg(_SIZE, _CONTROL_SPACE))
+            self._busy = True
         except BlockingIOError:
             return False
         except OSError as error:  # what was pending is told by the queue
@@ -116,6 +120,7 @@ class Inbox:
         slots.clear()
         count = self._reactor.kernel.receive_messages(sock, slots.headers, most)
         self._waiting.extend(slots.taken(count))
+        self._busy = count >= _FEW
         return count == most
 
     def _deliver(self, room: int) -> int:

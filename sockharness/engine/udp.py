@@ -41,6 +41,7 @@ from sockharness.engine.batch_sender import BatchSender
 from sockharness.engine.chunk import Data
 from sockharness.engine.datagram_binding import DatagramBinding
 from sockharness.engine.datagram_handlers import DatagramHandlers
+from sockharness.engine.handle import Handle
 from sockharness.engine.handlers import tell
 from sockharness.engine.inbox import Inbox
 from sockharness.engine.multicast import Option
@@ -56,7 +57,7 @@ _NO_ROOM = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # D6
 Datagrams = Sequence[object]
 
 
-class UDPSocket:
+class UDPSocket(Handle):
     """A UDP socket; made by `udp_socket`. `with udp:` closes it.
 
     All methods belong to the reactor's thread.
@@ -66,23 +67,20 @@ class UDPSocket:
     """
 
     __slots__ = (
-        "__weakref__",
         "_address",
         "_armed",
         "_destinations",
         "_error",
+        "_family",
         "_fd",
         "_handlers",
         "_hostname",
         "_inbox",
         "_ipv6",
         "_known",
-        "_reactor",
-        "_referenced",
         "_remote",
         "_sender",
         "_sendto",
-        "_sock",
         "data",
     )
 
@@ -97,13 +95,14 @@ class UDPSocket:
         receive_ttl: bool = False,
     ) -> None:
         """Take over a bound descriptor; it stays the caller's if this raises `OSError`."""
+        super().__init__(reactor)
         self.data: Any = None
-        self._reactor = reactor
         self._handlers = handlers
         self._hostname = hostname
         self._address = sock.getsockname()
         self._remote = _peer(sock)
-        self._ipv6 = sock.family == _socket.AF_INET6
+        self._family = int(sock.family)
+        self._ipv6 = self._family == _socket.AF_INET6
         self._destinations = Destinations(sock.family, remember=not reactor.debug)
         self._known: dict[Any, Any] = self._destinations.known
         self._sendto: Callable[[Any, Any], int] = sock.sendto
@@ -113,12 +112,9 @@ class UDPSocket:
         self._armed = False  # waiting for writability
         self._error: OSError | None = None  # what the next send raises (D8)
         self._inbox = Inbox(self, reactor, handlers, ipv6=self._ipv6, receive_ttl=receive_ttl)
-        self._referenced = False
         self._fd = sock.fileno()
         reactor.register(self._fd, EPOLLIN, self._on_event)
-        self._sock: _socket.socket | None = sock
-        reactor.add(self)
-        self.ref()
+        self._hold(sock)
 
     def __repr__(self) -> str:
         remote = f" remote={names.shown(self._remote)}" if self._remote else ""
@@ -213,7 +209,7 @@ class UDPSocket:
 
         On an IPv6 socket it does not concern IPv4 (UDP-145). Raises `TypeError`, `ValueError`.
         """
-        option = multicast.HOPS[self._option_family()]
+        option = multicast.HOPS[self._family]
         return self._set(option, lambda: options.integer("hops", hops, 1, 255))
 
     def set_multicast_ttl(self, hops: int) -> int:
@@ -221,12 +217,12 @@ class UDPSocket:
 
         Returns it.
         """
-        option = multicast.MULTICAST_HOPS[self._option_family()]
+        option = multicast.MULTICAST_HOPS[self._family]
         return self._set(option, lambda: options.integer("hops", hops, 0, 255))
 
     def set_multicast_loopback(self, on: bool) -> bool:  # noqa: FBT001 - Bun's signature
         """Let members on this host hear what this socket sends; on at first. Returns `on`."""
-        option = multicast.MULTICAST_LOOP[self._option_family()]
+        option = multicast.MULTICAST_LOOP[self._family]
         return bool(self._set(option, lambda: options.flag("on", on)))
 
     def set_multicast_interface(self, address: str) -> bool:
@@ -288,18 +284,6 @@ class UDPSocket:
     def abandon(self) -> None:
         """Release the descriptor, as when the reactor is closed."""
         self._release()
-
-    def ref(self) -> None:
-        """Keep `run()` from returning while this is open, as a new socket does (UDP-131)."""
-        if self._sock is not None and not self._referenced:
-            self._referenced = True
-            self._reactor.ref()
-
-    def unref(self) -> None:
-        """Let `run()` return though this is open."""
-        if self._referenced:
-            self._referenced = False
-            self._reactor.unref()
 
     def reload(self, socket: object) -> None:
         """Replace the handlers that are given, and keep the others (UDP-125).
@@ -404,8 +388,7 @@ class UDPSocket:
         self._open("send")
         if self._remote is not None:
             raise TypeError(f"send: expected data alone: the socket is connected, {self!r}")
-        number = outgoing.port_number(port)
-        host = self._destinations.host(address)
+        number, host = outgoing.port_number(port), self._destinations.host(address)
         payload = outgoing.payload(data)
         name = self._destinations.name(number, host)
         if name is None:
@@ -471,8 +454,7 @@ class UDPSocket:
 
     def _raise_from_network(self, sock: _socket.socket) -> None:
         """Raise what the network said and nobody else is to be told (D8)."""
-        number = sockopts.take_error(sock)
-        if number:
+        if number := sockopts.take_error(sock):
             self._fail(os_error(number))
 
     def _fail(self, error: OSError) -> NoReturn:
@@ -508,21 +490,16 @@ class UDPSocket:
             raise os_error(errno.EBADF)
         return self._sock
 
-    def _option_family(self) -> int:
-        return _socket.AF_INET6 if self._ipv6 else _socket.AF_INET
-
     def _release(self) -> None:
         sock = self._sock
         if sock is None:
             return
         self._reactor.unregister(self._fd)
-        self._sock = None
         self._fd = -1
         self._destinations.forget()
         self._inbox.close()
         self._armed = False
-        self.unref()
-        self._reactor.discard(self)
+        self._let_go()
         sock.close()
 
 
@@ -601,7 +578,7 @@ def udp_socket(
     reactor.check()
     sock = binding.open()
     try:
-        udp = UDPSocket(
+        return UDPSocket(
             reactor,
             sock,
             handlers,
@@ -612,4 +589,3 @@ def udp_socket(
     except BaseException:
         sock.close()
         raise
-    return udp

@@ -269,7 +269,7 @@ def test_behind_a_full_batch_8_are_received_in_a_call_and_one_that_gets_fewer_is
             sender.send_many(to(receiver, *different(count)))
             net.until_received(len(net.received) + count)
         assert kernel.calls == [8, 8, 4, 2]
-        assert {each[1:] for each in net.received} == {(sender.port, HOST, (False, False))}
+        assert {each[1:] for each in net.received} == {(sender.port, HOST, (False, False, None))}
 
 
 @needs_ipv6
@@ -297,7 +297,7 @@ def test_sources_and_sizes_are_right(bound: str, target: str, source: str) -> No
         assert [each[0] for each in net.received] == [data for data in wanted for _ in range(3)]
         assert [each[1] for each in net.received] == ports
         assert {each[2] for each in net.received} == {source}
-        assert {tuple(each[3]) for each in net.received} == {(False, bound != HOST)}
+        assert {tuple(each[3]) for each in net.received} == {(False, bound != HOST, None)}
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EPERM])

@@ -94,6 +94,14 @@ _EXEMPT = {
         ("server-closes-at-once", "removed", "- client: {sees: end}"),
         ("server-closes-at-once", "removed", "- client: {sees: close, error: none}"),
         ("two-clients", "removed", "- server -> anna: {sees: close}"),
+        ("start-a-client", "removed", "- client: {sees: end}"),
+        ("start-a-client", "removed", "- client: {sees: close}"),
+        ("start-a-server", "removed", "- server -> first: {sees: close}"),
+        ("stop-a-server", "removed", "- server -> client: {sees: close}"),
+        ("stop-a-server", "removed", "- client: {sees: end}"),
+        ("stop-a-server", "removed", "- client: {sees: close}"),
+        ("hot-reloading", "removed", "- client: {sees: close}"),
+        ("hot-reloading", "removed", "- server: {sees: close}"),
     ],
     WITHOUT_EFFECT: [
         (

@@ -9,8 +9,9 @@ class Echo:  # held once, for all connections; a dict of functions does as well
         socket.data += data
         self.drain(socket)
 
-    def drain(self, socket):  # there is room again; `write` returns how much it took
-        del socket.data[: socket.write(socket.data)]
+    def drain(self, socket):  # there is room again
+        taken = socket.write(socket.data)  # less than all: the rest next time; -1: nothing any more
+        del socket.data[: max(0, taken)]
 
     def close(self, socket, error):
         listener.stop()

@@ -11,13 +11,20 @@ reactor, which must therefore be known. `alpn_callback` has to answer at once an
 
 A handler that was not given is `None` here. At least one of `data` and `drain` must be given, as in
 Bun (TCP-122).
+
+**Misspelt names** are refused; Bun ignores them (D25). In a mapping every unknown name is one. An
+object has names of its own, so of it only what can hardly be meant otherwise is refused: a public
+callable one slip away from a handler that the object does not have. A slip is a letter that is
+missing, doubled or swapped with the next one, behind the first letter (`opne`, `conect_error`), or
+another spelling (`connectError`, `onData`). What differs by another letter is left alone, because
+such words exist: `send`, `closed`, `dates`, `sessions`.
 """
 
 import difflib
 import functools
 import inspect
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from sockharness.engine.hosts import Call, Host
@@ -48,6 +55,7 @@ HANDLER_NAMES = (
 Handler = Callable[..., object]
 
 _ANSWERS_AT_ONCE = "alpn_callback"
+_SHORTEST_SLIP = 3  # letters: `en` and `ed` are not `end`
 _PLAIN = (types.FunctionType, types.MethodType)
 _ANY_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
@@ -79,16 +87,19 @@ class Handlers:
             host: who runs `async def` handlers: that of the reactor.
 
         Raises:
-            TypeError: an unknown name in a mapping, an attribute `on_<handler>`, a handler that
-                cannot be called or is an asynchronous generator, neither `data` nor `drain`.
+            TypeError: an unknown name in a mapping, a misspelt one or `on_<handler>` in an object,
+                a handler that cannot be called or is an asynchronous generator, neither `data` nor
+                `drain`.
             UsageError: an `async def` handler without host, or one that has to answer at once.
         """
         given = functions_of(source, HANDLER_NAMES)
         for name in HANDLER_NAMES:
             setattr(self, name, checked(name, given.get(name), host))
         if self.data is None and self.drain is None:
+            got = ", ".join(repr(name) for name in HANDLER_NAMES if getattr(self, name) is not None)
             raise TypeError(
-                f"socket: expected at least one of the handlers 'data' and 'drain'{_near(source)}"
+                "socket: expected at least one of the handlers 'data' and 'drain',"
+                f" got {got or 'none'}{_near(source)}"
             )
 
     def __repr__(self) -> str:
@@ -157,8 +168,8 @@ def functions_of(source: object, names: Sequence[str]) -> dict[str, Any]:
     """Return what a mapping or an object has under these names, unchecked.
 
     Raises:
-        TypeError: it is neither, has a name in a mapping that is none of them, or an attribute
-            `on_<name>`.
+        TypeError: it is neither, has a name in a mapping that is none of them, or is an object with
+            a misspelt one.
     """
     if isinstance(source, Mapping):
         return _from_mapping(source, names)
@@ -178,12 +189,18 @@ def _suggestion(name: object, names: Sequence[str]) -> str:
 
 
 def _near(source: object) -> str:
-    """Return a suggestion if an attribute that was not read looks like `data` or `drain`."""
-    for name in dir(source):
+    """Return a suggestion if an object has a public name that looks like `data` or `drain`."""
+    if isinstance(source, Mapping):  # its names are known to be handlers
+        return ""
+    for name in _public_names(source):
         close = _closest(name, ("data", "drain")) if name not in HANDLER_NAMES else None
         if close:
             return f"; did you mean {close!r} by {name!r}?"
     return ""
+
+
+def _public_names(source: object) -> list[str]:
+    return [name for name in dir(source) if not name.startswith("_")]
 
 
 def _closest(name: str, known: Sequence[str]) -> str | None:
@@ -198,7 +215,40 @@ def _from_object(source: object, names: Sequence[str]) -> dict[str, Any]:
     for name in names:
         if getattr(source, f"on_{name}", None) is not None:
             raise TypeError(f"socket: handler 'on_{name}' is called {name!r} here, rename it")
+    _refuse_slips(source, tuple(names))
     return {name: getattr(source, name, None) for name in names}
+
+
+def _refuse_slips(source: object, names: tuple[str, ...]) -> None:
+    slips = _slips(names)
+    for name in _public_names(source):
+        meant = slips.get(_folded(name)) if name not in names and name[0].islower() else None
+        if meant and not hasattr(source, meant) and callable(getattr(source, name, None)):
+            raise TypeError(
+                f"socket: unknown handler {name!r}; did you mean {meant!r}?"
+                f" If not, write `{meant} = None` beside it"
+            )
+
+
+@functools.cache
+def _slips(names: tuple[str, ...]) -> dict[str, str]:
+    """Return what the handlers' names become by one slip, folded, and what was meant by it."""
+    return {slip: name for name in names for slip in _slips_of(_folded(name))}
+
+
+def _slips_of(name: str) -> Iterator[str]:
+    yield name
+    yield f"on{name}"
+    for at in range(1, len(name)):
+        head, letter, tail = name[:at], name[at], name[at + 1 :]
+        if len(name) > _SHORTEST_SLIP:
+            yield head + tail
+        yield head + letter + letter + tail
+        yield head + tail[:1] + letter + tail[1:]
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 def checked(name: str, handler: object, host: Host | None) -> Handler | None:

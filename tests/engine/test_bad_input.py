@@ -206,14 +206,16 @@ def test_only_the_reactor_s_thread_may_reference(tcp: Callable[[], Talk], call: 
         assert isinstance(elsewhere(getattr(handle, call)), UsageError)
 
 
-@pytest.mark.parametrize("name", ["onData", "Data", "dta", "data_"])
+@pytest.mark.parametrize("name", ["onData", "Data", "dta", "data_", "datas"])
 def test_an_object_with_a_misspelt_handler_alone_gets_a_suggestion(
     reactor: Reactor, name: str
 ) -> None:
     handlers = SimpleNamespace(**{name: print})
 
-    with pytest.raises(TypeError, match=f"'data' and 'drain'; did you mean 'data' by '{name}'"):
+    with pytest.raises(TypeError, match="did you mean 'data'") as raised:
         listen(socket=handlers, **TARGET, reactor=reactor)
+
+    assert f"'{name}'" in str(raised.value)
 
 
 @pytest.mark.parametrize("value", [None, True, "1", b"1", Decimal(1), [], math.nan])

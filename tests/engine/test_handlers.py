@@ -1,4 +1,5 @@
 import functools
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -88,6 +89,57 @@ def test_an_attribute_with_on_is_refused_with_the_right_name() -> None:
         Handlers(SimpleNamespace(on_data=on_data, drain=on_data))
 
 
+@pytest.mark.shows("D25")
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("opne", "open"),
+        ("drian", "drain"),
+        ("dtaa", "data"),
+        ("conect_error", "connect_error"),
+        ("errror", "error"),
+        ("connectError", "connect_error"),
+        ("servername", "server_name"),
+        ("time_out", "timeout"),
+        ("open_", "open"),
+        ("onClose", "close"),
+    ],
+)
+def test_a_method_one_slip_from_a_handler_that_is_not_there_is_refused(
+    name: str, meant: str
+) -> None:
+    class Handling:
+        pass
+
+    setattr(Handling, name, on_data)
+    setattr(Handling, "data" if meant == "drain" else "drain", on_data)
+
+    with pytest.raises(TypeError, match=f"unknown handler '{name}'; did you mean '{meant}'"):
+        Handlers(Handling())
+
+
+ORDINARY = """
+send dates date ended_at update metadata closed closes close_all opened opener reopen errors
+drained train rain lend sessions session_id timeouts handshakes server_names connect_errors ends
+ended sender clone lose connect server log names Data Error en _opne
+"""
+
+
+def test_ordinary_names_beside_handlers_are_the_object_s_own() -> None:
+    handling = SimpleNamespace(data=on_data, **dict.fromkeys(ORDINARY.split(), on_data))
+
+    assert repr(Handlers(handling)) == "<Handlers data>"
+
+
+@pytest.mark.parametrize(
+    "others",
+    [{"opne": on_data, "open": on_data}, {"opne": on_data, "open": None}, {"opne": 5}],
+    ids=["the handler is there", "it is said to be absent", "not callable"],
+)
+def test_what_is_no_slip_is_let_alone(others: dict[str, Any]) -> None:
+    Handlers(SimpleNamespace(data=on_data, **others))
+
+
 @pytest.mark.shows("TCP-123")
 @pytest.mark.parametrize("value", [5, "text", object(), False, True])
 def test_what_cannot_be_called_is_refused_by_name(value: Any) -> None:
@@ -97,10 +149,21 @@ def test_what_cannot_be_called_is_refused_by_name(value: Any) -> None:
 
 
 @pytest.mark.shows("TCP-122")
-@pytest.mark.parametrize("given", [{}, {"open": on_data}, {"data": None}, SimpleNamespace()])
-def test_one_of_data_and_drain_is_required(given: Any) -> None:
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "got none"),
+        ({"open": on_data, "end": on_data, "close": None}, "got 'open', 'end'"),
+        ({"data": None}, "got none"),
+        (SimpleNamespace(), "got none"),
+        (SimpleNamespace(open=on_data), "got 'open'"),
+        (SimpleNamespace(datum=on_data), "got none; did you mean 'data' by 'datum'?"),
+    ],
+)
+def test_one_of_data_and_drain_is_required(given: Any, told: str) -> None:
     """TCP-122."""
-    with pytest.raises(TypeError, match="at least one of the handlers 'data' and 'drain'"):
+    expected = "socket: expected at least one of the handlers 'data' and 'drain', "
+    with pytest.raises(TypeError, match=rf"^{re.escape(expected + told)}$"):
         Handlers(given)
 
 

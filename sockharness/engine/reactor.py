@@ -42,7 +42,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NoReturn, Protocol
 
-from sockharness.engine import hosts, options
+from sockharness.engine import hosts, options, threads
 from sockharness.engine.hosts import Failure, Host
 from sockharness.engine.kernel import Kernel
 from sockharness.engine.timers import Callback, Timer, Timers
@@ -389,7 +389,7 @@ class Reactor:
     def check(self) -> None:
         """Raise `UsageError` unless the calling thread and process own this reactor."""
         if self._thread != threading.get_ident():
-            raise UsageError("the reactor belongs to another thread; use call_soon_threadsafe")
+            raise UsageError(threads.elsewhere(self._thread))
         self._check_process()
 
     def _check_may_run(self, function: str) -> None:

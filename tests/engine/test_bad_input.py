@@ -70,7 +70,7 @@ def nothing_left(reactor: Reactor) -> Iterator[None]:
     assert (len(os.listdir("/proc/self/fd")), repr(reactor)) == before
 
 
-def elsewhere(function: Callable[[], object]) -> BaseException | None:
+def elsewhere(function: Callable[[], object], name: str | None = None) -> BaseException | None:
     """Call a function in another thread; return what it raised."""
     raised: list[BaseException] = []
 
@@ -80,7 +80,7 @@ def elsewhere(function: Callable[[], object]) -> BaseException | None:
         except UsageError as error:
             raised.append(error)
 
-    thread = threading.Thread(target=call)
+    thread = threading.Thread(target=call, name=name)
     thread.start()
     thread.join()
     return raised[0] if raised else None
@@ -204,6 +204,34 @@ def test_only_the_reactor_s_thread_may_reference(tcp: Callable[[], Talk], call: 
 
     for handle in (conversation.client, conversation.listener):
         assert isinstance(elsewhere(getattr(handle, call)), UsageError)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda talk: talk.client.close(), "close"),
+        (lambda talk: talk.client.timeout(1), "timeout"),
+        (lambda talk: talk.client.reload({"data": print}), "reload"),
+        (lambda talk: talk.client.__exit__(), "end"),
+        (lambda talk: talk.client.write(b"x"), "write"),
+        (lambda talk: talk.listener.stop(), "stop"),
+        (lambda talk: talk.reactor.run(), "run"),
+        (lambda talk: talk.reactor.run_until(bool), "run_until"),
+        (lambda talk: listen(socket={"data": print}, **TARGET, reactor=talk.reactor), "listen"),
+    ],
+)
+def test_a_call_in_another_thread_is_refused_by_its_name(
+    tcp: Callable[[], Talk], call: Callable[[Talk], object], name: str
+) -> None:
+    talk = tcp()
+
+    error = elsewhere(lambda: call(talk), "other")
+
+    mine = threading.current_thread().name
+    assert str(error) == (
+        f"{name}: the reactor belongs to another thread, {mine!r}; here, in 'other',"
+        " use reactor.call_soon_threadsafe"
+    )
 
 
 @pytest.mark.parametrize("name", ["onData", "Data", "dta", "data_", "datas"])

@@ -93,9 +93,18 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"sockharness.{name}")
     if name not in _HOMES:
-        raise AttributeError(f"module 'sockharness' has no attribute {name!r}")
+        raise _unknown(name)
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value
+
+
+def _unknown(name: str) -> AttributeError:
+    from difflib import get_close_matches
+
+    near = [] if name.startswith("_") else get_close_matches(name, __all__, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    # With a name but no object the interpreter, too, does not add a suggestion of its own.
+    return AttributeError(f"module 'sockharness' has no attribute {name!r}{hint}", name=name)
 
 
 def __dir__() -> list[str]:

@@ -41,3 +41,22 @@ def test_every_public_name_can_be_had_and_every_name_is_listed() -> None:
     assert dir(sockharness) == sockharness.__all__
     with pytest.raises(AttributeError, match="no attribute 'listne'"):
         _ = sockharness.listne
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("udpSocket", "; did you mean 'udp_socket'?"),
+        ("arrayBufferSink", "; did you mean 'ArrayBufferSink'?"),
+        ("listne", "; did you mean 'listen'?"),
+        ("xyzzy", ""),
+        ("__path_of_no_one__", ""),
+    ],
+)
+def test_an_unknown_name_gets_a_suggestion(name: str, told: str) -> None:
+    import sockharness
+
+    with pytest.raises(AttributeError) as raised:
+        getattr(sockharness, name)
+
+    assert str(raised.value) == f"module 'sockharness' has no attribute {name!r}{told}"

@@ -4,7 +4,7 @@ Its use is the other half of `Socket.write`, which keeps nothing: write into the
 there is room `flush()` the sink into the socket; what the socket did not take goes back (TCP-208):
 
     data = sink.flush()
-    wrote = socket.write(data)
+    wrote = max(0, socket.write(data))  # -1: closed
     if wrote < len(data):
         sink.write(data[wrote:])
 

@@ -121,3 +121,42 @@ def hear_a_group():
 
 def test_a_member_hears_its_group():
     assert hear_a_group() == [b"here I am"]
+
+
+class Upload:
+    """Handlers of a client that sends much, and hangs up when the kernel has all of it."""
+
+    def __init__(self, data):
+        self.rest = sockharness.ArrayBufferSink()
+        self.rest.start(stream=True)
+        self.rest.write(data)
+
+    def open(self, socket):
+        self.drain(socket)
+
+    def drain(self, socket):
+        data = bytes(self.rest.flush())
+        taken = max(0, socket.write(data))  # -1: closed
+        if taken < len(data):
+            self.rest.write(data[taken:])
+        else:
+            socket.end()
+
+
+def test_what_a_socket_did_not_take_is_queued_again():
+    sent = bytes(range(256)) * 65536
+    received = bytearray()
+
+    def on_close(socket, error):
+        listener.stop()
+
+    listener = sockharness.listen(
+        socket={"data": lambda socket, data: received.extend(data), "close": on_close},
+        hostname="127.0.0.1",
+        port=0,
+    )
+    sockharness.connect(socket=Upload(sent), hostname="127.0.0.1", port=listener.port)
+
+    sockharness.run()
+
+    assert received == sent

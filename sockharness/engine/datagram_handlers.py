@@ -13,7 +13,13 @@ from sockharness.engine.handlers import Handler, checked, functions_of, tell
 if TYPE_CHECKING:
     from sockharness.engine.reactor import Reactor
 
-DATAGRAM_HANDLER_NAMES = ("data", "drain", "error")
+# `data` has a check of its own: it may take four or five.
+_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "data": (),
+    "drain": ("socket",),
+    "error": ("socket", "exception"),
+}
+DATAGRAM_HANDLER_NAMES = tuple(_ARGUMENTS)
 
 
 class DatagramFlags(NamedTuple):
@@ -51,12 +57,12 @@ class DatagramHandlers:
 
         Raises:
             TypeError: an unknown name in a mapping, an attribute `on_<handler>`, a handler that
-                cannot be called, a `data` that takes neither four nor five arguments.
+                cannot be called or not with its arguments, of which `data` takes four or five.
             UsageError: an `async def` handler without a host that would run it.
         """
         given = functions_of(source, DATAGRAM_HANDLER_NAMES)
         host = self._reactor.host
-        made = {name: checked(name, given.get(name), host) for name in DATAGRAM_HANDLER_NAMES}
+        made = {name: checked(name, given.get(name), host, _ARGUMENTS[name]) for name in _ARGUMENTS}
         if made["data"] is not None and not _takes_flags(given["data"]):
             made["data"] = _without_flags(made["data"])
         for name, handler in made.items():

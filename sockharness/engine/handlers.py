@@ -36,21 +36,22 @@ if TYPE_CHECKING:
     from sockharness.engine.stream import Socket
     from sockharness.engine.tls.plan import Plan
 
-HANDLER_NAMES = (
-    "open",
-    "data",
-    "drain",
-    "end",
-    "close",
-    "error",
-    "timeout",
-    "connect_error",
-    "handshake",
-    "keylog",
-    "session",
-    "server_name",
-    "alpn_callback",
-)
+HANDLER_ARGUMENTS = {
+    "open": ("socket",),
+    "data": ("socket", "data"),
+    "drain": ("socket",),
+    "end": ("socket",),
+    "close": ("socket", "error"),
+    "error": ("socket", "exception"),
+    "timeout": ("socket",),
+    "connect_error": ("socket", "error"),
+    "handshake": ("socket", "success", "authorization_error"),
+    "keylog": ("socket", "line"),
+    "session": ("socket", "session"),
+    "server_name": ("socket", "name"),
+    "alpn_callback": ("socket", "name", "protocols"),
+}
+HANDLER_NAMES = tuple(HANDLER_ARGUMENTS)
 
 Handler = Callable[..., object]
 
@@ -88,13 +89,13 @@ class Handlers:
 
         Raises:
             TypeError: an unknown name in a mapping, a misspelt one or `on_<handler>` in an object,
-                a handler that cannot be called or is an asynchronous generator, neither `data` nor
-                `drain`.
+                a handler that cannot be called, not with its arguments, or is an asynchronous
+                generator, neither `data` nor `drain`.
             UsageError: an `async def` handler without host, or one that has to answer at once.
         """
         given = functions_of(source, HANDLER_NAMES)
-        for name in HANDLER_NAMES:
-            setattr(self, name, checked(name, given.get(name), host))
+        for name, arguments in HANDLER_ARGUMENTS.items():
+            setattr(self, name, checked(name, given.get(name), host, arguments))
         if self.data is None and self.drain is None:
             got = ", ".join(repr(name) for name in HANDLER_NAMES if getattr(self, name) is not None)
             raise TypeError(
@@ -251,13 +252,18 @@ def _folded(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def checked(name: str, handler: object, host: Host | None) -> Handler | None:
+def checked(
+    name: str, handler: object, host: Host | None, arguments: Sequence[str] = ()
+) -> Handler | None:
     """Return a handler that can be called; an `async def` one leaves its coroutine to the host.
 
-    Raises as `Handlers`.
+    With the names of its arguments it must take so many, as far as that can be told at a glance: of
+    functions and methods in Python. Raises as `Handlers`.
     """
     if handler is None:
         return None
+    if arguments and not _takes(handler, len(arguments)):
+        raise TypeError(_unfit(name, handler, arguments))
     if type(handler) in _PLAIN and not _is_code_of(handler, _ANY_ASYNC):
         return cast(Handler, handler)  # nearly all of them
     if not callable(handler) or _has_code(handler, inspect.CO_ASYNC_GENERATOR):
@@ -271,6 +277,27 @@ def checked(name: str, handler: object, host: Host | None) -> Handler | None:
             f"socket: handler {name!r} is async def, which needs a reactor inside asyncio or trio"
         )
     return _spawning(handler, host)
+
+
+def _takes(handler: object, count: int) -> bool:
+    if type(handler) is types.MethodType:
+        handler, count = handler.__func__, count + 1
+    if type(handler) is not types.FunctionType:
+        return True
+    code = handler.__code__
+    most = count if code.co_flags & inspect.CO_VARARGS else code.co_argcount
+    least = code.co_argcount - len(handler.__defaults__ or ())
+    return least <= count <= most and code.co_kwonlyargcount == len(handler.__kwdefaults__ or ())
+
+
+def _unfit(name: str, handler: object, arguments: Sequence[str]) -> str:
+    signature = inspect.signature(cast(Handler, handler))
+    of_a_class = type(handler) is types.FunctionType and "self" in signature.parameters
+    return (
+        f"socket: handler {name!r}: expected one that takes ({', '.join(arguments)}),"
+        f" got {handler!r} with {signature}"
+        f"{'; is it a class in place of an instance?' if of_a_class else ''}"
+    )
 
 
 def _spawning(handler: Handler, host: Host) -> Handler:

@@ -190,3 +190,58 @@ class AsyncCallable:
 def test_an_async_handler_is_refused_by_name(handler: Any) -> None:
     with pytest.raises(UsageError, match="handler 'end' is async def"):
         Handlers({"data": on_data, "end": handler})
+
+
+class Server:
+    def data(self, socket: Any, data: bytes) -> None:
+        """Stand in for a handler."""
+
+    def drain(self) -> None:
+        """Stand in for a handler that forgot the socket."""
+
+
+def with_keyword(socket: Any, data: bytes, *, wanted: int) -> None:
+    """Stand in for a handler."""
+
+
+async def without_data(socket: Any) -> None:
+    """Stand in for a handler."""
+
+
+@pytest.mark.shows("D25")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"data": lambda data: None}, r"'data': expected one that takes \(socket, data\), got <f"),
+        ({"data": lambda data: None}, r"<lambda> at .* with \(data\)$"),
+        ({"data": on_data, "end": lambda: None}, r"'end': expected one that takes \(socket\), got"),
+        ({"drain": lambda socket, data: None}, r"'drain': .* with \(socket, data\)$"),
+        ({"data": with_keyword}, "'data': .*, wanted: int\\) -> None$"),
+        ({"data": without_data}, r"'data': .* with \(socket: Any\) -> None$"),
+        ({"data": on_data, "close": lambda socket: None}, r"takes \(socket, error\), got"),
+        ({"drain": Server().drain}, r"'drain': expected one that takes \(socket\), .* with \(\)"),
+        (Server, r"'data': .*; is it a class in place of an instance\?$"),
+    ],
+)
+def test_a_handler_that_cannot_be_called_with_its_arguments_is_refused(
+    given: Any, told: str
+) -> None:
+    with pytest.raises(TypeError, match=f"socket: handler .*{told}"):
+        Handlers(given)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        lambda socket, data: None,
+        lambda socket, data, more=None: None,
+        lambda socket, *args: None,
+        lambda socket, data, *, key=None, **more: None,
+        functools.partial(lambda kept, socket, data: None, 1),
+        Server().data,
+        print,
+        bytearray.extend,
+    ],
+)
+def test_a_handler_that_takes_its_arguments_in_its_own_way_is_taken(handler: Any) -> None:
+    assert Handlers({"data": handler}).data is handler

@@ -339,6 +339,11 @@ def test_handlers_come_in_a_mapping_or_an_object_or_not_at_all(net: Net) -> None
         ({"drain": "x"}, "handler 'drain': expected a function, got 'x'"),
         ({"error": []}, r"handler 'error': expected a function, got \[\]"),
         ({"data": lambda socket: None}, r"expected one that takes \(socket, data, port, address"),
+        ({"drain": lambda: None}, r"'drain': expected one that takes \(socket\), got"),
+        (
+            {"error": lambda error: None},
+            r"'error': expected one that takes \(socket, exception\), g",
+        ),
     ],
 )
 def test_handlers_that_cannot_be_are_refused(net: Net, socket: object, text: str) -> None:

@@ -103,7 +103,7 @@ class Connecting:
 
     def __repr__(self) -> str:
         if not self._settled:
-            return f"<Connecting pending {self._target or self._settings.host}>"
+            return f"<Connecting pending {self._goal()}>"
         return f"<Connecting {self._error!r}>" if self._error else f"<Connecting {self._socket!r}>"
 
     def __await__(self) -> Generator[Any, None, Socket]:
@@ -204,17 +204,18 @@ class Connecting:
 
     def try_unix(self, path: str) -> None:
         """Begin with a unix path."""
+        self._target = path
         try:
             with options.UnixAddress(path) as name:
                 sock, number = self._begin(_socket.AF_UNIX, name)
         except OSError as error:
-            self._fail(options.described(error, f"connect to {path!r}"))
+            self._fail(self._described(error))
             return
         if number not in (0, errno.EINPROGRESS):
             sock.close()
-            self._fail(options.described(os_error(number), f"connect to {path!r}"))
+            self._fail(self._described(os_error(number)))
         else:
-            self._await_writable(sock, "")
+            self._await_writable(sock, path)
 
     def adopt(self, fd: int) -> None:
         """Begin and finish with a connected descriptor; when it fails it is still the caller's."""
@@ -405,7 +406,7 @@ class Connecting:
         sock = self._give_sock()
         if sock is not None:
             sock.close()
-        self._error = os_error(errno.ECANCELED)
+        self._error = self._described(os_error(errno.ECANCELED))
         self._settle()
 
     def _settle(self) -> None:
@@ -419,9 +420,19 @@ class Connecting:
             wake()
 
     def _described(self, error: OSError) -> OSError:
-        if isinstance(self._target, tuple):
-            return options.described(error, f"connect to {self._target[0]} port {self._target[1]}")
-        return options.described(error, f"connect to {self._settings.host}")
+        return options.described(error, f"connect to {self._goal()}")
+
+    def _goal(self) -> str:
+        """Return for messages where this leads, and where from if that was asked for."""
+        settings, target = self._settings, self._target
+        if settings.host is None:
+            return repr(target)
+        host, port = target[:2] if target else (settings.host, settings.port)
+        if settings.local is None:
+            return f"{host} port {port}"
+        name, number = settings.local[1][:2]
+        here = [*([name] if name else []), *([f"port {number}"] if number else [])]
+        return f"{host} port {port} from {' '.join(here)}"
 
     # Waiting
 

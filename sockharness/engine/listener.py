@@ -372,4 +372,9 @@ def listen(
             tls=plan,
         )
     except OSError as error:
-        raise options.described(error, f"listen on {binding}") from error
+        raise options.described(error, f"listen on {binding}{_hint(error, path)}") from error
+
+
+def _hint(error: OSError, path: str | None) -> str:
+    left = error.errno == errno.EADDRINUSE and path is not None and path[0] != "\0"
+    return "; if nobody listens there any more, remove it" if left else ""

@@ -139,8 +139,10 @@ def target(function: str, *, hostname: object, port: object, unix: object) -> st
             if value is not None:
                 raise ValueError(f"{function}: expected one target, got unix and {name}")
         return unix_path("unix", unix)
-    if hostname is None:
+    if hostname is None and port is None:
         raise TypeError(f"{function}: expected hostname and port, or unix, got neither")
+    if hostname is None:
+        raise TypeError(f"{function}: expected a hostname beside port {port!r}, got none")
     host_name("hostname", hostname)
     if port is None:
         raise TypeError(f"{function}: expected a port beside hostname {hostname!r}, got none")
@@ -186,11 +188,13 @@ class UnixAddress:
         if self._path[0] == "\0":
             raise OSError(errno.EINVAL, "the abstract name is longer than 107 bytes")
         self._directory = os.open(directory or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        name = f"/proc/self/fd/{self._directory}/{base}"
-        if len(os.fsencode(name)) > UNIX_PATH_LIMIT:
+        prefix, size = f"/proc/self/fd/{self._directory}/", len(os.fsencode(base))
+        most = UNIX_PATH_LIMIT - len(prefix)
+        if size > most:
             self.__exit__()
-            raise OSError(errno.EINVAL, "the last component of the path is too long")
-        return name
+            text = f"the path's last component is too long, {size} bytes of at most {most}"
+            raise OSError(errno.EINVAL, text)
+        return prefix + base
 
     def __exit__(self, *_exception: object) -> None:
         if self._directory >= 0:

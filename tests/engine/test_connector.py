@@ -62,7 +62,12 @@ def assert_nothing_is_open(reactor: Reactor) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"hostname": None}, TypeError, "connect: expected hostname and port, or unix"),
+        ({"hostname": None}, TypeError, "connect: expected a hostname beside port 1, got none"),
+        (
+            {"hostname": None, "port": None},
+            TypeError,
+            "connect: expected hostname and port, or unix",
+        ),
         ({"port": None}, TypeError, "connect: expected a port beside hostname"),
         ({"port": True}, TypeError, "port: expected an integer, got True"),
         ({"port": 70000}, ValueError, "port: expected 0 to 65535, got 70000"),
@@ -376,10 +381,19 @@ def test_local_port_alone_binds_any_address(tcp: MakeTalk) -> None:
 @pytest.mark.shows("TCP-153", "D13")
 def test_a_local_address_of_the_wrong_family_fails(reactor: Reactor) -> None:
     """TCP-153."""
-    with pytest.raises(OSError, match="connect to") as caught:
+    with pytest.raises(OSError, match=r"connect to 127.0.0.1 port 1 from ::1$") as caught:
         attempt(reactor, port=1, local_address="::1").result(DEADLINE)
 
     assert vars(caught.value)["code"] == "EAFNOSUPPORT"
+
+
+def test_a_failure_names_the_local_port_too(reactor: Reactor, dead_port: int) -> None:
+    text = f"connect to 127.0.0.1 port {dead_port} from 127.0.0.1 port {dead_port}"
+
+    with pytest.raises(OSError, match=f"{text}$"):
+        attempt(reactor, port=dead_port, local_address="127.0.0.1", local_port=dead_port).result(
+            DEADLINE
+        )
 
 
 @pytest.mark.shows("TCP-199")
@@ -492,11 +506,30 @@ def test_cancel_closes_and_calls_no_handler(reactor: Reactor, saturated: int) ->
     connecting.cancel()
     connecting.cancel()
 
-    with pytest.raises(OSError, match="Operation canceled") as caught:
+    text = f"Operation canceled: connect to 127.0.0.1 port {saturated}$"
+    with pytest.raises(OSError, match=text) as caught:
         connecting.result()
     assert vars(caught.value)["code"] == "ECANCELED"
     assert log.trace() == ""
     assert_nothing_is_open(reactor)
+
+
+def test_what_was_cancelled_is_told_before_a_look_up_and_for_a_path_too(
+    tmp_path: Path,
+) -> None:
+    path = str(tmp_path / "s")
+    with (
+        Reactor(Names(somewhere=["127.0.0.1"])) as reactor,
+        listen(socket=HANDLERS, unix=path, reactor=reactor),
+    ):
+        for connecting, target in (
+            (attempt(reactor, hostname="somewhere", port=7), "somewhere port 7"),
+            (attempt(reactor, unix=path), repr(path)),
+        ):
+            assert repr(connecting) == f"<Connecting pending {target}>"
+            connecting.cancel()
+            with pytest.raises(OSError, match=f"Operation canceled: connect to {target}$"):
+                connecting.result()
 
 
 def test_cancel_after_success_has_no_effect(talk: MakeTalk) -> None:

@@ -58,7 +58,8 @@ def test_hostname_is_what_was_given_and_address_what_is_bound(reactor: Reactor) 
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"hostname": None}, TypeError, "expected hostname and port, or unix, got neither"),
+        ({"hostname": None}, TypeError, "listen: expected a hostname beside port 0, got none"),
+        ({"hostname": None, "port": None}, TypeError, "expected hostname and port, or unix, got n"),
         ({"hostname": ""}, ValueError, "hostname: expected a non-empty name without NUL, got ''"),
         ({"hostname": "a\0b"}, ValueError, "hostname: expected a non-empty name without NUL"),
         ({"hostname": "a" * 64}, ValueError, "hostname: expected a name with labels"),
@@ -312,7 +313,9 @@ def test_a_stale_socket_file_is_not_removed(reactor: Reactor, tmp_path: Path) ->
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(path)
 
-    with pytest.raises(OSError, match="Address already in use"):
+    with pytest.raises(
+        OSError, match=r"Address already in use: listen on .*; if nobody .* remove it"
+    ):
         make(reactor, unix=path)
 
     assert os.path.exists(path)

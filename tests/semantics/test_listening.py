@@ -39,7 +39,7 @@ def test_handlers_are_required(reactor: Reactor, function: Callable[..., Any]) -
 def test_there_is_no_default_for_hostname_and_port(
     reactor: Reactor, function: Callable[..., Any], given: dict[str, Any]
 ) -> None:
-    with pytest.raises(TypeError, match=r"expected (hostname and port|a port beside)"):
+    with pytest.raises(TypeError, match=r"expected (hostname and port|a (port|hostname) beside)"):
         function(socket=HANDLERS, reactor=reactor, **given)
 
 

@@ -12,6 +12,8 @@ the one reported, with its real errno (D13).
 **Who hears of a failure.** `connect_error`, and then whoever waits in `result()`. With neither, the
 reactor keeps it and `run()` raises it when it ends (TCP-139, D17). An exception in `connect_error`
 takes the place of the error for whoever waits (TCP-109), and is D17 if nobody does.
+
+Longer than other files because all steps of an attempt share its state.
 """
 
 import errno

@@ -174,7 +174,20 @@ def told_engines(config: pytest.Config) -> str:
     if "bun" not in told:
         return told
     bun = engines(config).bun
-    return f"{told} (bun {bun.version}: {bun.path})" if bun.version else f"{told} (no bun)"
+    return f"{told} ({bun.missing() or f'bun {bun.version}: {bun.path}'})"
+
+
+def check_bun(config: pytest.Config) -> None:
+    """Refuse a program that was named and is no Bun: skipping all of a run would hide that.
+
+    Raises:
+        pytest.UsageError: naming what is wrong with it, and where it was named.
+    """
+    named = settings.source(config, "sock_bun")
+    if named and (reason := engines(config).bun.missing()):
+        raise pytest.UsageError(
+            f"{named}: {reason}; name Bun 1.3 or newer, or nothing, to skip what needs it"
+        )
 
 
 def _castings(config: pytest.Config) -> Iterator[tuple[str, Casting]]:
@@ -218,4 +231,10 @@ def _unfit(item: SpecItem, spec: Spec, case: Case) -> str:
     if len(names) > 1 and "one_process" in spec.needs:
         line = spec.needs["one_process"].line
         return f"'one_process' (line {line}): between two processes, who is first is a race"
-    return "" if item.casting.ours else engines(item.config).unavailable(item.casting, case)
+    if item.casting.ours:
+        return ""
+    ours = engines(item.config)
+    reason = ours.cannot(item.casting, case)
+    if reason or "bun" not in names or settings.value(item.config, "sock_bun_missing") == "fail":
+        return reason
+    return ours.bun.missing()

@@ -34,6 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.policy(config)
     if settings.values(config, "sock_engine"):
         settings.castings(config)
+    settings.value(config, "sock_bun_missing")
+    if settings.runs_bun(config):
+        from sockharness.collector import check_bun
+
+        check_bun(config)
     config.stash[_selection] = Selection.of(config)
 
 

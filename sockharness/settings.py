@@ -47,6 +47,13 @@ SETTINGS = (
     ),
     Setting("sock_bun", "PATH", "the Bun program, if not the one on PATH"),
     Setting(
+        "sock_bun_missing",
+        "WHAT",
+        "what to do with items that run on Bun, where no Bun was named and none is on PATH",
+        choices=("skip", "fail"),
+        default="skip",
+    ),
+    Setting(
         "sock_timeout_scale",
         "F",
         "multiply every time limit by F (slow machines: 2 or more)",
@@ -125,6 +132,16 @@ def values(config: pytest.Config, name: str) -> list[str]:
     return list(config.getoption(name) or environment or config.getini(name) or ())
 
 
+def source(config: pytest.Config, name: str) -> str:
+    """Return where a setting was given, in words for a message; empty if it is the default."""
+    setting = next(setting for setting in SETTINGS if setting.name == name)
+    if config.getoption(name):
+        return setting.option
+    if os.environ.get(setting.variable):
+        return setting.variable
+    return f"{name} in {config.inipath.name}" if config.getini(name) and config.inipath else ""
+
+
 def policy(config: pytest.Config) -> "Policy":
     """Return what specs may reach.
 
@@ -165,6 +182,14 @@ def pasted_castings(config: pytest.Config) -> "tuple[Casting, ...]":
 
     named = [castings_of_id(argument) for argument in config.args if "::" in argument]
     return parse(filter(None, named)) if any(named) else ()
+
+
+def runs_bun(config: pytest.Config) -> bool:
+    """Whether Bun is to play a peer of any spec: by the option, or by an id that was pasted."""
+    asked = any("bun" in text for text in values(config, "sock_engine"))
+    if not asked and not any("::" in argument for argument in config.args):
+        return False
+    return any("bun" in each.names for each in (*castings(config), *pasted_castings(config)))
 
 
 def timeout_scale(config: pytest.Config) -> float:

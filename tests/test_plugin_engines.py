@@ -158,15 +158,60 @@ def test_the_command_to_run_it_again_has_the_path_of_bun(
     )
 
 
+@pytest.fixture
+def without_bun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("SOCKHARNESS_BUN", raising=False)
+
+
+@pytest.mark.usefixtures("without_bun")
 def test_without_bun_its_items_are_skipped_with_the_reason(pytester: pytest.Pytester) -> None:
     pytester.makefile(".yaml", echo=ECHO)
     engines = ("--sock-engine=sockharness,bun", f"--sock-engine={MIX}")
 
-    result = run(pytester, "--sockspec", ".", *engines, "--sock-bun=/nowhere/bun", "-rs")
+    result = run(pytester, "--sockspec", ".", *engines, "-rs")
 
     result.assert_outcomes(passed=1, skipped=2)
-    result.stdout.fnmatch_lines(["SKIPPED [[]2[]] *no Bun at /nowhere/bun: No such file*"])
-    result.stdout.fnmatch_lines(["sockharness: engines sockharness bun * (no bun); net loopback*"])
+    result.stdout.fnmatch_lines(["SKIPPED [[]2[]] *no 'bun' on PATH; name it with *"])
+    result.stdout.fnmatch_lines(
+        ["sockharness: engines sockharness bun * (no 'bun' on PATH; name it with --sock-bun=*); *"]
+    )
+
+
+@pytest.mark.usefixtures("without_bun")
+def test_a_job_that_is_meant_to_have_bun_fails_without(pytester: pytest.Pytester) -> None:
+    pytester.makefile(".yaml", echo=ECHO)
+    args = ("--sock-engine=sockharness,bun", "--sock-bun-missing=fail", "-rE")
+
+    result = run(pytester, "--sockspec", ".", *args)
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["ERROR echo.yaml::echo[[]bun[]] - no 'bun' on PATH; name it *"])
+
+
+@pytest.mark.parametrize("way", ["option", "variable", "ini"])
+def test_a_named_program_that_is_no_bun_is_a_usage_error(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    pytester.makefile(".yaml", echo=ECHO)
+    monkeypatch.delenv("SOCKHARNESS_BUN", raising=False)
+    given, source = [], {"option": "--sock-bun", "variable": "SOCKHARNESS_BUN"}.get(way, "")
+    if way == "option":
+        given = ["--sock-bun=/nowhere/bun"]
+    elif way == "variable":
+        monkeypatch.setenv("SOCKHARNESS_BUN", "/nowhere/bun")
+    else:
+        pytester.makeini("[pytest]\nsock_bun = /nowhere/bun\n")
+        source = "sock_bun in tox.ini"
+
+    result = run(pytester, "--sockspec", ".", "--sock-engine=bun", *given)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [f"*{source}: no Bun at /nowhere/bun: No such file *; name Bun 1.3 or newer, *"]
+    )
+    run(pytester, "--sockspec", ".", *given).assert_outcomes(passed=1)
+    assert run(pytester, "echo.yaml::echo[bun]", *given).ret == pytest.ExitCode.USAGE_ERROR
 
 
 def test_the_header_names_the_engines(pytester: pytest.Pytester, bun: str) -> None:

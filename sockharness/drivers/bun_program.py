@@ -3,14 +3,18 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 
 from sockharness.clock import MonotonicClock
+from sockharness.drivers.base import EngineFailed
 from sockharness.drivers.jsonl import JsonlChild, Message
 from sockharness.errors import Unavailable
+from sockharness.printable import show
 
 HOST = Path(__file__).with_name("bun_host.ts")
 OLDEST = (1, 3)
@@ -36,16 +40,17 @@ class BunProgram:
         found = shutil.which(named or "bun") or named
         self.path = os.path.abspath(found) if found else ""
         self._child: JsonlChild | None = None
+        self._failed: EngineFailed | None = None
         self._offset = 0.0
 
     def missing(self) -> str:
         """Return why it cannot be used, with remedies; empty if it can."""
         if not self.path:
             return "no 'bun' on PATH; name it with --sock-bun=PATH or SOCKHARNESS_BUN"
-        version = _version(self.path)
+        version, why_not = _version(self.path)
         found = re.match(r"(\d+)\.(\d+)", version)
         if found is None:
-            return f"no Bun at {self.path}: {version}"
+            return f"no Bun at {self.path}: {why_not}"
         if (int(found[1]), int(found[2])) < OLDEST:
             return f"Bun {version} at {self.path} is too old: 1.3 or newer is needed"
         return ""
@@ -53,7 +58,7 @@ class BunProgram:
     @property
     def version(self) -> str:
         """Its version, such as `1.4.5`; empty if it cannot be used."""
-        return "" if self.missing() else _version(self.path)
+        return "" if self.missing() else _version(self.path)[0]
 
     @property
     def offset(self) -> float:
@@ -65,8 +70,11 @@ class BunProgram:
 
         Raises:
             Unavailable: if this machine has no such program.
-            EngineFailed: if it does not start.
+            EngineFailed: if it does not start. It is not tried again: who waits for a Bun that
+                hangs should do so once, not for every spec.
         """
+        if self._failed is not None:
+            raise EngineFailed(self._failed.headline, self._failed.details)
         if self._child is None or not self._child.alive:
             self.close()
             if reason := self.missing():
@@ -85,14 +93,32 @@ class BunProgram:
         command = [self.path, "run", "--no-install", "--silent", str(HOST)]
         env = {name: os.environ[name] for name in INHERITED if name in os.environ}
         env |= {"DO_NOT_TRACK": "1", "BUN_RUNTIME_TRANSPILER_CACHE_PATH": "0"}
-        child = JsonlChild("bun", command, env=env)
+        try:
+            child = JsonlChild("bun", command, env=env)
+        except OSError as error:
+            raise self._did_not_start(error.strerror or str(error), []) from None
         try:
             self._greet(child)
-        except BaseException:
+        except BaseException as error:
             child.kill()
             child.close()
+            if isinstance(error, EngineFailed):
+                what = error.headline.removeprefix("bun ")
+                raise self._did_not_start(f"it {what}", error.details) from None
             raise
         return child
+
+    def _did_not_start(self, why: str, details: Sequence[str]) -> EngineFailed:
+        """Return, and remember, the failure of a Bun that cannot be used, though it is one."""
+        self._failed = EngineFailed(
+            f"Bun {self.version} did not start: {why}",
+            (
+                f"bun: {self.path}",
+                *details,
+                f"try '{self.path} --version', or name another with --sock-bun=PATH",
+            ),
+        )
+        return self._failed
 
     def _greet(self, child: JsonlChild) -> None:
         """Wait until it is up, and compare the clocks.
@@ -128,12 +154,34 @@ def _compare_clocks(child: JsonlChild, told: list[Message]) -> tuple[float, floa
 
 
 @cache
-def _version(path: str) -> str:
-    """Ask a program for its version; what it says if it is no Bun, or why it cannot be asked."""
+def _version(path: str) -> tuple[str, str]:
+    """Ask a program for its version; what it says, and what is to be told if that is none."""
+    asked = f"'{path} --version'"
     try:
         done = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=START, check=False, cwd="/"
+            [path, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=START,
+            check=False,
+            cwd="/",
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(getattr(error, "strerror", "") or error)
-    return done.stdout.strip() or f"exit status {done.returncode}"
+    except subprocess.TimeoutExpired:
+        return "", f"{asked} does not end within {START:g} s"
+    except OSError as error:
+        return "", error.strerror or str(error)
+    said = done.stdout.strip()
+    if not done.returncode:
+        return said, f"{asked} says {_quoted(said)}"
+    if done.returncode < 0:
+        return "", f"{asked} dies by {signal.Signals(-done.returncode).name}"
+    complaint = done.stderr.strip() or said
+    and_says = f" and says {_quoted(complaint)}" if complaint else ""
+    return "", f"{asked} ends with status {done.returncode}{and_says}"
+
+
+def _quoted(text: str) -> str:
+    """Quote the last line of what a program said."""
+    return f"'{show(text.rpartition(chr(10))[2], limit=80)}'"

@@ -36,14 +36,12 @@ class Engines:
             "bun": lambda run: BunEngine(run, self.bun),
         }
 
-    def unavailable(self, casting: Casting, case: model.Case) -> str:
-        """Return why a case cannot be replayed so; empty if it can."""
+    def cannot(self, casting: Casting, case: model.Case) -> str:
+        """Return why a case is not replayed so, whatever this machine has; empty if it can be."""
         if casting.parts and len(casting.engines(case)) == 1:
             return f"nothing is mixed here: every peer would run on {casting.engines(case)[0]}"
         theirs = [peer for peer in case.peers.values() if casting.engine(peer) == "bun"]
-        if not theirs:
-            return ""
-        return BunEngine.cannot(case, theirs) or self.bun.missing()
+        return BunEngine.cannot(case, theirs)
 
     def make(self, name: str, run: Run) -> Engine:
         """Return an engine for a replay."""

@@ -57,6 +57,11 @@ class Casting:
         return tuple(dict.fromkeys(map(self.engine, case.peers.values())))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The engines that it names, or that play when it names none."""
+        return tuple(self.parts.values()) or (self.default,)
+
+    @property
     def ours(self) -> bool:
         """Whether it is the default: every peer runs on the engine of this package."""
         return not self.parts and self.default == OURS

@@ -129,7 +129,7 @@ class JsonlChild:
             try:
                 rest = rest[os.write(self._in, rest) :]
             except BlockingIOError:
-                self._poll(deadline, writing=True)
+                self._poll(deadline, timeout, writing=True)
             except BrokenPipeError:
                 self._read_all()
                 self._ended()
@@ -143,7 +143,7 @@ class JsonlChild:
         deadline = self._clock.now() + timeout
         while not done():
             self.check()
-            self._poll(deadline)
+            self._poll(deadline, timeout)
 
     def check(self) -> None:
         """Raise `EngineFailed` if nothing more can be had from it."""
@@ -187,11 +187,17 @@ class JsonlChild:
         self._stderr.close()
         self.failed = self.failed or EngineFailed(f"{self.name} is closed")
 
-    def _poll(self, deadline: float, *, writing: bool = False) -> None:
-        """Read what has come; sleep until something comes, or can be written."""
+    def _poll(self, deadline: float, timeout: float, *, writing: bool = False) -> None:
+        """Read what has come; sleep until something comes, or can be written.
+
+        Args:
+            deadline: when it is given up.
+            timeout: how long it had until then, for the text.
+            writing: whether room to write is waited for, too.
+        """
         left = deadline - self._clock.now()
         if left <= 0:
-            self.fail(f"{self.name} does not answer")
+            self.fail(f"{self.name} did not answer within {timeout:g} s")
             self.kill()
             return
         poller = select.poll()

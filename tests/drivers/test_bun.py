@@ -11,7 +11,7 @@ import pytest
 
 from sockharness.address import Address
 from sockharness.clock import MonotonicClock
-from sockharness.drivers import bun
+from sockharness.drivers import bun, bun_program
 from sockharness.drivers.base import EngineFailed, Run
 from sockharness.drivers.bun import BunEngine
 from sockharness.drivers.bun_program import BunProgram
@@ -230,16 +230,39 @@ def test_a_bun_that_is_in_use_is_not_taken_away(stage: Staged) -> None:
         assert Replayer(first).run().verdict is Verdict.PASSED
 
 
-def test_a_bun_that_does_not_start_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("echo no >&2; exit 4", "Bun 1.4.5 did not start: it died: status 4\nbun: {}\n"),
+        ("kill -SEGV $$", "Bun 1.4.5 did not start: it died: SIGSEGV\n"),
+        ("echo hello world", "Bun 1.4.5 did not start: it told no JSON: hello world\n"),
+        ("exec sleep 60", "Bun 1.4.5 did not start: it did not answer within 0.2 s\n"),
+    ],
+)
+def test_a_bun_that_does_not_start_is_told_once_and_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, told: str
+) -> None:
     path = tmp_path / "bun"
-    path.write_text("#!/bin/sh\n[ $1 = --version ] && exec echo 1.4.5\necho no >&2\nexit 4\n")
+    ran = tmp_path / "ran"
+    path.write_text(f"#!/bin/sh\n[ $1 = --version ] && exec echo 1.4.5\necho >>{ran}\n{script}\n")
     path.chmod(0o755)
     case = loader.load(_echo(tmp_path)).cases[0]
+    texts = []
     with Engines(bun=str(path)) as engines:
-        stage = Stage(case, policy=Policy(), casting=Casting.parse("bun"), engines=engines)
+        assert engines.bun.missing() == ""
+        monkeypatch.setattr(bun_program, "START", 0.2 if "sleep" in script else 10.0)
+        for _ in range(2):
+            stage = Stage(case, policy=Policy(), casting=Casting.parse("bun"), engines=engines)
+            with pytest.raises(EngineFailed) as failed:
+                replay(stage)
+            texts.append(str(failed.value))
 
-        with pytest.raises(EngineFailed, match="bun died: status 4\nbun wrote on stderr:\n  no"):
-            replay(stage)
+    assert texts[0].startswith(told.format(path))
+    assert f"bun: {path}\n" in texts[0]
+    assert ("bun wrote on stderr:\n  no\n" in texts[0]) is ("no >" in script)
+    assert texts[0].endswith(f"try '{path} --version', or name another with --sock-bun=PATH")
+    assert texts[1] == texts[0]
+    assert ran.read_text() == "\n"
 
 
 def _echo(folder: Path) -> Path:
@@ -292,7 +315,7 @@ def test_a_hang_shows_as_one_and_not_as_a_silent_peer(
         os.kill(engines.bun.child().pid, signal.SIGSTOP)
         outcome = Replayer(staged, 0.05).run()
 
-    assert outcome.headline == "line 6: bun does not answer"
+    assert outcome.headline == "line 6: bun did not answer within 0.1 s"
     assert replay(stage(text)).verdict is Verdict.PASSED
 
 
@@ -302,7 +325,7 @@ def test_a_hang_at_the_end_is_not_swallowed(
     monkeypatch.setattr(bun, "RESET", 0.1)
     staged = stage(ECHO + "  - client: {sees: open}\n")
 
-    with pytest.raises(EngineFailed, match="bun does not answer"), staged:
+    with pytest.raises(EngineFailed, match="bun did not answer within"), staged:
         os.kill(engines.bun.child().pid, signal.SIGSTOP)
 
 
@@ -330,7 +353,7 @@ def test_what_bun_cannot_do_is_told_with_the_key(tmp_path: Path, options: str, t
     path.write_text(text + "  - client: {sees: open}\n")
     (case,) = loader.load(path).cases
     with Engines() as engines:
-        reason = engines.unavailable(Casting.parse("bun"), case)
+        reason = engines.cannot(Casting.parse("bun"), case)
 
     assert reason.startswith(told)
 
@@ -341,15 +364,20 @@ def test_what_only_our_peer_asks_for_is_no_matter(tmp_path: Path, engines: Engin
     path.write_text(text + "  - client: {sees: open}\n")
     (case,) = loader.load(path).cases
 
-    assert engines.unavailable(Casting.parse("client:bun"), case) == ""
+    assert engines.cannot(Casting.parse("client:bun"), case) == ""
 
 
 @pytest.mark.parametrize(
     ("script", "told"),
     [
         ("echo 1.2.23", "Bun 1.2.23 at {} is too old: 1.3 or newer is needed"),
-        ("echo v20.1.0", "no Bun at {}: v20.1.0"),
-        ("exit 3", "no Bun at {}: exit status 3"),
+        ("echo v20.1.0", "no Bun at {0}: '{0} --version' says 'v20.1.0'"),
+        ("exit 3", "no Bun at {0}: '{0} --version' ends with status 3"),
+        (
+            "echo not found >&2; exit 127",
+            "no Bun at {0}: '{0} --version' ends with status 127 and says 'not found'",
+        ),
+        ("kill -SEGV $$", "no Bun at {0}: '{0} --version' dies by SIGSEGV"),
         ("echo 1.3.0", ""),
         ("echo 2.0.0", ""),
     ],
@@ -371,6 +399,17 @@ def test_without_bun_the_reason_names_the_ways_to_it(monkeypatch: pytest.MonkeyP
     )
     assert BunProgram("/nowhere/bun").missing() == (
         "no Bun at /nowhere/bun: No such file or directory"
+    )
+
+
+def test_a_program_that_hangs_is_no_bun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "bun"
+    path.write_text("#!/bin/sh\nexec sleep 60\n")
+    path.chmod(0o755)
+    monkeypatch.setattr(bun_program, "START", 0.1)
+
+    assert BunProgram(str(path)).missing() == (
+        f"no Bun at {path}: '{path} --version' does not end within 0.1 s"
     )
 
 

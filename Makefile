@@ -44,6 +44,7 @@ figures: .venv/ready
 	$(BIN)/python -m benchmarks table docs/benchmarks.json docs/benchmarks.md
 
 bun: .bun/$(BUN_VERSION)
+	@echo "Bun $(BUN_VERSION): pytest --sockspec specs/ --sock-engine=bun --sock-bun=$(BUN)"
 
 # Where Bun cannot be had, this says so and holds the recorded run against the corpus.
 conformance: .venv/ready

@@ -183,6 +183,8 @@ class _File:
                     text = as_text(item, "a rule such as TCP-022 or D1")
                     if not _RULE.fullmatch(text):
                         raise unexpected(item, "a rule such as TCP-022 or D1")
+                    if words.ROW.fullmatch(text):
+                        words.check_row(item, text)
                     shown.append(text)
         return tuple(shown)
 

@@ -51,7 +51,9 @@ SYNONYMS = {
 ENGINES = ("sockharness", "bun")
 """What can speak for peers; the first is our own, and the default."""
 ROW = re.compile(r"D[1-9]\d?", re.ASCII)
-"""A row of the deliberate differences."""
+"""How a row of the deliberate differences is written."""
+ROWS = (*(f"D{number}" for number in range(1, 34)), *(f"D{number}" for number in range(41, 45)))
+"""The rows that there are. The page is not part of an installed package; a test compares both."""
 DIFFERS = "a row, such as {bun: D1}"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
@@ -107,8 +109,24 @@ def difference(key: str, node: Node, instead: model.Step | None = None) -> model
     text = as_text(node, "a row such as D1")
     if not ROW.fullmatch(text):
         raise unexpected(node, "a row such as D1", "docs/bun-differences.md has the rows")
+    check_row(node, text)
     peer = key.rpartition(":")[0]
     return model.Difference(row=text, peer=peer, instead=instead, location=node.location)
+
+
+def check_row(node: Node, text: str) -> None:
+    """Refuse a row that there is not: a wrong one would explain any failure away."""
+    if text not in ROWS:
+        raise Refusal(node.location, f"no row '{text}'", f"docs/bun-differences.md has {_rows()}")
+
+
+def _rows() -> str:
+    """Tell the rows by what begins and ends each run of numbers: `D1 to D33 and D41 to D44`."""
+    numbers = [int(row[1:]) for row in ROWS]
+    firsts = [number for number in numbers if number - 1 not in numbers]
+    lasts = [number for number in numbers if number + 1 not in numbers]
+    runs = zip(firsts, lasts, strict=True)
+    return " and ".join(f"D{one} to D{last}" if one < last else f"D{one}" for one, last in runs)
 
 
 def needs_example(payload: Payload, place: Location) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sockharness.spec import words
 from tests.semantics import generate
 from tests.semantics.generate import ROOT, Book, Proof, Rule
 
@@ -34,6 +35,10 @@ def test_every_rule_that_applies_and_every_difference_is_proven(book: Book) -> N
 @pytest.mark.parametrize(("name", "count"), [("TCP", 208), ("TLS", 103), ("UDP", 193)])
 def test_the_catalogue_is_whole(book: Book, name: str, count: int) -> None:
     assert len([rule for rule in book.rules if rule.id.startswith(f"{name}-")]) == count
+
+
+def test_a_spec_may_name_the_rows_that_there_are(book: Book) -> None:
+    assert set(words.ROWS) == book.differences
 
 
 def test_an_entry_without_proof_is_a_gap() -> None:

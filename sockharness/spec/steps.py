@@ -64,7 +64,7 @@ class StepDecoder:
     def _add(self, node: Node) -> None:
         """Decode a step, and what of it is otherwise on some engine."""
         differs = _differs_of(node) if isinstance(node, MappingNode) else None
-        if differs is None:
+        if differs is None or not isinstance(node, MappingNode):
             self.steps.append(self._step(node))
             return
         step = self._step(_replaced(node))
@@ -73,7 +73,7 @@ class StepDecoder:
         self.differing[len(self.steps)] = self._differences(node, differs)
         self.steps.append(step)
 
-    def _differences(self, step: Node, differs: Node) -> dict[str, model.Difference]:
+    def _differences(self, step: MappingNode, differs: Node) -> dict[str, model.Difference]:
         entries = as_mapping(differs, words.DIFFERS).entries
         names = self._context.names
         rows = {key.text: value for key, value in entries if words.is_engine(key, names)}
@@ -81,6 +81,8 @@ class StepDecoder:
         if not rows:
             hint = f"known: {', '.join(words.ENGINES)}"
             raise Refusal(differs.location, "'differs' names no engine", hint)
+        for key, _ in others:
+            _check_replaces(step, key)
         instead = self._step(_replaced(step, others)) if others else None
         return {key: words.difference(key, row, instead) for key, row in rows.items()}
 
@@ -334,6 +336,24 @@ def _replaced(node: Node, others: tuple[tuple[Scalar, Node], ...] = ()) -> Node:
     gone = {"differs", *(key.text for key, _ in others)}
     kept = [each for each in node.entries if each[0].text not in gone]
     return MappingNode((*kept, *others), node.location)
+
+
+def _check_replaces(step: MappingNode, key: Scalar) -> None:
+    """Refuse a key in a step's `differs` that stands for none of those beside it."""
+    plain = [entry for entry in step.entries if entry[0].text != "differs"]
+    subject, value = _subject(MappingNode(tuple(plain), step.location))
+    entries = value.entries if isinstance(value, MappingNode) else ()
+    verb = next((each.text for each, _ in entries if each.text in words.VERBS), "")
+    inside = (verb, *words.VERBS[verb]) if verb else ()
+    outside = (subject.text, "within") if step.get("differs") is not None else ()
+    if key.text in (outside or inside):
+        return
+    known = (*words.ENGINES, *outside, *inside)
+    near = "" if key.text in inside else suggestion(key.text, known).removeprefix("; ")
+    is_inside = key.text in inside or any(f"'{each}'" in near for each in inside)
+    move = f"write 'differs' beside '{verb}'" if outside and is_inside else ""
+    hint = " ".join(filter(None, (near, move))) or f"known: {', '.join(known)}"
+    raise Refusal(key.location, f"unknown key '{show(key.text, limit=40)}' in differs", hint)
 
 
 def _connects(step: model.Step, name: str) -> bool:

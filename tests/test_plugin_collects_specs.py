@@ -296,3 +296,22 @@ def test_a_one_line_traceback_names_the_line_of_the_spec(
     result = run(pytester, "--sockspec", "specs/wrong.yml", "--tb=line")
 
     result.stdout.fnmatch_lines(["specs/wrong.yml:7: line 7: client got*"])
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome"), [("", {"passed": 1}), ("no namespaces here", {"skipped": 1})]
+)
+def test_a_spec_that_needs_namespaces_runs_where_they_can_be_made(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    reason: str,
+    outcome: dict[str, int],
+) -> None:
+    monkeypatch.setattr("sockharness.probes._PROBES", {"netns": lambda: reason})
+    pytester.makefile(".yaml", far=ECHO + "needs: [netns]\n")
+
+    result = pytester.runpytest_inprocess("--sockspec", "far.yaml", "-rs")
+
+    result.assert_outcomes(**outcome)
+    if reason:
+        result.stdout.fnmatch_lines([f"SKIPPED * {reason}"])

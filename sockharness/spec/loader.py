@@ -33,7 +33,7 @@ from sockharness.spec.words import name_of, value_name
 
 FINDINGS = ("unread_bytes", "extra_connections", "unclaimed_events")
 """What `allow:` may name: findings at the end that would fail a spec."""
-NEEDS = ("capture", "ipv6", "one_process")
+NEEDS = ("capture", "ipv6", "netns", "one_process")
 """What `needs:` may name."""
 
 TOLD = 20

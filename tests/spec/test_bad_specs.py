@@ -219,7 +219,7 @@ BAD: list[tuple[str, int, int, str, str]] = [
         7,
         9,
         "expected a need, got 'root'",
-        "known: capture, ipv6, one_process",
+        "known: capture, ipv6, netns, one_process",
     ),
     (
         top("allow: [unread_byte]"),

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sockharness import probes, settings
+from sockharness.drivers import casting as castings
 from sockharness.drivers.base import EngineFailed
 from sockharness.drivers.cast import Engines
 from sockharness.drivers.casting import Casting
@@ -62,6 +63,7 @@ class SpecItem(pytest.Function):
         self.spec = spec
         self.case = case
         self.casting = casting
+        self.refused: pytest.UsageError | None = None
         self._stage: Stage | None = None
         if spec.title:
             self.user_properties.append(("title", spec.title))
@@ -69,6 +71,8 @@ class SpecItem(pytest.Function):
     def setup(self) -> None:
         """Set the stage."""
         super().setup()
+        if self.refused is not None:
+            raise self.refused
         policy = settings.policy(self.config)
         if self.case.wire:
             if reason := settings.capture_reason(self.config):
@@ -188,6 +192,29 @@ def check_bun(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"{named}: {reason}; name Bun 1.3 or newer, or nothing, to skip what needs it"
         )
+
+
+def check_peers(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse a peer in `--sock-engine` that no spec has; one in a broken spec may be meant.
+
+    A worker of a parallel run cannot end the run, so there the items fail.
+
+    Raises:
+        pytest.UsageError: with the nearest name.
+    """
+    ours = [item for item in items if isinstance(item, SpecItem)]
+    if not ours or any(isinstance(item, BrokenSpec) for item in items):
+        return
+    peers = {name for item in ours for name in item.case.peers}
+    for item in ours:
+        reason = castings.unknown_peer(item.casting, peers)
+        if not reason:
+            continue
+        error = pytest.UsageError(f"{settings.source(config, 'sock_engine')}: {reason}")
+        if not hasattr(config, "workerinput"):
+            raise error
+        item.own_markers.clear()  # it is not to be skipped
+        item.refused = error
 
 
 def _castings(config: pytest.Config) -> Iterator[tuple[str, Casting]]:

@@ -57,6 +57,15 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return SpecFile.from_parent(parent, path=file_path)
 
 
+@pytest.hookimpl(tryfirst=True)  # before items are deselected
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse a mix of engines that names a peer of no spec; all of its items would be skipped."""
+    if any(":" in text for text in settings.values(config, "sock_engine")):
+        from sockharness.collector import check_peers
+
+        check_peers(config, items)
+
+
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Say in one line what is open and what this machine can do, if specs were asked for."""
     if not config.stash[_selection].specs:

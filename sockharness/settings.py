@@ -121,7 +121,7 @@ def value(config: pytest.Config, name: str) -> str:
     text = str(given or setting.default)
     if setting.choices and text not in setting.choices:
         expected = ", ".join(setting.choices)
-        raise pytest.UsageError(f"{name}: expected one of {expected}, got {text!r}")
+        raise pytest.UsageError(f"{source(config, name)}: expected one of {expected}, got {text!r}")
     return text
 
 
@@ -154,7 +154,7 @@ def policy(config: pytest.Config) -> "Policy":
     try:
         return Policy.parse(values(config, "sock_allow_net"))
     except UsageError as error:
-        raise pytest.UsageError(f"--sock-allow-net: {error}") from None
+        raise pytest.UsageError(f"{source(config, 'sock_allow_net')}: {error}") from None
 
 
 def castings(config: pytest.Config) -> "tuple[Casting, ...]":
@@ -169,7 +169,7 @@ def castings(config: pytest.Config) -> "tuple[Casting, ...]":
     try:
         return parse(values(config, "sock_engine"))
     except UsageError as error:
-        raise pytest.UsageError(f"--sock-engine: {error}") from None
+        raise pytest.UsageError(f"{source(config, 'sock_engine')}: {error}") from None
 
 
 def pasted_castings(config: pytest.Config) -> "tuple[Casting, ...]":
@@ -205,7 +205,8 @@ def timeout_scale(config: pytest.Config) -> float:
         scale = 0.0
     if not 0.001 <= scale <= 1000:
         raise pytest.UsageError(
-            f"--sock-timeout-scale: expected a number from 0.001 to 1000, got {text!r}"
+            f"{source(config, 'sock_timeout_scale')}: expected a number from 0.001 to 1000, "
+            f"got {text!r}"
         )
     return scale
 

@@ -269,6 +269,41 @@ def test_a_mix_that_mixes_nothing_is_a_skip(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["SKIPPED * nothing is mixed here: every peer would run on sock*"])
 
 
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--sock-engine=sevrer:bun", "no peer 'sevrer' in any spec; did you mean 'server'?"),
+        ("--sock-engine=bun,alice:bun", "no peer 'alice' in any spec; there are bob, client, ser*"),
+    ],
+)
+@pytest.mark.parametrize("workers", [(), ("-n", "1")])
+def test_a_peer_that_is_in_no_spec_is_a_usage_error(
+    pytester: pytest.Pytester, bun: str, option: str, told: str, workers: tuple[str, ...]
+) -> None:
+    named = ECHO.replace("client", "bob")
+    pytester.makefile(".yaml", echo=ECHO, named=named)
+
+    result = run(pytester, "--sockspec", ".", option, "-k", "echo", *workers)
+
+    if workers:  # those who collect cannot end the run
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines([f"*--sock-engine: {told}*"])
+        return
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--sock-engine: {told}*"])
+
+
+def test_a_peer_of_other_specs_is_a_skip_that_names_those_there_are(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makefile(".yaml", echo=ECHO, named=ECHO.replace("client", "bob"))
+
+    result = run(pytester, "--sockspec", ".", "--sock-engine=bob:sockharness", "-rs")
+
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(["SKIPPED *echo.yaml* no peer 'bob' here; there are server, *"])
+
+
 def test_a_spec_that_differs_on_an_engine_must_fail_there(
     pytester: pytest.Pytester, bun: str
 ) -> None:
@@ -365,6 +400,17 @@ def test_a_wrong_engine_is_a_usage_error(pytester: pytest.Pytester, option: str,
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([told])
+
+
+def test_a_wrong_engine_is_told_with_where_it_was_named(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makefile(".yaml", echo=ECHO)
+    pytester.makeini("[pytest]\nsock_engine = bnu\n")
+
+    run(pytester, "--sockspec", ".").stderr.fnmatch_lines(["*sock_engine in tox.ini: no engine *"])
+    monkeypatch.setenv("SOCKHARNESS_ENGINE", "bnu")
+    run(pytester, "--sockspec", ".").stderr.fnmatch_lines(["*SOCKHARNESS_ENGINE: no engine 'bnu'*"])
 
 
 def test_no_child_is_left_when_the_run_is_over(pytester: pytest.Pytester, bun: str) -> None:

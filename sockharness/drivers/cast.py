@@ -12,7 +12,7 @@ from sockharness.address import Address
 from sockharness.drivers.base import Engine, Run
 from sockharness.drivers.bun import BunEngine
 from sockharness.drivers.bun_program import BunProgram
-from sockharness.drivers.casting import OURS, Casting
+from sockharness.drivers.casting import OURS, ROLES, Casting
 from sockharness.drivers.inprocess import InProcess
 from sockharness.errors import Problem, SpecError, code_of
 from sockharness.events import Event
@@ -39,6 +39,9 @@ class Engines:
     def cannot(self, casting: Casting, case: model.Case) -> str:
         """Return why a case is not replayed so, whatever this machine has; empty if it can be."""
         if casting.parts and len(casting.engines(case)) == 1:
+            known = {*case.peers, *ROLES}
+            if unknown := next((name for name in casting.parts if name not in known), ""):
+                return f"no peer '{unknown}' here; there are {', '.join(case.peers)}"
             return f"nothing is mixed here: every peer would run on {casting.engines(case)[0]}"
         theirs = [peer for peer in case.peers.values() if casting.engine(peer) == "bun"]
         return BunEngine.cannot(case, theirs)

@@ -14,6 +14,8 @@ from sockharness.spec.model import Case, Peer
 from sockharness.spec.words import ENGINES
 
 OURS = ENGINES[0]
+ROLES = ("server", "client")
+"""What also means each peer that listens, or connects, and is not named itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,16 @@ def castings(texts: Iterable[str]) -> tuple[Casting, ...]:
             casting = Casting.parse(each)
             found[casting.label] = casting
     return tuple(found.values()) or (Casting(),)
+
+
+def unknown_peer(casting: Casting, peers: Iterable[str]) -> str:
+    """Return what is wrong with a mix that names a peer which no spec has; empty if nothing is."""
+    known = tuple(sorted({*peers, *ROLES}))
+    for name in casting.parts:
+        if name not in known:
+            near = suggestion(name, known).removeprefix("; ")
+            return f"no peer {name!r} in any spec; {near or 'there are ' + ', '.join(known)}"
+    return ""
 
 
 def castings_of_id(name: str) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from sockharness.drivers.base import EngineFailed
 from sockharness.drivers.bun_program import BunProgram
 from tests.conformance.matrix import (
     CASTINGS,
@@ -38,6 +39,7 @@ from tests.conformance.matrix import (
 OURS = next(iter(CASTINGS))
 STATED = re.compile(r"'[a-z_]+'( of \w+)? \(line \d+\): |nothing is mixed here: ")
 """How a reason begins that a spec or an engine states; any other is one of this machine."""
+PLACE = re.compile(r"^line \d+: ")
 FAILED = "failed"
 
 
@@ -60,6 +62,11 @@ def main(arguments: Sequence[str]) -> int:
     program = BunProgram(parser.parse_args(arguments).bun)
     if reason := program.missing():
         return _without_bun(reason)
+    with program:
+        try:
+            program.child()
+        except EngineFailed as failed:
+            return _fail("Bun cannot be used:", str(failed).splitlines())
     ran = _run(CASTINGS, program.path)
     _say_times(ran)
     return _take(ran, program.version)
@@ -71,7 +78,7 @@ def _take(ran: list[Ran], version: str) -> int:
     cells: dict[str, dict[str, Cell]] = defaultdict(dict)
     for each in ran:
         cells[each.key][each.title] = each.cell
-    wrong = [f"{each.key} with {each.title}: {each.cell.why}" for each in ran if _is_bad(each)]
+    wrong = _told([each for each in ran if _is_bad(each)])
     wrong += [
         f"{each.key} with {title}: did not run"
         for each in known
@@ -86,6 +93,19 @@ def _take(ran: list[Ran], version: str) -> int:
     PAGE.write_text(page(matrix))
     print(f"conformance: {PAGE.relative_to(ROOT)} is written, of Bun {version}")
     return 0
+
+
+def _told(bad: Sequence[Ran]) -> list[str]:
+    """Tell what failed: one line for all that failed alike, wherever in their files."""
+    alike: dict[str, list[Ran]] = defaultdict(list)
+    for each in bad:
+        alike[PLACE.sub("", each.cell.why)].append(each)
+    lines = []
+    for items in alike.values():
+        first, more = items[0], len(items) - 1
+        others = f", and {more} more alike" if more else ""
+        lines.append(f"{first.key} with {first.title}: {first.cell.why}{others}")
+    return lines
 
 
 def _is_bad(ran: Ran) -> bool:

@@ -80,6 +80,19 @@ def test_what_this_machine_lacks_is_known_from_what_is_stated(cell: Cell, machin
     assert command._of_machine(cell) == machine
 
 
+def test_what_failed_alike_is_told_in_one_line() -> None:
+    died = [
+        command.Ran(f"tcp/{name}", "Bun", Cell("failed", f"line {line}: bun died: SIGSEGV"), 0.1)
+        for line, name in enumerate(("echo", "reset", "drain"), start=5)
+    ]
+    other = command.Ran("tcp/end", "Bun", Cell("failed", "line 6: client got nothing"), 0.1)
+
+    assert command._told([*died, other]) == [
+        "tcp/echo with Bun: line 5: bun died: SIGSEGV, and 2 more alike",
+        "tcp/end with Bun: line 6: client got nothing",
+    ]
+
+
 @pytest.mark.slow
 def test_without_bun_the_recorded_run_is_held_against_ours() -> None:
     done = subprocess.run(

@@ -1,7 +1,8 @@
 """Compare our engine with real Bun on random programs: `python -m tests.differential --help`.
 
 A difference shrinks to a minimal program, which is printed as a spec with both stories; then the
-exit code is 1. Bun is the one of `SOCKHARNESS_BUN` or on PATH.
+exit code is 1, as it is when Bun dies. Without Bun it is 2. Bun is the one of `SOCKHARNESS_BUN` or
+on PATH.
 """
 
 import argparse
@@ -13,8 +14,9 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, seed, settings
 
+from sockharness.drivers.base import EngineFailed
 from sockharness.drivers.cast import Engines
-from tests.differential.comparing import Comparison, Difference
+from tests.differential.comparing import Comparison, Death, Difference
 from tests.differential.programs import Program, programs
 
 ROUND = 200
@@ -25,8 +27,14 @@ class Differ(Exception):
     """The engines tell different stories; the argument is the `Difference`."""
 
 
-def compare(comparison: Comparison, *, start: int, count: int) -> Difference | None:
-    """Compare so many programs that a seed makes; return a minimal one that differs, if any do."""
+class Died(BaseException):
+    """Bun died; the argument is the `Death`. No `Exception`, so that Hypothesis, which would shrink
+    the program by letting Bun die or hang again and again, passes it on."""
+
+
+def compare(comparison: Comparison, *, start: int, count: int) -> Difference | Death | None:
+    """Compare so many programs that a seed makes; return a minimal one that differs, if any do, or
+    the first at which Bun died."""
 
     @seed(start)
     @settings(
@@ -39,7 +47,10 @@ def compare(comparison: Comparison, *, start: int, count: int) -> Difference | N
     )
     @given(programs())
     def holds(program: Program) -> None:
-        found = comparison.difference(program)
+        try:
+            found = comparison.difference(program)
+        except EngineFailed as failed:
+            raise Died(Death(program, failed)) from None
         if found is not None:
             raise Differ(found)
 
@@ -48,6 +59,9 @@ def compare(comparison: Comparison, *, start: int, count: int) -> Difference | N
     except Differ as differ:
         found: Difference = differ.args[0]
         return found
+    except Died as died:
+        death: Death = died.args[0]
+        return death
     return None
 
 
@@ -64,6 +78,11 @@ def main() -> int:
         if missing := engines.bun.missing():
             print(f"cannot compare: {missing}", file=sys.stderr)
             return 2
+        try:
+            engines.bun.child()
+        except EngineFailed as failed:
+            print(f"cannot compare: {failed}", file=sys.stderr)
+            return 2
         print(f"comparing with Bun {engines.bun.version}, from seed {start} on", flush=True)
         comparison = Comparison(engines, Path(folder))
         ends = time.monotonic() + arguments.seconds
@@ -77,9 +96,16 @@ def main() -> int:
     for kind, number in sorted(comparison.kinds.items(), key=lambda item: -item[1]):
         print(f"{number:8} {kind}")
     print(f"{comparison.programs:8} programs, {comparison.again} of them played more than once")
-    if found is not None:
-        print(f"\nThe engines differ (seed {start - 1}):\n\n{found}")
+    print(_verdict(found, start - 1))
     return int(found is not None)
+
+
+def _verdict(found: Difference | Death | None, seed: int) -> str:
+    """Say what came of it, with the program if there is one."""
+    if found is None:
+        return "no difference"
+    what = "The engines differ" if isinstance(found, Difference) else "Bun failed"
+    return f"\n{what} (seed {seed}):\n\n{found}"
 
 
 def _progress(text: str) -> None:

@@ -11,6 +11,7 @@ again; only when no story of the one is ever told by the other it is a differenc
 from dataclasses import dataclass
 from pathlib import Path
 
+from sockharness.drivers.base import EngineFailed
 from sockharness.drivers.cast import Engines
 from sockharness.drivers.casting import Casting
 from tests.differential.programs import Program
@@ -38,6 +39,17 @@ class Difference:
         )
 
 
+@dataclass(frozen=True)
+class Death:
+    """A program at which Bun died, or hung: that is no story to compare."""
+
+    program: Program
+    failed: EngineFailed
+
+    def __str__(self) -> str:
+        return f"{self.program.spec()}\n{self.failed}"
+
+
 class Comparison:
     """Compares program after program, and counts.
 
@@ -46,13 +58,14 @@ class Comparison:
         folder: where the program that is played is written.
 
     Attributes:
+        engines: the engines.
         programs: how many were compared.
         again: how many of them had to be played more than once.
         kinds: how many had something special.
     """
 
     def __init__(self, engines: Engines, folder: Path) -> None:
-        self._engines = engines
+        self.engines = engines
         self._folder = folder
         self.programs = 0
         self.again = 0
@@ -66,8 +79,8 @@ class Comparison:
         ours: set[Stories] = set()
         theirs: set[Stories] = set()
         for attempt in range(TRIES):
-            ours.add(run(program, OURS, self._engines, self._folder))
-            theirs.add(run(program, BUN, self._engines, self._folder))
+            ours.add(run(program, OURS, self.engines, self._folder))
+            theirs.add(run(program, BUN, self.engines, self._folder))
             if ours & theirs:
                 self.again += attempt > 0
                 return None

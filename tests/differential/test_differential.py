@@ -1,5 +1,9 @@
 """The comparison of engines: it agrees where it should, and it can fail."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,7 @@ from sockharness.drivers.cast import Engines
 from sockharness.engine.stream import Socket
 from sockharness.spec import loader
 from tests.differential.__main__ import compare
-from tests.differential.comparing import OURS, Comparison
+from tests.differential.comparing import OURS, Comparison, Death, Difference
 from tests.differential.programs import Program, Side, programs
 from tests.differential.running import run
 from tests.helpers.bun import bun_path
@@ -52,6 +56,56 @@ def test_an_engine_that_is_wrong_is_found_by_a_minimal_program(
     assert len(spec.splitlines()) <= 10
     (tmp_path / "found.yaml").write_text(spec)
     assert loader.load(tmp_path / "found.yaml").cases
+
+
+def test_a_bun_that_dies_ends_the_comparison_with_the_program(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = comparison.difference
+
+    def dies(program: Program) -> Difference | None:
+        os.kill(comparison.engines.bun.child().pid, signal.SIGSEGV)
+        return played(program)
+
+    monkeypatch.setattr(comparison, "difference", dies)
+
+    found = compare(comparison, start=SEED, count=10)
+
+    assert isinstance(found, Death)
+    assert str(found).startswith(found.program.spec())
+    assert "\nbun died: SIGSEGV" in str(found)
+
+
+def fuzz(bun: str, *args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.differential", "--seed", "1", *args]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=Path(__file__).parent.parent.parent,
+        env=os.environ | {"SOCKHARNESS_BUN": bun},
+    )
+
+
+def test_a_run_without_a_difference_says_so() -> None:
+    done = fuzz(bun_path(), "--programs", "3")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "no difference"
+
+
+def test_a_bun_that_does_not_start_is_told_in_a_few_lines(tmp_path: Path) -> None:
+    path = tmp_path / "bun"
+    path.write_text("#!/bin/sh\n[ $1 = --version ] && exec echo 1.4.5\nkill -SEGV $$\n")
+    path.chmod(0o755)
+
+    done = fuzz(str(path), "--programs", "3")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("cannot compare: Bun 1.4.5 did not start: it died: SIGSEGV\n")
+    assert "Traceback" not in done.stderr
 
 
 def test_every_program_is_a_spec(tmp_path: Path) -> None:

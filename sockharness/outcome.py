@@ -1,6 +1,6 @@
 """What came of a conversation. Data only: telling it is the report's business."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -58,12 +58,16 @@ class Failure:
 class Outcome:
     """The end of a run: the verdict, the failures (the first is the cause), and all that
     happened. If it `DIFFERS`, as the spec says that it does on an engine, `row` says why, and the
-    failures say how; if it passed, `row` may name a difference that the spec states and holds."""
+    failures say how; if it passed, `row` may name a difference that the spec states and holds.
+    `engines` names the engine of each peer that runs on another than ours, and `hint` says how to
+    go on if what failed is meant."""
 
     verdict: Verdict
     timeline: Timeline
     failures: Sequence[Failure] = field(default_factory=tuple)
     row: str = ""
+    engines: Mapping[str, str] = field(default_factory=dict)
+    hint: str = ""
 
     @property
     def headline(self) -> str:

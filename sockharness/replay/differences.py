@@ -3,12 +3,12 @@
 What is said to fail has to fail: else the spec, or the row, is out of date, and that is a failure.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from sockharness.expectations import Mismatch
 from sockharness.outcome import Failure
 from sockharness.replay.stage import Stage
-from sockharness.spec import model
+from sockharness.spec import model, words
 
 
 class Differs(Exception):
@@ -46,6 +46,23 @@ def it_holds(difference: model.Difference) -> Failure:
     hint = "take 'differs' out, or narrow it to what differs"
     mismatch = Mismatch(headline=words, note=f"{words}; {hint}")
     return Failure(mismatch=mismatch, location=difference.location)
+
+
+def other_engines(stage: Stage) -> dict[str, str]:
+    """Return the engine of each peer that runs on another than ours."""
+    engine = {name: stage.casting.engine(peer) for name, peer in stage.case.peers.items()}
+    return {name: each for name, each in engine.items() if each != words.ENGINES[0]}
+
+
+def if_meant(stage: Stage, failures: Sequence[Failure]) -> str:
+    """Return how a spec says that a failure on another engine is meant; empty if none is, or if
+    the spec has said so and it does not fail."""
+    others = dict.fromkeys(other_engines(stage).values())
+    differing = (*stage.case.differing.values(), stage.case.differs)
+    said = {each.location for differences in differing for each in differences.values()}
+    if not failures or failures[0].location in said:
+        return ""
+    return "; ".join(f"differs: {{{name}: ROW}}, see docs/{name}-differences.md" for name in others)
 
 
 def _here(

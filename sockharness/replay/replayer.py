@@ -25,7 +25,14 @@ from sockharness.expectations import (
 from sockharness.location import Location
 from sockharness.outcome import Failure, Outcome, Verdict, Wait
 from sockharness.printable import count
-from sockharness.replay.differences import Differs, it_holds, otherwise, why_it_fails
+from sockharness.replay.differences import (
+    Differs,
+    if_meant,
+    it_holds,
+    other_engines,
+    otherwise,
+    why_it_fails,
+)
 from sockharness.replay.findings import findings, grave
 from sockharness.replay.stage import Stage
 from sockharness.spec import model
@@ -63,9 +70,10 @@ class Replayer:
 
     def run(self) -> Outcome:
         """Replay; the outcome says what came of it."""
-        row = ""
+        row = hint = ""
         try:
             failures = self._with_remarks(self._failures())
+            hint = if_meant(self.stage, failures)
             row = why_it_fails(self.stage, failures)
         except EngineFailed as failed:
             failures = [self._engine_failed(failed)]
@@ -77,6 +85,8 @@ class Replayer:
             timeline=self.stage.timeline,
             failures=failures,
             row=row or self._row,
+            engines=other_engines(self.stage),
+            hint=hint,
         )
 
     def _failures(self) -> list[Failure]:

@@ -7,7 +7,7 @@ what, and the command to run it again.
 """
 
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sockharness.location import excerpt
 from sockharness.outcome import Failure, Outcome, Wait
@@ -44,10 +44,10 @@ def failure_text(outcome: Outcome, *, again: str = "", outside: str = "", title:
         [f"  {line}" for line in first.mismatch.details],
         _traceback(first),
         _others(outcome.failures[1:]),
-        ladder_lines(outcome.timeline, outside),
+        ladder_lines(outcome.timeline, outside, outcome.engines),
     ]
     body = "\n\n".join("\n".join(map(_one_line, block)) for block in blocks if block).split("\n")
-    footer = map(_one_line, _footer(first, outcome.timeline, again))
+    footer = map(_one_line, _footer(first, outcome, again))
     return "\n".join(_fit(body, list(footer)))
 
 
@@ -95,15 +95,29 @@ def _others(failures: Sequence[Failure]) -> list[str]:
     return [*shown, f"          … and {hidden} more"] if hidden else shown
 
 
-def ladder_lines(timeline: Timeline, outside: str) -> list[str]:
-    """Draw what happened, in `RUNGS` rungs at most, with a head; `outside` as above."""
+def ladder_lines(
+    timeline: Timeline, outside: str, engines: Mapping[str, str] | None = None
+) -> list[str]:
+    """Draw what happened, in `RUNGS` rungs at most, with a head.
+
+    Args:
+        timeline: what happened.
+        outside: as above.
+        engines: the engine of each peer whose head is to name it.
+    """
     steps = list(rungs(timeline, outside=outside))
     if not steps:
         return []
     columns = _columns(steps[-RUNGS:])
-    head = " " * 12 + "".join(column.ljust(COLUMN) for column in columns).rstrip()
+    heads = (_head(column, engines or {}).ljust(COLUMN) for column in columns)
+    head = " " * 12 + "".join(heads).rstrip()
     left_out = [f"    … {len(steps) - RUNGS} earlier events"] if len(steps) > RUNGS else []
     return [head, *left_out, *(_rung_line(rung, columns) for rung in steps[-RUNGS:])]
+
+
+def _head(column: str, engines: Mapping[str, str]) -> str:
+    engine = engines.get(column.partition("@")[0], "")
+    return f"{column} ({engine})" if engine else column
 
 
 def _columns(steps: Iterable[Rung]) -> list[str]:
@@ -132,7 +146,8 @@ def _rung_line(rung: Rung, columns: Sequence[str]) -> str:
     return f"{time}{' ' * (COLUMN * left)}{label}{arrow} {texts[right]}".rstrip()
 
 
-def _footer(failure: Failure, timeline: Timeline, again: str) -> list[str]:
+def _footer(failure: Failure, outcome: Outcome, again: str) -> list[str]:
+    timeline = outcome.timeline
     lines = []
     if failure.wait is not None:
         lines.append(f"  waiting: {_waited(failure, failure.wait)}{_queued(timeline)}")
@@ -143,6 +158,8 @@ def _footer(failure: Failure, timeline: Timeline, again: str) -> list[str]:
     ]
     if unread:
         lines.append(f"  unread:  {_listed(unread)}")
+    if outcome.hint:
+        lines.append(f"  meant?   {outcome.hint}")
     return [*lines, f"  again:   {again}"] if again else lines
 
 

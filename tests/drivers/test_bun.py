@@ -95,6 +95,9 @@ def test_a_wrong_byte_fails_and_is_told(stage: Staged, casting: str) -> None:
     outcome = replay(stage(text, casting=casting))
 
     assert outcome.headline == 'line 7: client got "hi", expected "ho"'
+    assert outcome.hint == "differs: {bun: ROW}, see docs/bun-differences.md"
+    assert "bun" in outcome.engines.values()
+    assert " (bun)" in failure_text(outcome)
 
 
 @pytest.mark.parametrize("casting", MIXES)
@@ -302,6 +305,7 @@ def test_a_crash_shows_and_the_next_spec_has_a_new_child(stage: Staged, engines:
     assert told[0] == "line 6: bun died: SIGKILL"
     assert "  bun wrote on stderr:" in told
     assert "    panic: oh no" in told
+    assert outcome.hint == ""
     assert replay(stage(text)).verdict is Verdict.PASSED
     assert engines.bun.child().pid != pid
 

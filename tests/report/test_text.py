@@ -81,6 +81,16 @@ line 9: client got 5 of 7 bytes, then close
 """)
 
 
+def test_another_engine_stands_in_the_head_and_the_footer_says_what_if_it_is_meant() -> None:
+    story = ping()
+    ends = outcome(story, simple("server saw no end"))
+
+    text = failure_text(replace(ends, engines={"server": "bun"}, hint="say so"), again="pytest x")
+
+    assert "            client                server (bun)\n" in text
+    assert "\n  meant?   say so\n  again:   pytest x" in text
+
+
 def test_a_connection_that_was_seen_from_one_end_has_two_columns_all_the_same() -> None:
     story = Story()
     story.saw("server", "open")

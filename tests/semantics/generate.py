@@ -23,6 +23,9 @@ RULES = ROOT / "docs" / "semantics"
 PAGE = ROOT / "docs" / "bun-semantics.md"
 DIFFERENCES = ROOT / "docs" / "bun-differences.md"
 BEGIN, END = "<!-- proofs: begin -->", "<!-- proofs: end -->"
+DETAILS = "<details><summary>All proofs of the rows that have more</summary>"
+FEW = 3
+"""The most proofs that a row of the differences shows; specs come first."""
 GAP = "**gap**"
 COMMAND = "python -m tests.semantics.generate"
 INTRODUCTION = f"""\
@@ -193,12 +196,31 @@ def differences(text: str, proofs: Proofs) -> str:
     """Return docs/bun-differences.md with the last cell of each row anew."""
     head, table, tail = _parts(text)
     lines = []
-    for line in table.splitlines():
+    for line in table.partition(f"\n{DETAILS}")[0].splitlines():
         if row := re.match(r"\| (D\d+) \|", line):
             cells = line[: line.rindex(" | ")]
-            line = f"{cells} | {_links(proofs.get(row[1], [])) or GAP} |"
+            line = f"{cells} | {_first_links(row[1], proofs)} |"
         lines.append(line)
-    return head + "\n".join(lines) + tail
+    return head + "\n".join([*lines, *_all_links(_rows(text), proofs)]) + tail
+
+
+def _first_links(row: str, proofs: Proofs) -> str:
+    """Return the first proofs of a row, and how many more there are: a table is to be read."""
+    found = proofs.get(row, [])
+    more = len(found) - FEW
+    shown = _links(found[:FEW]) or GAP
+    return f"{shown}<br>and {more} more" if more > 0 else shown
+
+
+def _all_links(rows: Sequence[str], proofs: Proofs) -> list[str]:
+    """Return the list of all proofs of the rows that do not show all."""
+    long = [row for row in rows if len(proofs.get(row, [])) > FEW]
+    if not long:
+        return []
+    lines = ["", DETAILS, ""]
+    for row in long:
+        lines += [f"- {row}", *(f"  - {proof.link}" for proof in proofs[row])]
+    return [*lines, "", "</details>"]
 
 
 def _rows(text: str) -> list[str]:

@@ -86,6 +86,19 @@ def test_the_last_cell_of_a_difference_is_made_anew() -> None:
     )
 
 
+def test_a_difference_shows_a_few_proofs_and_a_list_below_has_all() -> None:
+    text = f"top\n{generate.BEGIN}\n| D1 | a | b | old |\n{generate.END}\nend\n"
+    many = {"D1": [Proof(TEST, f"test_{number}", ("D1",)) for number in range(5)]}
+
+    made = generate.differences(text, many)
+
+    links = [f"[test_x.py::test_{number}](../tests/test_x.py)" for number in range(5)]
+    assert f"| D1 | a | b | {'<br>'.join(links[:3])}<br>and 2 more |\n\n<details>" in made
+    assert "\n".join(f"  - {link}" for link in links) in made
+    assert generate.differences(made, many) == made
+    assert generate.differences(made, {}) == text.replace("old", "**gap**")
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [

@@ -40,6 +40,11 @@ class SpecFile(pytest.File):
                 raise self.CollectError(str(error)) from None
             yield BrokenSpec.from_parent(self, name=self.path.stem, error=error)
             return
+        items = list(self._items(spec))
+        self._check_names([item.name for item in items])
+        yield from items
+
+    def _items(self, spec: Spec) -> Iterator[pytest.Item]:
         for case in spec.cases:
             for suffix, casting in _castings(self.config):
                 parts = "-".join(filter(None, (case.id, suffix)))
@@ -53,6 +58,21 @@ class SpecFile(pytest.File):
                 )
                 _mark(item, spec, case)
                 yield item
+
+    def _check_names(self, names: list[str]) -> None:
+        """Refuse an id on the command line that this file does not have: pytest says only that."""
+        for argument in self.config.args:
+            path, _, name = argument.partition("::")
+            if (
+                name
+                and name not in names
+                and (self.config.invocation_params.dir / path) == self.path
+            ):
+                there = f"there {'is' if len(names) == 1 else 'are'} {', '.join(names)}"
+                known = "echo[bun] or case[one-bun]"
+                raise self.CollectError(
+                    f"no '{name}' in this spec; {there}; behind it may stand an engine, {known}"
+                )
 
 
 class SpecItem(pytest.Function):
@@ -228,10 +248,10 @@ def _castings(config: pytest.Config) -> Iterator[tuple[str, Casting]]:
 
 
 def _options(config: pytest.Config) -> list[str]:
-    """Return the options without which an item would not be there, or not run on the same Bun."""
-    given = [f"--sock-engine={value}" for value in settings.values(config, "sock_engine")]
+    """Return the options without which an item would not run on the same Bun; its engines are told
+    by its name."""
     path = config.getoption("sock_bun")
-    return [*given, f"--sock-bun={path}"] if path else given
+    return [f"--sock-bun={path}"] if path else []
 
 
 def _mark(item: SpecItem, spec: Spec, case: Case) -> None:

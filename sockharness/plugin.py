@@ -12,7 +12,7 @@ import pytest
 
 from sockharness import settings
 from sockharness.errors import ExpectationFailed, SpecError, Unavailable
-from sockharness.selection import Selection
+from sockharness.selection import Selection, forgotten
 
 pytest_plugins = ("sockharness.fixtures",)
 
@@ -84,6 +84,19 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return (
         f"sockharness: {engines}net {net}; capture {capture}; ipv6 {ipv6}; timeout scale {scale:g}"
     )
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    """Say how the specs of a folder are run, if one was named and nothing was collected."""
+    nothing = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+    if not nothing or terminalreporter.stats.get("deselected") or config.stash[_selection].specs:
+        return
+    if folder := forgotten(config):
+        terminalreporter.write_line(
+            f"sockharness: there are specs in {folder}: pytest --sockspec {folder}"
+        )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,11 +7,14 @@ the whole run.
 """
 
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import pytest
 
 SUFFIXES = (".yaml", ".yml")
+LOOKED_AT = 20
+"""The most files of a folder that are looked at, to see whether it holds specs."""
 HEAD = 4096
 """A spec that is named without `--sockspec` says `sockspec:` within so many bytes."""
 
@@ -62,6 +65,16 @@ class Selection:
         if path.suffix in SUFFIXES or not _under(path, self.specs) or _under(path, self.named):
             return False
         return path.is_file()
+
+
+def forgotten(config: pytest.Config) -> str:
+    """Return the first argument that is a folder with a spec in it; empty if there is none."""
+    for argument in config.args:
+        path = _path_of(config, argument)
+        files = chain(path.glob("*.y*ml"), path.glob("*/*.y*ml"))  # not all of a big tree
+        if any(file.suffix in SUFFIXES and _says_so(file) for file in islice(files, LOOKED_AT)):
+            return argument
+    return ""
 
 
 def _path_of(config: pytest.Config, argument: str) -> Path:

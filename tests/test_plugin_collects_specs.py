@@ -298,6 +298,20 @@ def test_a_one_line_traceback_names_the_line_of_the_spec(
     result.stdout.fnmatch_lines(["specs/wrong.yml:7: line 7: client got*"])
 
 
+def test_a_folder_of_specs_without_the_option_runs_nothing_and_says_how(
+    pytester: pytest.Pytester,
+) -> None:
+    (pytester.mkdir("specs") / "echo.yaml").write_text(ECHO)
+    (pytester.mkdir("other") / "other.yaml").write_text("a: 1\n")
+
+    result = pytester.runpytest("specs")
+    other = pytester.runpytest("other")
+
+    assert result.ret == other.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.stdout.fnmatch_lines(["sockharness: there are specs in specs: pytest --sockspec specs"])
+    other.stdout.no_fnmatch_line("*--sockspec*")
+
+
 @pytest.mark.parametrize(
     ("reason", "outcome"), [("", {"passed": 1}), ("no namespaces here", {"skipped": 1})]
 )

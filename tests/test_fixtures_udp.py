@@ -159,6 +159,20 @@ def test_the_wire_shows_datagrams(
     assert [bytes(each["UDP"].payload) for each in packets] == [b"QUERY", b"ANSWER", b"here I am"]
 
 
+def test_a_neighbour_of_tcp_that_has_the_same_number_is_not_shown(
+    udp_peer: UdpPeer, wire: Wire
+) -> None:
+    with (
+        wire.capture(udp_peer) as packets,
+        socket.create_server(udp_peer.address) as neighbour,
+        socket.create_connection(neighbour.getsockname(), timeout=5),
+    ):
+        udp_peer.send(b"mine", udp_peer.address)
+        assert udp_peer.receive() == b"mine"
+
+    assert [bytes(each["UDP"].payload) for each in packets] == [b"mine"]
+
+
 # Which test fails
 
 

@@ -30,6 +30,8 @@ class MulticastGroup:
         host: an IP address of this host on that interface: what IP_MULTICAST_IF takes.
     """
 
+    protocol = "udp"
+
     def __init__(self, group: Group) -> None:
         self._group = group
         self.group: str = group.group

@@ -4,13 +4,14 @@ A frame waits in the kernel's queue from inside its sender's system call on, so 
 beside the test: the frames are fetched when the test looks at them, and when the capture ends.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, overload
 
 from sockharness.errors import ExpectationFailed
 from sockharness.printable import count
 from sockharness.wire.capture import Capture
+from sockharness.wire.filter import PROTOCOLS
 
 __tracebackhide__ = True
 
@@ -66,7 +67,8 @@ class Wire:
         The packets stay readable behind the block.
 
         Args:
-            servers: handles with a `port`; frames to and from these ports are captured.
+            servers: handles with a `port`; frames to and from these ports are captured, of TCP or
+                UDP if they say so (`protocol`), since others may have the number in the other one.
             interface: where.
 
         Raises:
@@ -80,12 +82,14 @@ class Wire:
         for server in servers:
             if not isinstance(getattr(server, "port", None), int):
                 raise TypeError(f"servers: expected a server such as tcp_server, got {server!r}")
-        return _capturing([server.port for server in servers], interface)
+        protocols = {getattr(server, "protocol", "") for server in servers}
+        known = PROTOCOLS if "" in protocols else protocols
+        return _capturing([server.port for server in servers], known, interface)
 
 
 @contextmanager
-def _capturing(ports: Sequence[int], interface: str) -> Iterator[Packets]:
-    with Capture(interface, ports=ports) as capture:
+def _capturing(ports: Sequence[int], protocols: Iterable[str], interface: str) -> Iterator[Packets]:
+    with Capture(interface, ports=ports, protocols=protocols) as capture:
         yield Packets(capture)
     if not capture.whole:
         lost = capture.drops + capture.unkept

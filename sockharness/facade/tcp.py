@@ -36,6 +36,8 @@ class TcpServer:
         aio: `wait_for` for asyncio and trio.
     """
 
+    protocol = "tcp"
+
     def __init__(self, service: Service) -> None:
         self._service = service
         self._handles: dict[Conversation, Connection] = {}

@@ -49,6 +49,8 @@ class UdpPeer:
         aio: the methods that wait, for asyncio and trio.
     """
 
+    protocol = "udp"
+
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self.host: str = mailbox.host

@@ -258,7 +258,8 @@ def _mark(item: SpecItem, spec: Spec, case: Case) -> None:
     """Mark an item that cannot run here as skipped, with the reason."""
     reason = _unfit(item, spec, case)
     if not reason:
-        reason = probes.missing(set(spec.needs) & set(probes.NAMES) - {"capture"})
+        needs = set(spec.needs) | ({"multicast"} if case.has_groups else set())
+        reason = probes.missing(needs & set(probes.NAMES) - {"capture"})
     if reason:
         item.add_marker(pytest.mark.skip(reason=reason))
     needs_capture = "capture" in spec.needs or case.wire

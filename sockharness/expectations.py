@@ -261,7 +261,8 @@ class EventExpected:
 
 
 class NothingExpected:
-    """No unclaimed event of a name; for `data`, no unread byte; for `drain`, none from now on.
+    """No unclaimed event of a name; for `data`, no unread byte or datagram; for `drain`, none from
+    now on.
 
     Drains come by themselves while a writer writes on, so those that came before do not count.
     """
@@ -276,21 +277,29 @@ class NothingExpected:
     def check(self) -> Progress:
         """Fail if it came; else stay pending: only the end of the time satisfies it."""
         peer = self.channel.peer
+        if self.name == "data" and self.channel.datagrams:
+            came = self.channel.datagrams[:1]
+            said = f'"{show(came[0].data, limit=SHORT)}"'
+            headline = that_fits(f"{peer} got {said}, expected no datagram", f"{peer} got {said}")
+            return _failed(
+                Mismatch(headline=headline, note=headline, expected=b"", received=came[0].data)
+            )
         if self.name == "data":
             if not self.channel.unread:
                 return PENDING
             got = bytes(self.channel.unread)
             headline = f"{peer} got {count(len(got), 'byte')}, expected no data"
             return _failed(Mismatch(headline=headline, note=headline, expected=b"", received=got))
-        came = tuple(
+        unclaimed = tuple(
             event
             for event in self.channel.unclaimed
             if event.name == self.name and event not in self._before
         )
-        if not came:
+        if not unclaimed:
             return PENDING
         headline = f"{peer} saw {self.name}, expected none"
-        return _failed(Mismatch(headline=headline, note=f"{peer} saw {self.name}", events=came[:1]))
+        note = f"{peer} saw {self.name}"
+        return _failed(Mismatch(headline=headline, note=note, events=unclaimed[:1]))
 
     def give_up(self) -> Mismatch:
         """Never called: the end of the time is what was hoped for."""

@@ -27,6 +27,7 @@ Groups are from the blocks for such a use:
 
 - IPv4: 239.255.0.0/16, the local scope (RFC 2365 section 6.1), without its last 256 addresses,
   which belong to well-known services (section 9).
+- IPv4, for one source: 232.0.1.0 and above, which hosts may use as they like (RFC 4607 section 8).
 - IPv6: ff15::/16, transient and site-local (RFC 4291 section 2.7: ff05:: would be the well-known
   groups), with a group ID from the half for dynamic use (RFC 3307 section 4.3). The scope is not
   smaller, because an address of a smaller one is ambiguous without a zone.
@@ -53,6 +54,8 @@ MAX_HOPS = 1
 
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _GROUPS4 = 255 * 256
+_GROUPS4_OF_SOURCE = 65535 * 256
+_BLOCK4_OF_SOURCE = int(ipaddress.IPv4Address("232.0.1.0"))
 _BLOCK4 = int(ipaddress.IPv4Address("239.255.0.0"))
 _BLOCK6 = int(ipaddress.IPv6Address("ff15::8000:0"))
 _GROUPS6 = 1 << 31
@@ -144,13 +147,24 @@ class Leases:
             yield port
 
     @contextmanager
-    def group(self, family: socket.AddressFamily = socket.AF_INET) -> Iterator[Group]:
+    def group(
+        self,
+        family: socket.AddressFamily = socket.AF_INET,
+        *,
+        source_specific: bool = False,
+    ) -> Iterator[Group]:
         """Lease a multicast group and a port.
+
+        Args:
+            family: of the group.
+            source_specific: from the block of IPv4 for groups of one source.
 
         Raises:
             Unavailable: all are taken.
         """
         count, group = (_GROUPS4, _group4) if family == socket.AF_INET else (_GROUPS6, _group6)
+        if source_specific and family == socket.AF_INET:
+            count, group = _GROUPS4_OF_SOURCE, _group4_of_source
         with self.port() as port:
             name, address = self._lease("group", count, group, lambda _: True)
             with name:
@@ -241,6 +255,10 @@ def _can_bind(family: socket.AddressFamily, kind: socket.SocketKind, port: int) 
 
 def _group4(number: int) -> str:
     return str(ipaddress.IPv4Address(_BLOCK4 + number))
+
+
+def _group4_of_source(number: int) -> str:
+    return str(ipaddress.IPv4Address(_BLOCK4_OF_SOURCE + number))
 
 
 def _group6(number: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from functools import cache
 
-from sockharness.address import LOOPBACK6
+from sockharness.address import LOOPBACK, LOOPBACK6
 from sockharness.errors import Unavailable
 
 
@@ -39,6 +39,26 @@ def ipv6() -> str:
 
 
 @cache
+def multicast() -> str:
+    """Try to hear a group on loopback."""
+    group, interface = "239.255.255.1", socket.inet_aton(LOOPBACK)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as member:
+            member.bind((group, 0))
+            joined = socket.inet_aton(group) + interface
+            member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, joined)
+            member.settimeout(1)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
+                sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 0)
+                sender.sendto(b"?", member.getsockname())
+                member.recv(1)
+    except OSError as error:
+        return f"multicast on loopback cannot be used: {error.strerror or error}"
+    return ""
+
+
+@cache
 def netns() -> str:
     """Try to make a network with a host."""
     from sockharness.netns.network import Network
@@ -51,7 +71,12 @@ def netns() -> str:
     return ""
 
 
-_PROBES: dict[str, Callable[[], str]] = {"capture": capture, "ipv6": ipv6, "netns": netns}
+_PROBES: dict[str, Callable[[], str]] = {
+    "capture": capture,
+    "ipv6": ipv6,
+    "multicast": multicast,
+    "netns": netns,
+}
 
 NAMES = tuple(_PROBES)
 

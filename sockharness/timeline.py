@@ -18,9 +18,12 @@ LISTENER = 0
 
 
 class Channel:
-    """One connection as one peer sees it; connection 0 is the peer itself.
+    """One connection as one peer sees it; connection 0 is the peer itself: a listener, or a UDP
+    socket, which has no connections.
 
     Attributes:
+        datagrams: what was received and not yet claimed, datagram by datagram, where datagrams are
+            received; else `None`.
         unread: the bytes received and not yet claimed; an expectation removes what it takes from
             the front.
         received: how many bytes were received in all.
@@ -38,6 +41,7 @@ class Channel:
         "actions",
         "closed",
         "connection",
+        "datagrams",
         "ended",
         "opened",
         "peer",
@@ -51,6 +55,7 @@ class Channel:
     def __init__(self, peer: str, connection: int) -> None:
         self.peer = peer
         self.connection = connection
+        self.datagrams: list[Event] | None = None
         self.unread = bytearray()
         self.received = 0
         self.queued = 0
@@ -66,6 +71,9 @@ class Channel:
         if event.kind is Kind.ACTION:
             self.actions.append(event)
             return
+        if event.name == "data" and self.datagrams is not None:
+            self.datagrams.append(event)
+            return
         if event.name == "data":
             self.unread += event.data
             self.received += len(event.data)
@@ -77,6 +85,10 @@ class Channel:
             self.ended = self.ended or event
             if event.name != "end":
                 self.closed = event
+
+    def keep_datagrams(self) -> None:
+        """Keep what is received whole, from now on."""
+        self.datagrams = []
 
     def next_unclaimed(self, name: str) -> Event | None:
         """Return the oldest unclaimed event of that name, without claiming it."""

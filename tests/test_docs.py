@@ -29,7 +29,8 @@ PYTHON = _blocks("python")
 
 @pytest.mark.parametrize(("place", "text"), YAML, ids=[place for place, _ in YAML])
 def test_a_spec_of_the_documentation_passes(place: str, text: str, tmp_path: Path) -> None:
-    if "wire:" in text and (reason := probes.capture()):
+    needed = {"capture": "wire:", "multicast": "multicast:"}
+    if reason := probes.missing(need for need, word in needed.items() if word in text):
         pytest.skip(reason)
 
     assert headlines(replay(tmp_path, text, peers="", scale=1)) == []

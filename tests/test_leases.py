@@ -217,6 +217,15 @@ def test_groups_are_of_the_blocks_for_such_a_use(seed: str) -> None:
             assert group.port != group6.port
 
 
+def test_groups_of_one_source_are_of_the_block_for_them(seed: str) -> None:
+    leases = Leases(seed)
+
+    for _ in range(50):
+        with leases.group(source_specific=True) as group:
+            assert IPv4Address(group.address) in ip_network("232.0.0.0/8")
+            assert IPv4Address(group.address) not in ip_network("232.0.0.0/24")
+
+
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
 def test_two_leased_groups_differ_in_group_and_port(
     seed: str, family: socket.AddressFamily

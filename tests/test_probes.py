@@ -29,7 +29,7 @@ def test_a_machine_is_asked_once() -> None:
     [
         ("captrue", "needs: unknown 'captrue'; did you mean 'capture'?"),
         ("ipv5", "needs: unknown 'ipv5'; did you mean 'ipv6'?"),
-        ("moon", "needs: unknown 'moon'; expected one of capture, ipv6, netns"),
+        ("moon", "needs: unknown 'moon'; expected one of capture, ipv6, multicast, netns"),
     ],
 )
 def test_an_unknown_need_is_refused_with_a_suggestion(name: str, message: str) -> None:

@@ -18,10 +18,23 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sockharness.address import Address
+from sockharness.drivers.places import Places
 from sockharness.engine.reactor import Reactor
 from sockharness.events import Event
 from sockharness.spec.bindings import Bindings, Value
-from sockharness.spec.model import Action, Call, Case, HandlerSet, Peer, Reload, SetTimeout
+from sockharness.spec.model import (
+    Action,
+    Call,
+    Case,
+    HandlerSet,
+    Membership,
+    Peer,
+    Reload,
+    Send,
+    SendMany,
+    SetOption,
+    SetTimeout,
+)
 from sockharness.timeline import Channel, Timeline
 
 ALL = ("open", "data", "drain", "end", "close", "error", "timeout")
@@ -30,6 +43,9 @@ CLIENT_ONLY = ("connect_error",)
 """Those that it has beside them if it connects."""
 ALWAYS = ("open", "data", "drain", "close")
 """The handlers of a peer with `on:`, beside those that it names."""
+UDP_ALL = ("data", "drain", "error")
+UDP_ALWAYS = ("data", "drain")
+"""The same of a UDP socket."""
 
 
 class RaisedBySpec(Exception):
@@ -95,6 +111,7 @@ class Run:
         timeline: where events go.
         names: what `$name` stands for.
         links: joins the ends of connections.
+        places: where the UDP peers are.
         scale: multiplies time limits.
     """
 
@@ -103,7 +120,17 @@ class Run:
     timeline: Timeline
     names: Bindings
     links: Links = field(default_factory=Links)
+    places: Places = field(default_factory=Places)
     scale: float = 1.0
+
+    def membership(self, peer: str, action: Membership) -> tuple[str, ...]:
+        """Return the arguments of a method that joins or leaves a peer's group: literals."""
+        udp, group = self.case.peers[peer].udp, self.places.group(peer)
+        assert udp is not None, "the loader sees to it"
+        assert udp.multicast is not None, "the loader sees to it"
+        assert group is not None, "groups are leased before anybody joins"
+        source = (self.places.source(action.source),) if action.source else ()
+        return (*source, group.host, udp.multicast.interface)
 
 
 class Engine(Protocol):
@@ -121,8 +148,20 @@ class Engine(Protocol):
         """Begin a connection of a connecting peer; `open` or `connect_error` follows."""
         ...
 
+    def bind(self, peer: Peer, address: Address, remote: Address | None) -> Address:
+        """Make a peer's UDP socket, bound there and connected to `remote`; returns where it is.
+
+        Raises:
+            OSError: if the operating system refuses.
+        """
+        ...
+
+    def learn(self, peer: str, address: Address) -> None:
+        """Take note of where datagrams to a peer go, whoever speaks for it."""
+        ...
+
     def act(self, channel: Channel, action: Action) -> Event:
-        """Do something on a connection (or on a listener, connection 0).
+        """Do something on a connection (or on a listener or a UDP socket, connection 0).
 
         Returns the event of the action; its `result` is set when the method has returned.
         """
@@ -172,6 +211,14 @@ class Driver(Protocol):
         """Begin a connection of a connecting peer; `open` or `connect_error` follows."""
         ...
 
+    def bind(self, peer: Peer) -> None:
+        """Make a peer's UDP socket; afterwards its facts are known.
+
+        Raises:
+            SpecError: if the policy or the operating system refuses.
+        """
+        ...
+
     def act(self, channel: Channel, action: Action) -> Event:
         """Do something on a connection; see `Engine.act`."""
         ...
@@ -197,11 +244,11 @@ class Driver(Protocol):
         ...
 
     def fact(self, peer: str, name: str) -> Value | None:
-        """Return what is known of a peer: its `host` and `port`."""
+        """Return what is known of a peer: its `host`, its `port`, its `group`."""
         ...
 
     def ports(self) -> list[int]:
-        """Return the ports that peers listen on."""
+        """Return the ports that peers listen on or are bound to."""
         ...
 
     def close(self) -> None:
@@ -216,13 +263,27 @@ def handler_names(handlers: HandlerSet | None, *, client: bool) -> tuple[str, ..
     return tuple(dict.fromkeys((*ALWAYS, *handlers.actions)))
 
 
+def udp_handler_names(handlers: HandlerSet | None) -> tuple[str, ...]:
+    """Return which handlers a peer's UDP socket has."""
+    return UDP_ALL if handlers is None else tuple(dict.fromkeys((*UDP_ALWAYS, *handlers.actions)))
+
+
 def note_of(action: Action) -> str:
-    """Return the argument of an action without bytes, as people write it."""
+    """Return the argument of an action that is no bytes, as people write it."""
     match action:
         case SetTimeout():
             return f"{action.seconds:g}"
         case Reload():
             return action.handlers if isinstance(action.handlers, str) else "…"
+        case Send():
+            return f"to {action.to}" if action.to else ""
+        case SendMany():
+            size = f"{len(action.payloads)} datagrams"
+            return f"{size} to {action.to}" if action.to else size
+        case SetOption():
+            return str(action.value).lower()
+        case Membership():
+            return action.source
         case Call(flag=True):
             return "read" if action.name == "shutdown" else "true"
     return ""

@@ -16,20 +16,24 @@ To use it without specs, for example to compare engines with random actions:
         engine.close()
 """
 
-import contextlib
 import errno
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any
 
 from sockharness.address import Address
-from sockharness.drivers.base import EngineFailed, RaisedBySpec, Run, handler_names, note_of
+from sockharness.drivers.base import (
+    EngineFailed,
+    RaisedBySpec,
+    Run,
+)
+from sockharness.drivers.bun_actions import ActionEncoder
 from sockharness.drivers.bun_program import ANSWER, BunProgram
 from sockharness.drivers.jsonl import Message
-from sockharness.errors import UsageError, os_error
+from sockharness.errors import os_error
 from sockharness.events import Event, Kind
 from sockharness.spec import model
-from sockharness.spec.bindings import Bindings
+from sockharness.spec.words import does_not_fit
 from sockharness.timeline import LISTENER, Channel
 
 RESET = 2.0
@@ -71,21 +75,24 @@ class BunEngine:
         self._replies: dict[str, Message] = {}
         self._numbers: dict[str, int] = {}
         self._known: dict[str, Address] = {}
-        self._actions: list[tuple[str, bytes | None, str]] = []
+        self._encoder = ActionEncoder(run)
         self._told: dict[int, Event] = {}
         self._calls: dict[int, Event] = {}
         self._pending: set[Event] = set()
         self._received: dict[Channel, bytes] = {}
-        self._late: dict[int, model.Payload] = {}
         self._child.attach(run.reactor, self._take)
         for name, handlers in run.case.handlers.items():
-            self._tell("handlers", name=name, set=self._handlers(handlers, client=False))
+            if _are_of_udp(handlers):
+                continue  # those are sent when they are used
+            self._tell("handlers", name=name, set=self._encoder.handlers(handlers, client=False))
 
     @staticmethod
     def cannot(case: model.Case, peers: Sequence[model.Peer]) -> str:
         """Return why Bun cannot do what peers ask for, naming the key; empty if it can."""
         for peer in peers:
             transport = peer.transport
+            if isinstance(transport, model.Udp):
+                continue
             asked = {
                 "send_buffer": transport.options.send_buffer is not None,
                 "recv_buffer": transport.options.recv_buffer is not None,
@@ -103,11 +110,15 @@ class BunEngine:
     def listen(self, peer: model.Peer, address: Address) -> Address:
         """Listen, with the peer's handlers; see `Engine.listen`."""
         self._open("listen", peer, address)
+        return self._answer(peer.name)
+
+    def _answer(self, peer: str) -> Address:
+        """Return where a peer listens or is bound, or raise why not."""
         self.sync()
-        reply = self._replies[peer.name]
+        reply = self._replies[peer]
         if "refused" in reply:
             raise _error(reply["error"])
-        bound = self._known[peer.name] = Address(reply["hostname"], reply["port"])
+        bound = self._known[peer] = Address(reply["hostname"], reply["port"])
         return bound
 
     def connect(self, peer: model.Peer, address: Address) -> None:
@@ -117,10 +128,28 @@ class BunEngine:
         self._known[peer.name] = address
         self._open("connect", peer, address)
 
+    def bind(self, peer: model.Peer, address: Address, remote: Address | None) -> Address:
+        """Make a UDP socket, with the peer's handlers; see `Engine.bind`."""
+        assert peer.udp is not None
+        self._tell(
+            "bind",
+            peer=peer.name,
+            hostname=address.host,
+            port=address.port,
+            shared=peer.udp.in_group,
+            connect={"hostname": remote.host, "port": remote.port} if remote else None,
+            handlers=self._encoder.udp_handlers(peer.name, peer.handlers),
+        )
+        return self._answer(peer.name)
+
+    def learn(self, peer: str, address: Address) -> None:
+        """Tell it where datagrams to a peer go; see `Engine.learn`."""
+        self._tell("learn", peer=peer, hostname=address.host, port=address.port)
+
     def act(self, channel: Channel, action: model.Action) -> Event:
         """Let it do what a step says, soon; see `Engine.act`."""
-        encoded = self._action(action)
-        name, data, note = self._actions[encoded["id"]]
+        encoded = self._encoder.action(action, channel.peer)
+        name, data, note = self._encoder.told(encoded["id"])
         event = Event(
             name=name,
             peer=channel.peer,
@@ -141,13 +170,13 @@ class BunEngine:
     def flush(self) -> None:
         """Send what was gathered."""
         self._child.check()
-        self._bind_late()
+        self._batch[:0] = self._encoder.late()
         if self._batch:
             self._send()
 
     def sync(self) -> None:
         """Wait until it has done what it was told; ask for an answer in any case."""
-        self._bind_late()
+        self._batch[:0] = self._encoder.late()
         self._send()
         self._child.wait(lambda: self._acked == self._sent, timeout=self._patience)
 
@@ -181,13 +210,14 @@ class BunEngine:
         return ANSWER * max(1.0, self._run.scale)
 
     def _open(self, how: str, peer: model.Peer, address: Address) -> None:
+        assert not isinstance(peer.transport, model.Udp)
         options = peer.transport.options
         self._tell(
             how,
             peer=peer.name,
             hostname=address.host,
             port=address.port,
-            handlers=self._handlers(peer.handlers, client=not peer.listens),
+            handlers=self._encoder.handlers(peer.handlers, client=not peer.listens),
             options={
                 "allowHalfOpen": options.allow_half_open,
                 "pauseOnConnect": options.pause_on_connect,
@@ -202,62 +232,6 @@ class BunEngine:
         batch, self._batch = self._batch, []
         message = {"ack": self._sent, "do": batch}
         self._child.send(message, timeout=self._patience)
-
-    # ---- how that is written
-
-    def _handlers(self, handlers: model.HandlerSet | None, *, client: bool) -> Message:
-        actions = {} if handlers is None else handlers.actions
-        return {
-            name: [self._action(action) for action in actions.get(name, ())]
-            for name in handler_names(handlers, client=client)
-        }
-
-    def _action(self, action: model.Action) -> Message:
-        """Encode an action, and remember what the timeline will say of it."""
-        number = len(self._actions)
-        encoded: Message = {"id": number, "name": action.name}
-        data: bytes | None = b""
-        match action:
-            case model.Write() | model.WriteAll():
-                data, encoded["data"] = self._payload(number, action.payload)
-            case model.End(payload=payload) if payload is not None:
-                data, encoded["data"] = self._payload(number, payload)
-            case model.Echo():
-                data = None
-            case model.SetTimeout():
-                encoded["seconds"] = action.seconds
-            case model.Raise():
-                encoded["message"] = action.message
-            case model.Call():
-                encoded["flag"] = action.flag
-        self._actions.append((action.name, data, note_of(action)))
-        if isinstance(action, model.Reload):
-            handlers = action.handlers
-            if not isinstance(handlers, str):
-                encoded["handlers"] = self._handlers(handlers, client=False)
-            else:
-                encoded["handlers"] = handlers
-        return encoded
-
-    def _payload(self, number: int, payload: model.Payload) -> tuple[bytes, Message]:
-        """Encode bytes; those of a name without a value yet are sent when it has one."""
-        try:
-            data = payload.data(self._run.names)
-        except UsageError:
-            self._late[number] = payload
-            return b"", {"late": number}
-        return data, _described(payload, self._run.names) or {"base64": b64encode(data).decode()}
-
-    def _bind_late(self) -> None:
-        for number, payload in list(self._late.items()):
-            with contextlib.suppress(UsageError):
-                data = payload.data(self._run.names)
-                del self._late[number]
-                name, _, note = self._actions[number]
-                self._actions[number] = (name, data, note)
-                self._batch.insert(
-                    0, {"do": "late", "id": number, "data": b64encode(data).decode()}
-                )
 
     # ---- what it tells
 
@@ -290,12 +264,18 @@ class BunEngine:
             connection=channel.connection,
             data=b64decode(message.get("data", "")),
             error=self._error(channel, message.get("error")),
+            source=self._source(message),
         )
         if event.name == "data":
             self._received[channel] = event.data
         self._run.timeline.add(event, at=message["at"] + self._offset)
         if event.name == "open":
             self._link(channel, message)
+
+    def _source(self, message: Message) -> str:
+        """Name who sent a datagram."""
+        sender = message.get("from")
+        return self._run.places.who(Address(*sender)) if sender else ""
 
     def _link(self, channel: Channel, message: Message) -> None:
         """Tell who is at the other end; a client's is known, a server's own address as well."""
@@ -312,7 +292,7 @@ class BunEngine:
         channel = self._channel(message)
         event = self._told.pop(message["acted"], None)
         if event is None:  # of a handler
-            name, data, note = self._actions[message["acted"]]
+            name, data, note = self._encoder.told(message["acted"])
             event = Event(
                 name=name,
                 peer=channel.peer,
@@ -327,6 +307,8 @@ class BunEngine:
     def _take_result(self, message: Message) -> None:
         event = self._calls[message["call"]]
         self._pending.discard(event)
+        if "error" in message:
+            event.error = _error(message["error"])
         if message["result"] is not None:
             event.result = message["result"]
             if event.name in ("write_all", "echo"):
@@ -343,14 +325,10 @@ class BunEngine:
         return _error(error)
 
 
-def _described(payload: model.Payload, names: Bindings) -> Message:
-    """Describe a pattern, of which there may be much, so that it is made there; else nothing."""
-    match payload:
-        case model.Pattern(size=size, kind=kind):
-            return {"pattern": kind, "size": size, "from": 0}
-        case model.RestOf(whole=model.Pattern(size=size, kind=kind), after=after):
-            return {"pattern": kind, "size": size, "from": names.number(after)}
-    return {}
+def _are_of_udp(handlers: model.HandlerSet) -> bool:
+    """Say whether handlers do what only UDP sockets can."""
+    actions = (action for each in handlers.actions.values() for action in each)
+    return any(does_not_fit(action.name, udp=False) for action in actions)
 
 
 def _address(told: list[Any]) -> Address | None:

@@ -12,27 +12,34 @@
 
 import { writeSync } from "node:fs";
 import type { Socket, TCPSocketListener } from "bun";
+import { act_on_endpoint, bind, type Endpoint } from "./bun_host_udp.ts";
 
 type Pattern = { pattern: string; size: number; from: number };
 type Bytes = { base64: string } | { late: number } | Pattern;
-type Action = {
+export type Action = {
   id: number;
   name: string;
   data?: Bytes;
+  many?: Bytes[];
+  to?: string;
+  arguments?: any[];
   seconds?: number;
   flag?: boolean;
   message?: string;
   handlers?: string | HandlerSet;
 };
-type HandlerSet = Record<string, Action[]>;
-type Command = Record<string, any> & { do: string };
+export type HandlerSet = Record<string, Action[]>;
+export type Command = Record<string, any> & { do: string };
 type Waiting = { call: number; rest: Buffer; size: number };
 
+/** Whoever can tell that a handler of his was called. */
+type Teller = { tell(event: string, more?: object): boolean };
+
 /** What a spec's `raise:` raises. */
-class Raised extends Error {
+export class Raised extends Error {
   constructor(
     message: string,
-    readonly connection: Connection,
+    readonly connection: Teller,
   ) {
     super(message);
   }
@@ -58,8 +65,10 @@ class Connection {
 }
 
 /** One replay: what it made is closed with it. */
-class Play {
+export class Play {
   over = false;
+  readonly endpoints = new Map<string, Endpoint>();
+  readonly places = new Map<string, { hostname: string; port: number }>();
   readonly listeners = new Map<string, TCPSocketListener<Connection>>();
   readonly connections = new Map<string, Connection>();
   readonly counts = new Map<string, number>();
@@ -78,6 +87,7 @@ class Play {
     this.over = true;
     for (const connection of this.connections.values()) connection.socket?.terminate();
     for (const listener of this.listeners.values()) listener.stop(true);
+    for (const endpoint of this.endpoints.values()) endpoint.socket?.close();
   }
 }
 
@@ -87,11 +97,11 @@ let calls = 0;
 
 // ---- what is told
 
-function now(): number {
+export function now(): number {
   return Bun.nanoseconds() / 1e9;
 }
 
-function say(message: object): void {
+export function say(message: object): void {
   told += 1;
   let rest = Buffer.from(JSON.stringify(message) + "\n");
   while (rest.length > 0) {
@@ -104,7 +114,7 @@ function say(message: object): void {
   }
 }
 
-function as_data(error: any): object | undefined {
+export function as_data(error: any): object | undefined {
   if (error === undefined || error === null) return undefined;
   const { name, message, code } = error;
   return { name, message: String(message), code, raised: error instanceof Raised };
@@ -205,14 +215,18 @@ function act_on_listener(peer: string, action: Action): void {
   returned(call, undefined);
 }
 
-function begin(peer: string, connection: number, action: Action): number {
+export function begin(peer: string, connection: number, action: Action): number {
   calls += 1;
   if (!play.over) say({ acted: action.id, call: calls, peer, connection, at: now() });
   return calls;
 }
 
-function returned(call: number, result: number | void): void {
+export function returned(call: number, result: number | void): void {
   if (!play.over) say({ result: result ?? null, call });
+}
+
+export function threw(call: number, error: any): void {
+  if (!play.over) say({ result: null, call, error: as_data(error) });
 }
 
 function reloaded(peer: string, action: Action): any {
@@ -220,7 +234,7 @@ function reloaded(peer: string, action: Action): any {
   return handlers(peer, typeof set === "string" ? play.sets.get(set)! : set!);
 }
 
-function bytes(data: Bytes): Buffer {
+export function bytes(data: Bytes): Buffer {
   if ("base64" in data) return Buffer.from(data.base64, "base64");
   if ("pattern" in data) return pattern(data).subarray(data.from);
   const value = play.late.get(data.late);
@@ -283,6 +297,8 @@ function connect(command: Command): void {
 
 function told_to_act(command: Command): void {
   const { peer, connection, action } = command;
+  const endpoint = play.endpoints.get(peer);
+  if (endpoint !== undefined) return act_on_endpoint(endpoint, action);
   if (connection === 0) return act_on_listener(peer, action);
   act(play.connections.get(`${peer}@${connection}`)!, action);
 }
@@ -310,6 +326,8 @@ async function reset(): Promise<void> {
 const COMMANDS: Record<string, (command: Command) => void | Promise<void>> = {
   listen,
   connect,
+  bind: (command) => bind(play, command),
+  learn: ({ peer, hostname, port }) => void play.places.set(peer, { hostname, port }),
   act: told_to_act,
   handlers: ({ name, set }) => void play.sets.set(name, set),
   late: ({ id, data }) => void play.late.set(id, Buffer.from(data, "base64")),

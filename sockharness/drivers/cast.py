@@ -4,11 +4,13 @@ Here addresses are judged by the policy and targets are found, so engines get IP
 `Engines` is what a run has: engines that live longer than a replay, such as a child process.
 """
 
+import socket
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cache
 from types import TracebackType
 
-from sockharness.address import Address
+from sockharness.address import LOOPBACK, LOOPBACK6, Address
 from sockharness.drivers.base import Engine, Run
 from sockharness.drivers.bun import BunEngine
 from sockharness.drivers.bun_program import BunProgram
@@ -16,6 +18,7 @@ from sockharness.drivers.casting import OURS, ROLES, Casting
 from sockharness.drivers.inprocess import InProcess
 from sockharness.errors import Problem, SpecError, code_of
 from sockharness.events import Event
+from sockharness.leases import Leases
 from sockharness.policy import Policy
 from sockharness.spec import model
 from sockharness.spec.bindings import Value
@@ -74,6 +77,10 @@ class Cast:
     ) -> None:
         assert engines is not None or casting.ours, "another engine is somebody's to close"
         self._policy = policy
+        self._case = run.case
+        self._timeline = run.timeline
+        self._places = run.places
+        self._leased = ExitStack()
         self._addresses: dict[str, Address] = {}
         self._engines: dict[str, Engine] = {}
         self._of: dict[str, Engine] = {}
@@ -106,6 +113,67 @@ class Cast:
         self._policy.judge(address, transport.location)
         self._turn(peer.name).connect(peer, address)
 
+    def bind(self, peer: model.Peer) -> None:
+        """Judge the addresses and make the socket; see `Driver.bind`."""
+        udp = peer.udp
+        assert udp is not None
+        remote = self._remote(udp)
+        if udp.multicast is not None:
+            self._policy.judge(Address(udp.multicast.interface), udp.multicast.location)
+            group = self._places.group(peer.name) or self._group(udp.multicast)
+            self._places.add_group(peer.name, group)
+        address = self._where(peer.name, udp, remote)
+        self._timeline.channel(peer.name).keep_datagrams()
+        try:
+            bound = self._turn(peer.name).bind(peer, address, remote)
+        except OSError as error:
+            message = f"{peer.name} cannot be bound to {address}: {code_of(error)}"
+            hint = "leave 'port' out: the system chooses one" if udp.port else ""
+            raise SpecError([Problem(peer.location, message, hint)]) from None
+        self._addresses[peer.name] = bound
+        self._places.add(peer.name, bound)
+        for engine in self._engines.values():
+            engine.learn(peer.name, bound)
+
+    def _where(self, name: str, udp: model.Udp, remote: Address | None) -> Address:
+        """Return where a UDP socket is to be bound."""
+        if udp.in_group:
+            group = self._places.group(name)
+            assert group is not None, "the loader asks for one"
+            return group
+        if udp.host:
+            address = Address(udp.host, udp.port)
+            self._policy.judge(address, udp.location)
+            return address
+        assert remote is not None, "the loader asks for one of both"
+        return Address(LOOPBACK6 if ":" in remote.host else LOOPBACK, udp.port)
+
+    def _remote(self, udp: model.Udp) -> Address | None:
+        """Return whom a UDP socket is connected to."""
+        if udp.peer:
+            return self._addresses[udp.peer]
+        if not udp.remote_host:
+            return None
+        address = Address(udp.remote_host, udp.remote_port)
+        self._policy.judge(address, udp.location)
+        return address
+
+    def _group(self, multicast: model.Multicast) -> Address:
+        """Return a group, with its port, that nobody else uses while this replay lasts."""
+        owner = multicast.of
+        if owner:
+            known = self._places.group(owner)
+            if known is None:
+                udp = self._case.peers[owner].udp
+                assert udp is not None, "the loader sees to it"
+                assert udp.multicast is not None, "the loader sees to it"
+                known = self._group(udp.multicast)
+                self._places.add_group(owner, known)
+            return known
+        lease = _leases().group(socket.AF_INET, source_specific=multicast.source_specific)
+        group = self._leased.enter_context(lease)
+        return Address(group.address, group.port)
+
     def act(self, channel: Channel, action: model.Action) -> Event:
         """Do what a step says; see `Driver.act`."""
         return self._turn(channel.peer).act(channel, action)
@@ -134,7 +202,10 @@ class Cast:
         return [line for engine in self._engines.values() for line in engine.remarks()]
 
     def fact(self, peer: str, name: str) -> Value | None:
-        """Return a listener's `host` or `port`."""
+        """Return a listener's or a UDP socket's `host` or `port`, or the `group` it is about."""
+        group = self._places.group(peer)
+        if name == "group":
+            return group.host if group is not None else None
         address = self._addresses.get(peer)
         if address is None:
             return None
@@ -142,12 +213,13 @@ class Cast:
         return facts.get(name)
 
     def ports(self) -> list[int]:
-        """Return the ports of the listeners."""
+        """Return the ports of the listeners and the UDP sockets."""
         return [address.port for address in self._addresses.values()]
 
     def close(self) -> None:
         """Close every socket of every engine, also if one of them fails."""
         with ExitStack() as stack:
+            stack.callback(self._leased.close)
             for engine in self._engines.values():
                 stack.callback(engine.close)
 
@@ -158,3 +230,9 @@ class Cast:
             if engine is not mine:
                 engine.sync()
         return mine
+
+
+@cache
+def _leases() -> Leases:
+    """Return this process's leases: one after another, so that no number comes back soon."""
+    return Leases()

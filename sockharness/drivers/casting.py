@@ -1,8 +1,8 @@
 """Who plays whom: which engine speaks for which peer of a spec.
 
 Written `bun` (every peer), or `server:bun,client:sockharness` (peer by peer; a peer that is not
-named runs on ours). `server` and `client` also mean every peer that listens, or connects, and is
-not named itself, because specs call their peers as they like.
+named runs on ours). `server` and `client` also mean every peer that listens (or is bound), or
+connects, and is not named itself, because specs call their peers as they like.
 """
 
 from collections.abc import Iterable, Mapping
@@ -51,7 +51,7 @@ class Casting:
 
     def engine(self, peer: Peer) -> str:
         """Return the engine that speaks for a peer."""
-        role = "server" if peer.listens else "client"
+        role = "server" if peer.serves else "client"
         return self.parts.get(peer.name) or self.parts.get(role) or self.default
 
     def engines(self, case: Case) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sockharness.address import Address
 from sockharness.drivers.base import RaisedBySpec, Run, handler_names, note_of
+from sockharness.drivers.inprocess_udp import UdpPeers
 from sockharness.engine.connector import connect
 from sockharness.engine.listener import Listener, listen
 from sockharness.engine.stream import Socket
@@ -43,6 +44,7 @@ class InProcess:
         self._listeners: dict[str, Listener] = {}
         self._connections: dict[Channel, _Connection] = {}
         self._numbers: dict[str, int] = {}
+        self._udp = UdpPeers(run)
         self._recording = True
 
     # ---- what the engine is told
@@ -63,6 +65,7 @@ class InProcess:
 
     def connect(self, peer: model.Peer, address: Address) -> None:
         """Connect, with the peer's handlers; see `Engine.connect`."""
+        assert isinstance(peer.transport, model.Connect)
         connect(
             socket=self._handlers(peer.name, peer.handlers, client=True),
             hostname=address.host,
@@ -72,8 +75,17 @@ class InProcess:
             **_options(peer.transport.options),
         )
 
+    def bind(self, peer: model.Peer, address: Address, remote: Address | None) -> Address:
+        """Make a UDP socket, with the peer's handlers; see `Engine.bind`."""
+        return self._udp.bind(peer, address, remote)
+
+    def learn(self, peer: str, address: Address) -> None:
+        """Do nothing: it is asked for when it is needed."""
+
     def act(self, channel: Channel, action: model.Action) -> Event:
         """Do what a step says; see `Engine.act`."""
+        if channel.peer in self._udp:
+            return self._udp.act(channel, action)
         if channel.connection == LISTENER:
             return self._act_on_listener(channel, action)
         return self._perform(self._connections[channel], action)
@@ -96,8 +108,9 @@ class InProcess:
         return []
 
     def close(self) -> None:
-        """Stop every listener and reset every connection."""
+        """Stop every listener, reset every connection and close every UDP socket."""
         self._recording = False
+        self._udp.close()
         for connection in self._connections.values():
             if connection.socket is not None:
                 connection.socket.terminate()
@@ -223,6 +236,8 @@ class InProcess:
                 raise RaisedBySpec(action.message, channel.peer, channel.connection)
             case model.Call():
                 event = self._call(connection, socket, action)
+            case _:
+                raise AssertionError(f"'{action.name}' is for UDP sockets, as the loader knows")
         return event
 
     def _call(self, connection: _Connection, socket: Socket, action: model.Call) -> Event:

@@ -47,9 +47,15 @@ def _of_channel(stage: Stage, channel: Channel, told: Sequence[Event]) -> Iterat
     allow = stage.case.allow
     if channel.unread and "unread_bytes" not in allow:
         yield _unread(stage, channel)
+    if channel.datagrams and "unread_datagrams" not in allow:
+        yield _unread_datagrams(stage, channel, channel.datagrams)
     for event in channel.actions:
         offered = len(event.data)
-        if event.name in ("write_all", "echo") and event.result != offered:
+        if event.error is not None and event not in told:
+            yield _found(stage, channel, f"{channel.peer} cannot {event.name}: {event.code}")
+        elif channel.datagrams is not None:
+            continue
+        elif event.name in ("write_all", "echo") and event.result != offered:
             words = f"{channel.peer} {event.name} did not finish its {count(offered, 'byte')}"
             yield _found(stage, channel, words)
     unlinked = channel.connection != LISTENER and channel.remote is None and channel.opened
@@ -73,6 +79,21 @@ def _unread(stage: Stage, channel: Channel) -> Failure:
     )
     hint = f"hint: add '- {step}', or 'allow: [unread_bytes]'"
     found = _found(stage, channel, words, bytes(channel.unread))
+    return replace(found, mismatch=replace(found.mismatch, details=(hint,)))
+
+
+def _unread_datagrams(stage: Stage, channel: Channel, unread: Sequence[Event]) -> Failure:
+    peer, first = channel.peer, unread[0]
+    size = count(len(unread), "unread datagram")
+    of = f" from {first.source}" if first.source else " from outside"
+    words = that_fits(
+        f'{peer} has {size} "{show(first.data, limit=20)}"{of}',
+        f"{peer} has {size}{of}",
+        f"{peer} has {size}",
+    )
+    step = f"{peer}: {{received: …}}"
+    hint = f"hint: add '- {step}', or 'allow: [unread_datagrams]'"
+    found = _found(stage, channel, words, first.data)
     return replace(found, mismatch=replace(found.mismatch, details=(hint,)))
 
 

@@ -8,11 +8,11 @@ waited for only if a count is still too low.
 from sockharness.errors import Problem, SpecError
 from sockharness.expectations import Mismatch
 from sockharness.outcome import Failure
-from sockharness.printable import count
+from sockharness.printable import count, show
 from sockharness.replay.stage import Stage
 from sockharness.spec.model import Case, FieldTest, Reference, WireCheck
 from sockharness.wire.capture import Capture
-from sockharness.wire.dissect import check_field_name, equals
+from sockharness.wire.dissect import check_field_name, fits
 from sockharness.wire.frame import Frame
 
 WITHIN = 1.0
@@ -65,13 +65,13 @@ def _check(stage: Stage, capture: Capture, check: WireCheck, scale: float) -> Fa
         return Failure(mismatch=mismatch, location=check.location)
     for frame in fitting:
         for test in check.each:
-            if not _fits(frame, (test,), stage):
+            if not _fits(frame, (*check.where, test), stage):
                 return Failure(mismatch=_unlike(frame, test, stage), location=test.location)
     return None
 
 
 def _fits(frame: Frame, tests: tuple[FieldTest, ...], stage: Stage) -> bool:
-    return all(equals(frame.packet, test.field, _value(test, stage)) for test in tests)
+    return fits(frame.packet, [(test.field, _value(test, stage)) for test in tests])
 
 
 def _value(test: FieldTest, stage: Stage) -> str:
@@ -110,6 +110,7 @@ def _unlike(frame: Frame, test: FieldTest, stage: Stage) -> Mismatch:
 def _summary(frame: Frame) -> str:
     headers = frame.headers
     if headers is None:
-        return f"  {count(len(frame.data), 'byte')} of another protocol"
+        told = frame.packet.summary()  # such as IGMP: rare enough for scapy
+        return f"  {count(len(frame.data), 'byte')}: {show(told, limit=70)}"
     ends = f"{headers.source} > {headers.destination}"
     return f"  {ends}  {headers.flags or headers.protocol:<4} {len(headers.payload)} B"

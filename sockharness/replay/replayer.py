@@ -23,8 +23,10 @@ from sockharness.expectations import (
     how_it_ended,
 )
 from sockharness.location import Location
+from sockharness.messages import DatagramsExpected
 from sockharness.outcome import Failure, Outcome, Verdict, Wait
 from sockharness.printable import count
+from sockharness.replay.calls import check_raised, check_returned, judge, judge_error
 from sockharness.replay.differences import (
     Differs,
     if_meant,
@@ -33,6 +35,7 @@ from sockharness.replay.differences import (
     otherwise,
     why_it_fails,
 )
+from sockharness.replay.failed import StepFailed, failed
 from sockharness.replay.findings import findings, grave
 from sockharness.replay.stage import Stage
 from sockharness.spec import model
@@ -42,14 +45,6 @@ STEP = 5.0
 """Seconds that a step may take, unless it says otherwise."""
 SPEC = 30.0
 """Seconds that a case may take in all."""
-
-
-class StepFailed(Exception):
-    """A step is not as it should be."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.headline)
-        self.failure = failure
 
 
 @dataclass(slots=True)
@@ -99,9 +94,9 @@ class Replayer:
             failures = self._wire()
             self.stage.settle()
             return failures + findings(self.stage, self._told)
-        except StepFailed as failed:
-            told = failed.failure.mismatch.events
-            return [failed.failure, *grave(self.stage, told)]
+        except StepFailed as wrong:
+            told = wrong.failure.mismatch.events
+            return [wrong.failure, *grave(self.stage, told)]
 
     def _engine_failed(self, failed: EngineFailed) -> Failure:
         mismatch = Mismatch(headline=failed.headline, note=failed.headline, details=failed.details)
@@ -138,8 +133,8 @@ class Replayer:
             return
         try:
             self._step(step)
-        except StepFailed as failed:
-            raise Differs(difference.row, failed.failure) from None
+        except StepFailed as wrong:
+            raise Differs(difference.row, wrong.failure) from None
         raise StepFailed(it_holds(difference))
 
     def _step(self, step: model.Step) -> None:
@@ -158,11 +153,19 @@ class Replayer:
                 channel = self._channel(step.peer, step.within)
                 matcher = step.payload.matcher(self.stage.names)
                 self._await(BytesExpected(channel, matcher), step.location, step.within)
+            case model.ReceivedDatagrams():
+                channel = self._channel(step.peer, step.within)
+                matchers = [each.matcher(self.stage.names) for each in step.payloads]
+                datagrams = DatagramsExpected(channel, matchers, unordered=step.unordered)
+                self._await(datagrams, step.location, step.within)
             case model.Never():
                 channel = self._channel(step.peer, None)
                 self._never(NothingExpected(channel, step.event), step)
 
     def _arrow(self, step: model.Arrow) -> None:
+        if self.stage.case.peers[step.sender.name].udp is not None:
+            self._datagram(step)
+            return
         sender, receiver = self._both_ends(step)
         if self.stage.case.peers[step.sender.name].scripted:
             self._tell(sender, model.WriteAll(step.payload, step.location))
@@ -170,6 +173,18 @@ class Replayer:
         self._await(
             BytesExpected(receiver, matcher), step.location, step.within, hint=self._silence(step)
         )
+
+    def _datagram(self, step: model.Arrow) -> None:
+        """Let a datagram go from one UDP socket to another."""
+        peer = self.stage.case.peers[step.sender.name]
+        receiver = self.stage.timeline.channel(step.receiver.name)
+        if peer.scripted:
+            to = "" if peer.udp is not None and peer.udp.connected else step.receiver.name
+            sender = self.stage.timeline.channel(step.sender.name)
+            self._tell(sender, model.Send(step.payload, step.location, to))
+        matcher = step.payload.matcher(self.stage.names)
+        expectation = DatagramsExpected(receiver, [matcher], source=step.sender.name)
+        self._await(expectation, step.location, step.within, hint=self._silence(step))
 
     def _silence(self, step: model.Arrow) -> str:
         """Say that an arrow makes nobody write, if its sender speaks for itself."""
@@ -188,25 +203,34 @@ class Replayer:
             channel = self.stage.timeline.channel(step.peer.name)
         else:
             channel = self._channel(step.peer, step.within)
-        result = self._tell(channel, action, returns=step.returns)
-        if step.returns is not None:
-            self._check_result(step, step.returns, result)
+        event = self._tell(channel, action, checked=step.returns is not None or bool(step.raises))
+        if step.raises:
+            check_raised(step, event)
+        elif step.returns is not None:
+            judge_error(channel, action, event)
+            check_returned(step, step.returns, event.result)
+            if step.returns.capture and event.result is not None:
+                self.stage.names.capture({step.returns.capture: event.result})
 
-    def _tell(
-        self, channel: Channel, action: model.Action, *, returns: model.Bounds | None = None
-    ) -> int | None:
-        """Let the driver act; a call that failed or was cut short fails the step, maybe later."""
+    def _tell(self, channel: Channel, action: model.Action, *, checked: bool = False) -> Event:
+        """Let the driver act; a call that failed or was cut short fails the step, maybe later.
+
+        Args:
+            channel: who acts.
+            action: what it does.
+            checked: whether the step says itself what the call returns or raises.
+        """
         if channel.connection != LISTENER and channel.opened is None:
             words = f"{channel.peer} cannot {action.name}: it saw {ending(channel)}"
-            self._fail(action.location, words, events=how_it_ended(channel))
+            raise failed(action.location, words, events=how_it_ended(channel))
         event = self.stage.driver.act(channel, action)
         self._told.append(event)
-        if returns is not None:
+        if checked:
             self.stage.driver.sync()
         else:
             self._owed.append((channel, action, event))
             self._judge_owed()
-        return event.result
+        return event
 
     def _judge_owed(self) -> None:
         """Judge what calls returned that no step says more of, as soon as they have returned."""
@@ -215,34 +239,7 @@ class Replayer:
             if self.stage.driver.pending(event):
                 self._owed.append((channel, action, event))
             else:
-                self._judge_result(channel, action, event)
-
-    def _judge_result(self, channel: Channel, action: model.Action, event: Event) -> None:
-        result, offered = event.result, len(event.data)
-        if result is None:
-            return
-        if result < 0:
-            ended = channel.ended is not None and self._before(channel.ended, event)
-            because = f"it saw {ending(channel)}" if ended else "its writing side is shut"
-            words = f"{channel.peer} cannot {action.name}: {because}"
-            self._fail(action.location, words, events=how_it_ended(channel))
-        if isinstance(action, model.Write) and result < offered:
-            note = f"{channel.peer} write took {result} of {count(offered, 'byte')}"
-            hint = "; write 'returns:' if that is meant, or use write_all"
-            self._fail(action.location, note, note + hint)
-
-    def _before(self, one: Event, other: Event) -> bool:
-        entries = self.stage.timeline.entries
-        return entries.index(one) < entries.index(other)
-
-    def _check_result(self, step: model.Act, bounds: model.Bounds, result: int | None) -> None:
-        name = f"{step.peer} {step.action.name}"
-        if result is None:
-            self._fail(step.location, f"{name} returned nothing, expected {bounds}")
-        elif not bounds.hold(result):
-            self._fail(step.location, f"{name} returned {result}, expected {bounds}")
-        elif bounds.capture:
-            self.stage.names.capture({bounds.capture: result})
+                judge(self.stage.timeline, channel, action, event)
 
     # ---- waiting
 
@@ -328,13 +325,15 @@ class Replayer:
         if near.remote is not None:
             return near.remote
         if _never_accepted(near):
-            self._fail(ref.location, f"{near.peer} saw {ending(near)}", events=how_it_ended(near))
+            raise failed(ref.location, f"{near.peer} saw {ending(near)}", events=how_it_ended(near))
         words = f"{ref.name} did not accept {near.peer}'s connection"
         wait = self._waited(near.peer, began, limit, origin)
-        raise _failure(ref.location, words, wait=wait, waiting_for=f"{ref.name} to accept")
+        raise failed(ref.location, words, wait=wait, waiting_for=f"{ref.name} to accept")
 
     def _channel(self, ref: model.PeerRef, within: float | None, *, opened: bool = True) -> Channel:
         """Return the connection that is meant, once it is open (or can no longer open)."""
+        if self.stage.case.peers[ref.name].udp is not None:
+            return self.stage.timeline.channel(ref.name)
         listens = self.stage.case.peers[ref.name].listens
         if ref.other is not None and listens:
             near = self._channel(ref.other, within)
@@ -343,7 +342,7 @@ class Replayer:
         number = ref.connection or (1 if listens else len(known))
         if number == LISTENER:
             hint = f"{ref.name} has not connected yet"
-            self._fail(ref.location, hint, f"{hint}; add the step '- {ref.name}: connect' before")
+            raise failed(ref.location, hint, f"{hint}; add the step '- {ref.name}: connect' before")
         channel = self.stage.timeline.channel(ref.name, number)
         if opened:
             self._await_open(channel, ref, within)
@@ -365,7 +364,7 @@ class Replayer:
             did = "accepted" if listens else "made"
             words = f"{ref.name} {did} {count(len(known), 'connection')}; {ref} did not come"
         wait = self._waited(ref.name, began, limit, origin)
-        raise _failure(ref.location, words, wait=wait, waiting_for="a connection")
+        raise failed(ref.location, words, wait=wait, waiting_for="a connection")
 
     # ---- the end
 
@@ -376,31 +375,6 @@ class Replayer:
 
         self.stage.settle()
         return check_frames(self.stage, scale=self.scale)
-
-    def _fail(
-        self,
-        location: Location,
-        headline: str,
-        note: str = "",
-        *,
-        events: tuple[Event, ...] = (),
-    ) -> None:
-        raise _failure(location, headline, note, events=events)
-
-
-def _failure(
-    location: Location,
-    headline: str,
-    note: str = "",
-    *,
-    wait: Wait | None = None,
-    waiting_for: str = "",
-    events: tuple[Event, ...] = (),
-) -> StepFailed:
-    mismatch = Mismatch(
-        headline=headline, note=note or headline, waiting_for=waiting_for, events=events
-    )
-    return StepFailed(Failure(mismatch=mismatch, location=location, wait=wait))
 
 
 def _never_accepted(channel: Channel) -> bool:

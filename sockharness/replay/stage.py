@@ -4,7 +4,7 @@ Replaying uses no thread: everything that can make an event has a descriptor in 
 so the order on the timeline is the order that the loop saw. Closing goes in reverse order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from select import EPOLLIN
 from types import TracebackType
@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from sockharness.drivers.base import Driver, RaisedBySpec, Run
 from sockharness.drivers.cast import Cast, Engines
 from sockharness.drivers.casting import Casting
+from sockharness.drivers.places import joins
 from sockharness.engine.reactor import Reactor
+from sockharness.errors import Problem, SpecError, code_of
 from sockharness.events import Event
 from sockharness.policy import Policy
 from sockharness.spec.bindings import Bindings
-from sockharness.spec.model import Case
+from sockharness.spec.model import Case, Connect, Peer
 from sockharness.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -65,16 +67,41 @@ class Stage:
             self.driver = self._cast()
             stack.callback(self.driver.close)
             peers = self.case.peers.values()
-            for peer in peers:
-                if peer.listens:
-                    self.driver.listen(peer)
+            self._receive(peers)
             if self._captures:
                 self._start_capture(stack)
             for peer in peers:
-                if not peer.listens and self.case.connects_by_itself(peer.name):
+                if peer.udp is not None and self.case.joins_by_itself(peer.name):
+                    self._join(peer)
+                connects = isinstance(peer.transport, Connect)
+                if connects and self.case.connects_by_itself(peer.name):
                     self.driver.connect(peer)
             self._stack = stack.pop_all()
         return self
+
+    def _receive(self, peers: Iterable[Peer]) -> None:
+        """Make all that others turn to, and then the UDP sockets that are connected to that."""
+        for peer in peers:
+            if peer.listens:
+                self.driver.listen(peer)
+            elif peer.serves:
+                self.driver.bind(peer)
+        for peer in peers:
+            if peer.udp is not None and peer.udp.connected:
+                self.driver.bind(peer)
+
+    def _join(self, peer: Peer) -> None:
+        """Let a member join its group.
+
+        Raises:
+            SpecError: if the operating system refuses.
+        """
+        for join in joins(peer):
+            event = self.driver.act(self.timeline.channel(peer.name), join)
+            self.driver.sync()
+            if event.error is not None:
+                message = f"{peer.name} cannot join its group: {code_of(event.error)}"
+                raise SpecError([Problem(join.location, message)])
 
     def _cast(self) -> Driver:
         run = Run(
@@ -95,10 +122,13 @@ class Stage:
         self._stack.close()
 
     def _start_capture(self, stack: ExitStack) -> None:
-        """Capture the listeners' ports; before the first connection, so that its SYN is seen."""
+        """Capture the ports of whoever is turned to; before the first connection, so that its SYN
+        is seen, and before the first join."""
         from sockharness.wire.capture import Capture
 
-        capture = self.capture = stack.enter_context(Capture("lo", ports=self.driver.ports()))
+        of = ("tcp", "udp", *(("groups",) if self.case.has_groups else ()))
+        capture = Capture("lo", ports=self.driver.ports(), protocols=of)
+        self.capture = stack.enter_context(capture)
         fd = capture.fileno()
         self.reactor.register(fd, EPOLLIN, lambda _: capture.on_readable())
         stack.callback(self.reactor.unregister, fd)

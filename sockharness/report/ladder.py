@@ -2,9 +2,11 @@
 
 Each rung is one event. What came over the wire (`open` of an accepted connection, `data`, `end`,
 `close` by the other side) is an arrow from the peer at the other end, when that end is known; what
-a peer felt by itself is a word in its own column, and what it did by itself is a call.
+a peer felt by itself is a word in its own column, and what it did by itself is a call. A datagram
+is an arrow from whoever sent it; one that nobody got is a call.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -42,10 +44,13 @@ def rungs(timeline: Timeline, *, outside: str = "") -> Iterator[Rung]:
     """
     written: dict[Channel, int] = {}
     opened: set[Channel] = set()
+    got = _got(timeline)
     for event in sorted(timeline.entries, key=lambda event: event.at):
         channel = timeline.channel(event.peer, event.connection)
         if event.kind is Kind.HANDLER:
             rung = None if _drawn(event, channel, opened) else _told(event, channel, outside)
+        elif channel.datagrams is not None:
+            rung = None if _taken(event, got) else _call(event)
         else:
             written[channel] = written.get(channel, 0) + max(0, _result(event))
             seen = _seen_there(event, channel, written[channel])
@@ -55,6 +60,10 @@ def rungs(timeline: Timeline, *, outside: str = "") -> Iterator[Rung]:
 
 
 def _told(event: Event, channel: Channel, outside: str) -> Rung:
+    if channel.datagrams is not None and event.name == "data":
+        text, size = show(event.data, limit=TEXT) or "(empty)", f"{len(event.data)} B"
+        source = event.source or outside
+        return Rung(at=event.at, target=event.peer, text=text, source=source, given=size)
     if event.connection == LISTENER:
         return Rung(at=event.at, target=event.peer, text=_words(event))
     remote = channel.remote
@@ -92,6 +101,37 @@ def _seen_there(event: Event, channel: Channel, written: int) -> bool:
     if event.name in FINAL:
         return arrived and remote.ended is not None and event.name != "terminate"
     return bool(event.data) and arrived
+
+
+def _got(timeline: Timeline) -> Counter[tuple[str, bytes]]:
+    """Count the datagrams of each sender, by what they say; those that many got, once."""
+    by_target: dict[str, Counter[tuple[str, bytes]]] = {}
+    for event in timeline.entries:
+        if event.kind is Kind.HANDLER and event.name == "data" and event.source:
+            by_target.setdefault(event.peer, Counter())[event.source, event.data] += 1
+    most = Counter[tuple[str, bytes]]()
+    for counts in by_target.values():
+        most |= counts
+    return most
+
+
+def _taken(event: Event, got: Counter[tuple[str, bytes]]) -> bool:
+    """Say whether somebody got a datagram, who is drawn; count it."""
+    key = (event.peer, event.data)
+    if event.name not in ("send", "echo") or not got[key]:
+        return False
+    got[key] -= 1
+    return True
+
+
+def _call(event: Event) -> Rung:
+    """Return what a UDP socket did by itself, or what became of it."""
+    sends = event.name in ("send", "send_many", "echo")
+    size = f"{len(event.data)} B" if sends else ""
+    given = ", ".join(filter(None, (size, show(event.note, limit=TEXT))))
+    result = event.code or ("false" if event.result is False else "")
+    ending = f" → {result}" if result else ""
+    return Rung(at=event.at, target=event.peer, text=f"{event.name}({given}){ending}")
 
 
 def _result(event: Event) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sockharness.location import excerpt
 from sockharness.outcome import Failure, Outcome, Wait
-from sockharness.printable import show
+from sockharness.printable import count, show
 from sockharness.report.hexdiff import hexdiff
 from sockharness.report.ladder import Rung, name, rungs
 from sockharness.timeline import LISTENER, Timeline
@@ -155,6 +155,11 @@ def _footer(failure: Failure, outcome: Outcome, again: str) -> list[str]:
         f"{channel.peer} {len(channel.unread)} B"
         for channel in timeline.channels()
         if channel.unread
+    ]
+    unread += [
+        f"{channel.peer} {count(len(channel.datagrams), 'datagram')}"
+        for channel in timeline.channels()
+        if channel.datagrams
     ]
     if unread:
         lines.append(f"  unread:  {_listed(unread)}")

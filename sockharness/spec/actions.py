@@ -1,12 +1,15 @@
 """Decodes what a peer is told to do: the actions of steps and of handlers, with what they return.
 
-Adding an action is a line in `words.ACTIONS` (or `PLAIN_ACTIONS`) and a branch in `action`.
+Adding an action is a line in `words.STREAM_ACTIONS` (or `PLAIN_ACTIONS`) and a branch in `action`;
+those of a UDP socket are in `words.UDP_ACTIONS` and in `datagrams`.
 """
 
+from sockharness.location import Location
 from sockharness.printable import show
 from sockharness.spec import model, words
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.context import Context
+from sockharness.spec.datagrams import DatagramActions, check_send
 from sockharness.spec.model import Payload
 from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
@@ -30,9 +33,10 @@ class ActionDecoder:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._datagrams = DatagramActions(context)
 
-    def action(self, verb: Scalar, value: Node) -> model.Action:
-        """Decode an action that takes a value."""
+    def action(self, verb: Scalar, value: Node, node: Node) -> model.Action:
+        """Decode an action that takes a value; `node` is the mapping in which it stands."""
         place = verb.location
         match verb.text:
             case "write":
@@ -48,8 +52,9 @@ class ActionDecoder:
             case "shutdown":
                 as_word(value, ("read",), "'read' (or the bare word 'shutdown')")
                 return model.Call("shutdown", place, flag=True)
-            case _:  # stop
+            case "stop":
                 return model.Call("stop", place, flag=as_bool(value))
+        return self._datagrams.decode(verb, value, node)
 
     def verb(self, node: Node, verbs: tuple[str, ...]) -> tuple[Scalar, Node, list[Scalar]]:
         """Return the key that says what a mapping is about, its value, and the other keys."""
@@ -72,7 +77,9 @@ class ActionDecoder:
     def bounds(self, node: Node) -> model.Bounds:
         """Decode what a call may return: a number or bounds."""
         if isinstance(node, Scalar):
-            return model.Bounds(exactly=-1 if node.text == "-1" else as_size(node))
+            truths = {"-1": -1, "true": True, "false": False}
+            exactly = truths[node.text] if node.text in truths else as_size(node)
+            return model.Bounds(exactly=exactly)
         entries = as_mapping(node, "bounds or a number")
         values = self._context.problems.decode(entries, _BOUNDS)
         if not entries.entries:
@@ -88,16 +95,16 @@ class ActionDecoder:
             self._context.uses.captures.setdefault(bounds.capture, capture.location)
         return bounds
 
-    def handlers_or_name(self, node: Node) -> model.HandlerSet | str:
-        """Decode handlers, or the name of some."""
+    def handlers_or_name(self, node: Node, *, udp: bool | None = None) -> model.HandlerSet | str:
+        """Decode handlers, or the name of some; `udp`: of what kind of peer, where it is known."""
         if isinstance(node, Scalar):
             name = as_word(node, self._context.handler_names, "the name of handlers")
             self._context.uses.handlers.add(name)
             return name
-        return self.handlers(node)
+        return self.handlers(node, udp=udp)
 
-    def handlers(self, node: Node) -> model.HandlerSet:
-        """Decode what a peer's handlers do."""
+    def handlers(self, node: Node, *, udp: bool | None = None) -> model.HandlerSet:
+        """Decode what a peer's handlers do; `udp` as above."""
         actions: dict[str, tuple[model.Action, ...]] = {}
         for key, value in as_mapping(node, "handlers by event").entries:
             with self._context.problems.collect():
@@ -109,21 +116,52 @@ class ActionDecoder:
                     )
                 hint = f"write [{_first_word(value)}: …]" if isinstance(value, MappingNode) else ""
                 items = as_sequence(value, "a list of actions", hint).items
-                actions[key.text] = tuple(self._handler_action(item, key.text) for item in items)
+                actions[key.text] = tuple(
+                    self._handler_action(each, key.text, udp=udp) for each in items
+                )
         return model.HandlerSet(actions)
 
-    def _handler_action(self, node: Node, event: str) -> model.Action:
+    def _handler_action(self, node: Node, event: str, *, udp: bool | None) -> model.Action:
         if isinstance(node, Scalar):
-            word = as_word(node, ("echo", *words.PLAIN_ACTIONS), "an action")
+            word = as_word(node, ("echo", *words.ALL_PLAIN_ACTIONS), "an action")
             if word == "echo" and event != "data":
                 raise Refusal(node.location, "'echo' needs data", "it goes into 'data:'")
             return model.Echo(node.location) if word == "echo" else words.plain(word, node.location)
-        verb, value, rest = self.verb(node, (*words.ACTIONS, "raise"))
-        if rest:
-            raise Refusal(rest[0].location, f"unknown key '{show(rest[0].text, limit=40)}'")
+        known = words.ACTIONS if udp is None else words.actions(udp=udp)
+        verb, value, rest = self.verb(node, (*known, "raise"))
+        beside = {"to"} & set(words.ACTIONS.get(verb.text, ()))
+        for key in rest:
+            if key.text not in beside:
+                raise Refusal(key.location, f"unknown key '{show(key.text, limit=40)}'")
         if verb.text == "raise":
             return model.Raise(as_text(value, "a message"), verb.location)
-        return self.action(verb, value)
+        return self.action(verb, value, node)
+
+    def check_fits(
+        self, handlers: model.HandlerSet | None, peer: model.Peer, place: Location
+    ) -> None:
+        """Refuse handlers, and actions in them, that a peer of that kind does not have.
+
+        Args:
+            handlers: what it has, or gets by `reload`.
+            peer: whose they are.
+            place: where they are given to it.
+        """
+        udp = peer.udp is not None
+        kind = "a UDP socket" if udp else "a stream"
+        for event, actions in handlers.actions.items() if handlers else ():
+            if udp and event not in words.UDP_HANDLERS:
+                hint = f"known: {', '.join(words.UDP_HANDLERS)}"
+                raise Refusal(place, f"{kind} has no handler '{event}'", hint)
+            for action in actions:
+                if words.does_not_fit(action.name, udp=udp):
+                    hint = words.other_word(action.name, tuple(words.actions(udp=udp)))
+                    raise Refusal(action.location, f"{kind} has no '{action.name}'", hint)
+                check_send(self._context, peer, action, replies=event == "data")
+                if isinstance(action, model.Reload) and isinstance(
+                    action.handlers, model.HandlerSet
+                ):
+                    self.check_fits(action.handlers, peer, action.location)
 
     def _writable(self, node: Node) -> Payload:
         payload = self._context.payload(node)

@@ -1,7 +1,7 @@
 """What the decoders of one case share: the problems, the names, and what was decoded so far."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sockharness.spec import model, payloads
@@ -21,7 +21,7 @@ class Context:
         uses: the names that were used, over all cases.
         case: the case's name, empty without cases.
         names: the peers' names.
-        listening: those of peers that listen.
+        facts: what is known of a peer while it runs, of those of which anything is.
         handler_names: the names under `handlers:`.
         captured: the names that earlier steps capture.
         mentioned: the peers that a step or another peer mentions.
@@ -35,7 +35,7 @@ class Context:
     uses: payloads.Uses
     case: str
     names: tuple[str, ...] = ()
-    listening: tuple[str, ...] = ()
+    facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     handler_names: tuple[str, ...] = ()
     captured: set[str] = field(default_factory=set)
     mentioned: set[str] = field(default_factory=set)
@@ -43,17 +43,31 @@ class Context:
     handlers: dict[str, model.HandlerSet] = field(default_factory=dict)
 
     def payload(self, node: Node) -> Payload:
-        """Decode bytes."""
+        """Decode bytes of a stream."""
         return payloads.decode(node, self.scope())
+
+    def datagram(self, node: Node) -> Payload:
+        """Decode bytes that are a datagram."""
+        return payloads.decode(node, replace(self.scope(), messages=True))
 
     def scope(self) -> payloads.Scope:
         """Return what names mean here."""
         return payloads.Scope(
-            self.let, self.captured, self.listening, self.folder, self.uses, self.case
+            self.let, self.captured, self.facts, self.folder, self.uses, self.case
         )
 
+    def is_udp(self, name: str) -> bool:
+        """Say whether a peer has a UDP socket, as far as it could be decoded."""
+        peer = self.peers.get(name)
+        return peer is not None and peer.udp is not None
+
     def has_wrong_target(self, peer: model.Peer) -> bool:
-        """Say whether a peer connects to one that does not listen: a problem that is known."""
-        name = peer.transport.peer if isinstance(peer.transport, model.Connect) else ""
+        """Say whether a peer connects to one that it cannot connect to: a problem that is known."""
+        transport = peer.transport
+        name = "" if isinstance(transport, model.Listen) else transport.peer
         target = self.peers.get(name)
-        return target is not None and not target.listens
+        if target is None:
+            return False
+        if isinstance(transport, model.Udp):
+            return target.udp is None or target.udp.connected
+        return not target.listens

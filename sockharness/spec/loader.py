@@ -31,9 +31,9 @@ from sockharness.spec.typed import (
 from sockharness.spec.wire_checks import WireDecoder
 from sockharness.spec.words import name_of, value_name
 
-FINDINGS = ("unread_bytes", "extra_connections", "unclaimed_events")
+FINDINGS = ("unread_bytes", "unread_datagrams", "extra_connections", "unclaimed_events")
 """What `allow:` may name: findings at the end that would fail a spec."""
-NEEDS = ("capture", "ipv6", "netns", "one_process")
+NEEDS = ("capture", "ipv6", "multicast", "netns", "one_process")
 """What `needs:` may name."""
 
 TOLD = 20
@@ -170,7 +170,7 @@ class _File:
         for key, value in as_mapping(node, "values by name").entries:
             with self._problems.collect():
                 value_name(key)
-                scope = payloads.Scope(names, set(), (), self._folder, self._uses, case)
+                scope = payloads.Scope(names, set(), {}, self._folder, self._uses, case)
                 names[key.text] = payloads.decode(value, scope)
             names.setdefault(key.text, model.Literal(b"?"))  # wrong: one problem, not one a use
         return names

@@ -7,16 +7,18 @@ cut, so segmentation does not change a verdict:
 
 - `Exact` takes just as many bytes as it names;
 - `Regex` takes the shortest run of bytes that the pattern matches as a whole, so it should end in
-  what ends the message (`\r\n`), not in something that could go on;
   what ends the message (`\r\n`), not in something that could go on. If the pattern ends in literal
   bytes, only runs that end in them are tried;
 - `Length` and `Sha256` take a stated number of bytes.
+
+A datagram is a message: `whole` asks whether a matcher takes all of it. `AnyBytes` and `StartsWith`
+are for messages only, because on a stream there is nothing that ends what they take.
 """
 
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Protocol
@@ -222,6 +224,75 @@ class Concat:
     def describe(self) -> str:
         """Describe each part."""
         return " then ".join(part.describe() for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class AnyBytes:
+    """A message, whatever it is."""
+
+    def match(self, data: bytes | bytearray) -> Result:
+        """Take all."""
+        return Result(Verdict.MATCH, len(data))
+
+    def expected(self) -> None:
+        """Return nothing: any bytes will do."""
+
+    def describe(self) -> str:
+        """Say so."""
+        return "any bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class StartsWith:
+    """A message that begins with these bytes."""
+
+    data: bytes
+
+    def match(self, data: bytes | bytearray) -> Result:
+        """Compare the beginning; take all."""
+        result = Exact(self.data).match(data)
+        if result.verdict is not Verdict.MATCH:
+            return Result(Verdict.MISMATCH, result.size)
+        return Result(Verdict.MATCH, len(data))
+
+    def expected(self) -> None:
+        """Return nothing: it may end in any bytes."""
+
+    def describe(self) -> str:
+        """Return the beginning."""
+        return f'"{show(self.data, limit=40)}" and more'
+
+
+def whole(matcher: Matcher, message: bytes) -> Result:
+    """Judge a message: it matches if the matcher takes all of it. Never `MORE`.
+
+    In a `Concat` every part but the last one takes what it takes on a stream.
+    """
+    match matcher:
+        case Regex(pattern):
+            found = pattern.fullmatch(message)
+            if found is None:
+                return Result(Verdict.MISMATCH, 0)
+            named = {name: text for name, text in found.groupdict().items() if text is not None}
+            return Result(Verdict.MATCH, len(message), captures=named)
+        case Capture(name, inner):
+            result = whole(inner, message)
+            return replace(result, captures=result.captures | {name: message})
+        case Concat(parts):
+            return _whole_in_turn(parts, message)
+    result = matcher.match(message)
+    if result.verdict is Verdict.MATCH and result.size == len(message):
+        return result
+    return replace(result, verdict=Verdict.MISMATCH)
+
+
+def _whole_in_turn(parts: Sequence[Matcher], message: bytes) -> Result:
+    *first, last = parts
+    begun = Concat(first).match(message)
+    if begun.verdict is not Verdict.MATCH:
+        return replace(begun, verdict=Verdict.MISMATCH)
+    rest = whole(last, message[begun.size :])
+    return replace(rest, size=begun.size + rest.size, captures=begun.captures | rest.captures)
 
 
 def _no_match_in(size: int) -> Result:

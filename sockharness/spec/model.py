@@ -5,178 +5,31 @@ message may have to point at carries its `Location`. Actions bear the names of t
 methods, events those of its handlers.
 """
 
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from sockharness.location import Location
-from sockharness.spec.bindings import Bindings
-from sockharness.spec.matchers import Concat, Exact, Matcher
-
-# ---- bytes, as something to write and as something to expect
-
-
-class Payload(Protocol):
-    """Bytes in a spec: one side writes them, the other expects them."""
-
-    def data(self, names: Bindings) -> bytes:
-        """Return the bytes to write."""
-        ...
-
-    def matcher(self, names: Bindings) -> Matcher:
-        """Return what expects them."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """Bytes that stand in the file."""
-
-    content: bytes
-
-    def data(self, names: Bindings) -> bytes:
-        """Return the bytes."""
-        return self.content
-
-    def matcher(self, names: Bindings) -> Matcher:
-        """Expect these very bytes."""
-        return Exact(self.content)
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """Many bytes, described: `counter` (32-bit big-endian numbers from 0) or `zero`."""
-
-    size: int
-    kind: str
-
-    def data(self, names: Bindings) -> bytes:
-        """Make the bytes."""
-        return pattern_bytes(self.size, self.kind)
-
-    def matcher(self, names: Bindings) -> Matcher:
-        """Expect these very bytes."""
-        return Exact(self.data(names))
-
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """Bytes again and again, made when they are needed: many of them fit into a short file."""
-
-    once: bytes
-    times: int
-
-    def data(self, names: Bindings) -> bytes:
-        """Make the bytes."""
-        return self.once * self.times
-
-    def matcher(self, names: Bindings) -> Matcher:
-        """Expect these very bytes."""
-        return Exact(self.data(names))
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """What a name is bound to while the case runs."""
-
-    name: str
-
-    def data(self, names: Bindings) -> bytes:
-        """Return the value as bytes."""
-        return names.data(self.name)
-
-    def matcher(self, names: Bindings) -> Matcher:
-        """Expect the value."""
-        return Exact(names.data(self.name))
-
-
-@dataclass(frozen=True, slots=True)
-class RestOf:
-    """What is left of some bytes behind a captured count."""
-
-    whole: Payload
-    after: str
-
-    def data(self, names: Bindings) -> bytes:
-        """Return the bytes from the captured count on."""
-        return self.whole.data(names)[names.number(self.after) :]
-
-    def matcher(self, names: Bindings) -> Matcher:
-        """Expect the rest."""
-        return Exact(self.data(names))
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """One payload behind another."""
-
-    parts: tuple[Payload, ...]
-
-    def data(self, names: Bindings) -> bytes:
-        """Return the bytes of all parts."""
-        return b"".join(part.data(names) for part in self.parts)
-
-    def matcher(self, names: Bindings) -> Matcher:
-        """Expect part after part."""
-        return Concat([part.matcher(names) for part in self.parts])
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Bytes that are only described; `example` is what a scripted sender writes."""
-
-    want: Matcher
-    example: Payload | None = None
-
-    def data(self, names: Bindings) -> bytes:
-        """Return the example; the loader sees to it that a sender has one."""
-        assert self.example is not None, "the loader asks a sender for an example"
-        return self.example.data(names)
-
-    def matcher(self, names: Bindings) -> Matcher:
-        """Expect what is described."""
-        return self.want
-
+from sockharness.spec.bounds import Bounds as Bounds
+from sockharness.spec.model_bytes import Joined as Joined
+from sockharness.spec.model_bytes import Literal as Literal
+from sockharness.spec.model_bytes import Pattern as Pattern
+from sockharness.spec.model_bytes import Payload as Payload
+from sockharness.spec.model_bytes import Reference as Reference
+from sockharness.spec.model_bytes import Repeated as Repeated
+from sockharness.spec.model_bytes import RestOf as RestOf
+from sockharness.spec.model_bytes import Wanted as Wanted
+from sockharness.spec.model_bytes import pattern_bytes as pattern_bytes
+from sockharness.spec.model_datagrams import GROUP as GROUP
+from sockharness.spec.model_datagrams import DatagramAction as DatagramAction
+from sockharness.spec.model_datagrams import Membership as Membership
+from sockharness.spec.model_datagrams import Multicast as Multicast
+from sockharness.spec.model_datagrams import Send as Send
+from sockharness.spec.model_datagrams import SendMany as SendMany
+from sockharness.spec.model_datagrams import SetOption as SetOption
+from sockharness.spec.model_datagrams import Udp as Udp
 
 # ---- actions: the engine's methods
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """What a call should return: every bound that is given must hold; `capture` names the value."""
-
-    exactly: int | None = None
-    at_least: int | None = None
-    at_most: int | None = None
-    less_than: int | None = None
-    capture: str = ""
-
-    def hold(self, value: int) -> bool:
-        """Say whether a value is within the bounds."""
-        return (
-            (self.exactly is None or value == self.exactly)
-            and (self.at_least is None or value >= self.at_least)
-            and (self.at_most is None or value <= self.at_most)
-            and (self.less_than is None or value < self.less_than)
-        )
-
-    @property
-    def empty(self) -> bool:
-        """Whether no number can be within the bounds."""
-        most = [bound for bound in (self.at_most, self.exactly) if bound is not None]
-        most += [self.less_than - 1] if self.less_than is not None else []
-        return bool(most) and min(most) < (self.at_least or 0) and self.exactly is None
-
-    def __str__(self) -> str:
-        words = (
-            ("", self.exactly),
-            ("at least ", self.at_least),
-            ("at most ", self.at_most),
-            ("less than ", self.less_than),
-        )
-        return " and ".join(f"{word}{bound}" for word, bound in words if bound is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +52,7 @@ class WriteAll:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """In a `data` handler: write all of what was received."""
+    """In a `data` handler: write all of what was received, or send the datagram back."""
 
     name: ClassVar[str] = "echo"
     location: Location
@@ -253,7 +106,7 @@ class Raise:
     location: Location
 
 
-Action = Write | WriteAll | Echo | End | Call | SetTimeout | Reload | Raise
+Action = Write | WriteAll | Echo | End | Call | SetTimeout | Reload | Raise | DatagramAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +160,7 @@ class Peer:
     """A named participant. Without `handlers` it speaks the script."""
 
     name: str
-    transport: Listen | Connect
+    transport: Listen | Connect | Udp
     handlers: HandlerSet | None
     location: Location
 
@@ -320,6 +173,16 @@ class Peer:
     def listens(self) -> bool:
         """Whether it is a listener."""
         return isinstance(self.transport, Listen)
+
+    @property
+    def serves(self) -> bool:
+        """Whether others turn to it: it listens, or is bound and connected to nobody."""
+        return self.listens or (isinstance(self.transport, Udp) and not self.transport.connected)
+
+    @property
+    def udp(self) -> Udp | None:
+        """How its UDP socket is made, if it has one."""
+        return self.transport if isinstance(self.transport, Udp) else None
 
 
 # ---- steps
@@ -351,12 +214,13 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """A peer is told to do something; what it returns may be checked."""
+    """A peer is told to do something; what it returns or raises (a code) may be checked."""
 
     peer: PeerRef
     action: Action
     location: Location
     returns: Bounds | None = None
+    raises: str = ""
     within: float | None = None
 
 
@@ -383,6 +247,17 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedDatagrams:
+    """A peer has got these datagrams next, in this order or in any."""
+
+    peer: PeerRef
+    payloads: tuple[Payload, ...]
+    location: Location
+    unordered: bool = False
+    within: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Never:
     """An event does not come for so many seconds."""
 
@@ -392,7 +267,7 @@ class Never:
     location: Location
 
 
-Step = Arrow | Act | Sees | Received | Never
+Step = Arrow | Act | Sees | Received | ReceivedDatagrams | Never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -454,6 +329,19 @@ class Case:
         """Return the handlers that a name stands for."""
         return self.handlers[handlers] if isinstance(handlers, str) else handlers
 
+    @property
+    def has_groups(self) -> bool:
+        """Whether a peer has to do with a multicast group."""
+        return any(peer.udp and peer.udp.multicast for peer in self.peers.values())
+
+    def joins_by_itself(self, peer: str) -> bool:
+        """Say whether a member joins before step 1: it does, unless a step tells it to."""
+        names = ("add_membership", "add_source_specific_membership")
+        return not any(
+            isinstance(step, Act) and step.peer.name == peer and step.action.name in names
+            for step in self.steps
+        )
+
     def connects_by_itself(self, peer: str) -> bool:
         """Say whether a client connects before step 1: it does, unless a step tells it to."""
         return not any(
@@ -477,13 +365,3 @@ class Spec:
     needs: Mapping[str, Location] = field(default_factory=dict)
     shows: tuple[str, ...] = ()
     engines: Mapping[str, Location] = field(default_factory=dict)
-
-
-@lru_cache(maxsize=8)
-def pattern_bytes(size: int, kind: str) -> bytes:
-    """Return `size` bytes of a pattern; the few most recent ones are kept."""
-    if kind == "zero":
-        return bytes(size)
-    numbers = array("I", range(size // 4 + 1))
-    numbers.byteswap()
-    return numbers.tobytes()[:size]

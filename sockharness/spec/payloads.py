@@ -22,7 +22,15 @@ from sockharness.location import Location
 from sockharness.printable import show
 from sockharness.spec import model
 from sockharness.spec.bindings import suggestion
-from sockharness.spec.matchers import Capture, Length, Matcher, Regex, Sha256
+from sockharness.spec.matchers import (
+    AnyBytes,
+    Capture,
+    Length,
+    Matcher,
+    Regex,
+    Sha256,
+    StartsWith,
+)
 from sockharness.spec.model import Payload
 from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar, Sequence
@@ -46,7 +54,9 @@ REFERENCE = re.compile(r"\$([A-Za-z]\w*(?:\.\w+)*)", re.ASCII)
 _HIGH_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\(x[89a-fA-F]|u(?!00[0-7])|U(?!000000[0-7])|[NLP_])")
 
 PEER_FACTS = ("host", "port")
-"""What `$peer.fact` can ask of a listening peer."""
+"""What `$peer.fact` can ask of a peer that listens or has a UDP socket."""
+GROUP_FACTS = (*PEER_FACTS, "group")
+"""What it can ask of one that has to do with a multicast group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +83,20 @@ class Scope:
     Attributes:
         let: the names that `let` and the case define.
         captured: the names that an earlier step captures.
-        peers: the peers that listen, for `$server.port`.
+        peers: the peers of which there are facts, for `$server.port`, each with their names.
         folder: where `file:` looks, and no further.
         uses: where it is noted which names are used.
         case: the case's name; empty outside of cases.
+        messages: whether the bytes are a message of their own, as a datagram is.
     """
 
     let: Mapping[str, Payload]
     captured: set[str]
-    peers: tuple[str, ...]
+    peers: Mapping[str, tuple[str, ...]]
     folder: Path
     uses: Uses = field(default_factory=Uses)
     case: str = ""
+    messages: bool = False
 
 
 def decode(node: Node, scope: Scope) -> Payload:
@@ -96,7 +108,10 @@ def decode(node: Node, scope: Scope) -> Payload:
     if isinstance(node, Scalar):
         return reference(node, scope) or _literal(node, scope)
     if isinstance(node, Sequence):
-        hint = "on a stream there are no messages; use {concat: [...]}"
+        stream = "on a stream there are no messages; use {concat: [...]}"
+        hint = (
+            "it is one datagram; use 'send_many', or a step for each" if scope.messages else stream
+        )
         raise unexpected(node, "bytes", hint)
     return _form(node, scope)
 
@@ -197,7 +212,7 @@ def _bytes_of(node: Node, scope: Scope) -> Payload:
 
 def _is_fact(name: str, scope: Scope) -> bool:
     peer, dot, fact = name.partition(".")
-    return bool(dot) and fact in PEER_FACTS and peer in scope.peers
+    return bool(dot) and fact in scope.peers.get(peer, ())
 
 
 # ---- the mapping forms
@@ -208,7 +223,7 @@ def _form(node: MappingNode, scope: Scope) -> Payload:
     names = [name for name in FORMS if name in keys]
     if not names:
         hint = next((suggestion(key, list(FORMS)) for key in keys), "").removeprefix("; ")
-        streams = [name for name, form in FORMS.items() if form.decode is not _needs_messages]
+        streams = [name for name in FORMS if name not in MESSAGES or scope.messages]
         hint = hint or f"known: {', '.join(streams)}"
         got = f"'{show(' '.join(keys), limit=40)}'" if keys else "an empty mapping"
         raise Refusal(_first_key(node), f"expected bytes, got {got}", hint)
@@ -389,6 +404,8 @@ def _capture(form: _Form) -> Payload:
     inner: Matcher
     if regex is not None:
         inner = _pattern(regex, form.scope)
+    elif form.scope.messages and form.node.get("length") is None:
+        inner = AnyBytes()
     else:
         inner = Length(as_size(form.need("length", because), least=1))
     form.scope.captured.add(name)
@@ -406,9 +423,29 @@ def _rest_of(form: _Form) -> Payload:
     return model.RestOf(whole, found[1])
 
 
-def _needs_messages(form: _Form) -> Payload:
-    hint = "a stream has no messages: give the bytes, a 'length' or a 'regex'"
-    raise Refusal(form.node.location, f"'{form.name}' needs a peer that gets messages", hint)
+def _starts_with(form: _Form) -> Payload:
+    _needs_messages(form)
+    start = _bytes_of(form.value, form.scope)
+    if not isinstance(start, model.Literal):
+        raise unexpected(form.value, "bytes that stand here")
+    return model.Wanted(StartsWith(start.content), form.example())
+
+
+def _any(form: _Form) -> Payload:
+    _needs_messages(form)
+    as_word(form.value, ("true",), "true")
+    return model.Wanted(AnyBytes(), form.example())
+
+
+def _unordered(form: _Form) -> Payload:
+    _needs_messages(form)
+    raise Refusal(form.node.location, "'unordered' is for 'received'", "one datagram has no order")
+
+
+def _needs_messages(form: _Form) -> None:
+    if not form.scope.messages:
+        hint = "a stream has no messages: give the bytes, a 'length' or a 'regex'"
+        raise Refusal(form.node.location, f"'{form.name}' needs a peer that gets messages", hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,7 +469,9 @@ FORMS: dict[str, Form] = {
     "sha256": Form(_sha256, ("length", "example")),
     "regex": Form(_regex, ("example",)),
     "length": Form(_length, ("example",)),
-    "starts_with": Form(_needs_messages),
-    "any": Form(_needs_messages),
-    "unordered": Form(_needs_messages),
+    "starts_with": Form(_starts_with, ("example",)),
+    "any": Form(_any, ("example",)),
+    "unordered": Form(_unordered),
 }
+MESSAGES = ("starts_with", "any", "unordered")
+"""The forms that need a peer that gets messages."""

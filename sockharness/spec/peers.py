@@ -1,17 +1,17 @@
-"""Decodes the peers: where they listen or connect, and which handlers they have."""
+"""Decodes the peers: what their sockets are, and which handlers they have."""
 
-import re
-from ipaddress import ip_address
 from typing import Any
 
-from sockharness.address import LOOPBACK, LOOPBACK6
 from sockharness.printable import show
 from sockharness.spec import model, words
 from sockharness.spec.actions import ActionDecoder
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.context import Context
+from sockharness.spec.datagrams import UdpDecoder
+from sockharness.spec.hosts import host
 from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
+from sockharness.spec.payloads import GROUP_FACTS, PEER_FACTS
 from sockharness.spec.problems import Decoder
 from sockharness.spec.typed import (
     Known,
@@ -21,7 +21,6 @@ from sockharness.spec.typed import (
     as_mapping,
     as_size,
     as_text,
-    unexpected,
 )
 
 
@@ -31,6 +30,7 @@ class PeerDecoder:
     def __init__(self, context: Context, actions: ActionDecoder) -> None:
         self._context = context
         self._actions = actions
+        self._udp = UdpDecoder(context)
 
     def decode(self, node: Node, handlers: Node | None) -> None:
         """Decode the peers, with the named handler sets that they use."""
@@ -38,7 +38,8 @@ class PeerDecoder:
         if not entries:
             raise Refusal(node.location, "expected at least one peer, got none")
         self._context.names = tuple(key.text for key, _ in entries)
-        self._context.listening = tuple(key.text for key, value in entries if _listens(value))
+        facts = {key.text: _facts(value) for key, value in entries}
+        self._context.facts = {name: each for name, each in facts.items() if each}
         if handlers is not None:
             self._handler_sets(handlers)
         for key, value in entries:
@@ -61,17 +62,30 @@ class PeerDecoder:
     def _peer(self, key: Scalar, node: Node) -> model.Peer:
         what = "a peer such as {tcp: {listen: loopback}}"
         known = self._context.problems.entries(as_mapping(node, what), _PEER)
-        if "tcp" not in known:
-            message = f"peer '{key.text}' has no transport"
-            raise self._context.problems.missing(as_mapping(node), known, message, "give it 'tcp:'")
-        handlers = self._peer_handlers(known["on"]) if "on" in known else None
-        transport = self._tcp(as_mapping(known["tcp"], "{listen: …} or {connect: …}"))
-        return model.Peer(
+        if "tcp" not in known and "udp" not in known:
+            message, hint = f"peer '{key.text}' has no transport", "give it 'tcp:' or 'udp:'"
+            raise self._context.problems.missing(as_mapping(node), known, message, hint)
+        if "tcp" in known and "udp" in known:
+            message = f"peer '{key.text}' has two transports"
+            raise Refusal(known["udp"].location, message, "make it two peers")
+        if "tcp" in known and "multicast" in known:
+            raise Refusal(known["multicast"].location, "'multicast' goes with 'udp'")
+        handlers = None
+        if "on" in known:
+            handlers = self._peer_handlers(known["on"], udp="udp" in known)
+        transport: model.Listen | model.Connect | model.Udp
+        if "udp" in known:
+            transport = self._udp.decode(known["udp"], known.get("multicast"))
+        else:
+            transport = self._tcp(as_mapping(known["tcp"], "{listen: …} or {connect: …}"))
+        peer = model.Peer(
             name=key.text, transport=transport, handlers=handlers, location=key.location
         )
+        self._actions.check_fits(handlers, peer, key.location)
+        return peer
 
-    def _peer_handlers(self, node: Node) -> model.HandlerSet:
-        handlers = self._actions.handlers_or_name(node)
+    def _peer_handlers(self, node: Node, *, udp: bool) -> model.HandlerSet:
+        handlers = self._actions.handlers_or_name(node, udp=udp)
         if isinstance(handlers, str):
             return self._context.handlers.get(handlers) or model.HandlerSet({})
         return handlers
@@ -102,13 +116,13 @@ class PeerDecoder:
             if port is not None:
                 raise Refusal(port.location, "'port' goes with an address, not with a peer")
             return model.Connect(peer=target, options=options, location=value.location)
-        host = self._target_host(value, target)
+        address = self._target_host(value, target)
         if not known.get("port"):
             if port is not None and "port" not in known:
                 raise Known
             raise Refusal(value.location, "an address needs 'port', from 1 to 65535")
         return model.Connect(
-            host=host, port=known["port"], options=options, location=value.location
+            host=address, port=known["port"], options=options, location=value.location
         )
 
     def _target_host(self, node: Node, target: str) -> str:
@@ -117,12 +131,14 @@ class PeerDecoder:
             message = f"'{show(target, limit=40)}' is neither a peer nor an address"
             raise Refusal(node.location, message, near)
         try:
-            return _host(node)
+            return host(node)
         except Refusal as refusal:
             message = f"'{show(target, limit=40)}' is neither a peer nor an address"
             raise Refusal(node.location, message, refusal.problem.hint) from None
 
     def _check_target(self, peer: model.Peer) -> None:
+        if peer.udp is not None:
+            self._udp.check(peer.name, peer.udp)
         if not isinstance(peer.transport, model.Connect) or not peer.transport.peer:
             return
         target = peer.transport.peer
@@ -131,41 +147,18 @@ class PeerDecoder:
             raise Refusal(peer.transport.location, f"peer '{target}' does not listen")
 
 
-def _listens(peer: Node) -> bool:
-    """Say whether a peer that was not decoded yet listens: only such a one has facts."""
+def _facts(peer: Node) -> tuple[str, ...]:
+    """Return which facts there are of a peer that was not decoded yet."""
     tcp = peer.get("tcp") if isinstance(peer, MappingNode) else None
-    return isinstance(tcp, MappingNode) and tcp.get("listen") is not None
+    udp = peer.get("udp") if isinstance(peer, MappingNode) else None
+    if isinstance(udp, MappingNode):
+        assert isinstance(peer, MappingNode)
+        return PEER_FACTS if peer.get("multicast") is None else GROUP_FACTS
+    listens = isinstance(tcp, MappingNode) and tcp.get("listen") is not None
+    return PEER_FACTS if listens else ()
 
 
-def _host(node: Node) -> str:
-    what = "loopback, loopback6 or an IP address"
-    text = as_text(node, what)
-    words = {"loopback": LOOPBACK, "loopback6": LOOPBACK6}
-    if text in words:
-        return words[text]
-    try:
-        if "%" in text:
-            raise ValueError("an address with a zone")
-        return str(ip_address(text))
-    except ValueError:
-        raise unexpected(
-            node, what, _host_hint(text) or suggestion(text, words).removeprefix("; ")
-        ) from None
-
-
-def _host_hint(text: str) -> str:
-    """Guess the mend for an address that is none."""
-    if text == "localhost":
-        return "write loopback"
-    if found := re.fullmatch(r"\[([0-9a-fA-F:.]+)\](:[0-9]+)?", text):
-        port = ", and put the port under 'port:'" if found[2] else ""
-        return f"write '{found[1]}' without brackets{port}"
-    if re.fullmatch(r"[\w.-]+:[0-9]+", text):
-        return "put the port under 'port:'"
-    return ""
-
-
-_PEER = ("tcp", "on")
+_PEER = ("tcp", "udp", "multicast", "on")
 _OPTIONS: dict[str, Decoder] = {
     "allow_half_open": as_bool,
     "pause_on_connect": as_bool,
@@ -173,7 +166,7 @@ _OPTIONS: dict[str, Decoder] = {
     "recv_buffer": lambda node: as_size(node, least=1),
 }
 _TCP: dict[str, Decoder] = {
-    "listen": _host,
+    "listen": host,
     "connect": lambda node: as_text(node, "a peer's name or an IP address"),
     "port": lambda node: as_int(node, least=0, most=65535, what="a port"),
     "backlog": lambda node: as_int(node, least=0, most=65535, what="a backlog"),

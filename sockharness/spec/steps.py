@@ -5,13 +5,18 @@ Adding an expectation is a line in `words.VERBS` and a branch in `_told`.
 
 import errno
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import Any
 
+from sockharness.location import Location
 from sockharness.printable import show
 from sockharness.spec import model, payloads, words
 from sockharness.spec.actions import ActionDecoder
 from sockharness.spec.bindings import LONGEST_WORD, suggestion
 from sockharness.spec.context import Context
+from sockharness.spec.datagrams import check_arrow, check_send, datagrams
+from sockharness.spec.differing import check_replaces, differs_of, replaced
 from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
 from sockharness.spec.problems import known_key
@@ -63,12 +68,12 @@ class StepDecoder:
 
     def _add(self, node: Node) -> None:
         """Decode a step, and what of it is otherwise on some engine."""
-        differs = _differs_of(node) if isinstance(node, MappingNode) else None
+        differs = differs_of(node) if isinstance(node, MappingNode) else None
         if differs is None or not isinstance(node, MappingNode):
             self.steps.append(self._step(node))
             return
-        step = self._step(_replaced(node))
-        if isinstance(step, model.Act) and step.returns is None:
+        step = self._step(replaced(node))
+        if isinstance(step, model.Act) and step.returns is None and not step.raises:
             raise Refusal(differs.location, "'differs' goes with an expectation")
         self.differing[len(self.steps)] = self._differences(node, differs)
         self.steps.append(step)
@@ -81,9 +86,10 @@ class StepDecoder:
         if not rows:
             hint = f"known: {', '.join(words.ENGINES)}"
             raise Refusal(differs.location, "'differs' names no engine", hint)
+        plain = [entry for entry in step.entries if entry[0].text != "differs"]
         for key, _ in others:
-            _check_replaces(step, key)
-        instead = self._step(_replaced(step, others)) if others else None
+            check_replaces(step, _subject(MappingNode(tuple(plain), step.location)), key)
+        instead = self._step(replaced(step, others)) if others else None
         return {key: words.difference(key, row, instead) for key, row in rows.items()}
 
     def _check_numbers(self) -> None:
@@ -117,7 +123,7 @@ class StepDecoder:
         peer = self._ref(key, key.text)
         if isinstance(value, Scalar):
             word = self._bare_word(value, peer.name)
-            return self._act(peer, words.plain(word, value.location), within=limit)
+            return self._act(peer, words.plain(word, value.location), {"within": limit})
         return self._told(peer, as_mapping(value, "an action or an expectation"), limit)
 
     def _check_arrow(self, key: Scalar) -> None:
@@ -136,7 +142,8 @@ class StepDecoder:
 
     def _bare_word(self, node: Scalar, name: str) -> str:
         """Return the word of an action; what looks like bytes gets the mend for those."""
-        known = (*words.PLAIN_ACTIONS, "connect")
+        udp = self._context.is_udp(name)
+        known = words.UDP_PLAIN_ACTIONS if udp else (*words.PLAIN_ACTIONS, "connect")
         is_text = not _WORD.fullmatch(node.text) and not suggestion(node.text, known)
         if node.style or is_text:
             raise unexpected(node, "an action", self._how_to_say(name))
@@ -150,7 +157,8 @@ class StepDecoder:
             if isinstance(each.transport, model.Connect) and each.transport.peer == name:
                 other = other or each.name
         arrow = f" or '{name} -> {other}: …'" if other else ""
-        return f"write '{name}: {{write: …}}'{arrow}"
+        verb = "send" if peer and peer.udp else "write"
+        return f"write '{name}: {{{verb}: …}}'{arrow}"
 
     def _limit(self, node: MappingNode, default: float | None = None) -> float | None:
         """Return the seconds that `within` gives; a wrong one does not hide the rest of a step."""
@@ -163,6 +171,8 @@ class StepDecoder:
     def _arrow(self, key: Scalar, value: Node, within: float | None) -> model.Step:
         left, _, right = key.text.partition("->")
         sender, receiver = self._ref(key, left), self._ref(key, right)
+        if self._context.is_udp(sender.name) or self._context.is_udp(receiver.name):
+            return self._datagram_arrow(key, value, (sender, receiver), within)
         self._check_connected(key, sender, receiver)
         if isinstance(value, MappingNode) and any(
             key.text in words.VERBS for key, _ in value.entries
@@ -178,6 +188,24 @@ class StepDecoder:
             words.needs_example(payload, value.location)
         if payloads.is_empty(payload):
             raise Refusal(value.location, "expected at least one byte, got none")
+        return model.Arrow(
+            sender=sender, receiver=receiver, payload=payload, location=key.location, within=within
+        )
+
+    def _datagram_arrow(
+        self,
+        key: Scalar,
+        value: Node,
+        ends: tuple[model.PeerRef, model.PeerRef],
+        within: float | None,
+    ) -> model.Arrow:
+        sender, receiver = ends
+        for end in ends:
+            self._check_which(end)
+        check_arrow(self._context, key, sender.name, receiver.name)
+        payload = self._context.datagram(value)
+        if self._context.peers[sender.name].scripted:
+            words.needs_example(payload, value.location)
         return model.Arrow(
             sender=sender, receiver=receiver, payload=payload, location=key.location, within=within
         )
@@ -217,7 +245,9 @@ class StepDecoder:
         return ref
 
     def _told(self, peer: model.PeerRef, node: MappingNode, within: float | None) -> model.Step:
-        verb, value, rest = self._actions.verb(node, tuple(words.VERBS))
+        known = self._context.peers.get(peer.name)
+        verbs = words.verbs(udp=known.udp is not None) if known else tuple(words.VERBS)
+        verb, value, rest = self._actions.verb(node, verbs)
         for key in rest:
             known_key(key, (verb.text, *words.VERBS[verb.text]))
         within = self._limit(node, within)
@@ -228,18 +258,37 @@ class StepDecoder:
             case "sees":
                 return self._sees(peer, value, node, within)
             case "received":
-                payload = self._context.payload(value)
-                return model.Received(peer=peer, payload=payload, location=place, within=within)
+                return self._received(peer, value, place, within)
             case "never":
                 return self._never(peer, verb, value, node)
-            case _:
-                returns = node.get("returns")
-                bounds = self._actions.bounds(returns) if returns is not None else None
-                action = self._actions.action(verb, value)
-                return self._act(peer, action, returns=bounds, within=within)
+        returns, raises = node.get("returns"), node.get("raises")
+        if returns is not None and raises is not None:
+            raise Refusal(raises.location, "a call returns or raises, not both")
+        if isinstance(raises, Scalar) and raises.text == "none":
+            raise unexpected(raises, "an error's code or any", "without 'raises' it must not raise")
+        checked = {
+            "returns": self._actions.bounds(returns) if returns is not None else None,
+            "raises": _error_code(raises, "an error's code") if raises is not None else "",
+            "within": within,
+        }
+        return self._act(peer, self._actions.action(verb, value, node), checked)
+
+    def _received(
+        self, peer: model.PeerRef, value: Node, place: Location, within: float | None
+    ) -> model.Step:
+        if not self._context.is_udp(peer.name):
+            payload = self._context.payload(value)
+            return model.Received(peer=peer, payload=payload, location=place, within=within)
+        payloads, unordered = datagrams(value, self._context)
+        return model.ReceivedDatagrams(
+            peer=peer, payloads=payloads, unordered=unordered, location=place, within=within
+        )
 
     def _check_which(self, peer: model.PeerRef) -> None:
         """Refuse a bare listener in a step, where several peers connect to it."""
+        if self._context.is_udp(peer.name) and peer.connection is not None:
+            message = f"'{peer.name}' has one UDP socket, got '{peer}'"
+            raise Refusal(peer.location, message, f"write '{peer.name}'")
         if peer.connection is not None or peer.other is not None:
             return
         clients = [
@@ -255,14 +304,9 @@ class StepDecoder:
             )
 
     def _act(
-        self,
-        peer: model.PeerRef,
-        action: model.Action,
-        *,
-        returns: model.Bounds | None = None,
-        within: float | None = None,
+        self, peer: model.PeerRef, action: model.Action, checked: Mapping[str, Any]
     ) -> model.Act:
-        """Return the step, if that kind of peer can do it."""
+        """Return the step, if that kind of peer can do it; `checked`: what is said of the call."""
         known = self._context.peers.get(peer.name)
         if known is not None and action.name == "stop" and not known.listens:
             raise Refusal(action.location, f"'stop' is for a listener; '{peer.name}' connects")
@@ -270,16 +314,24 @@ class StepDecoder:
             raise Refusal(action.location, f"'{peer.name}' listens, it cannot connect")
         if action.name not in ("stop", "reload", "connect"):
             self._check_which(peer)
-        return model.Act(
-            peer=peer, action=action, returns=returns, within=within, location=action.location
-        )
+        if known is not None:
+            check_send(self._context, known, action, replies=False)
+            if isinstance(action, model.Reload):
+                self._check_reload(known, action)
+        return model.Act(peer=peer, action=action, location=action.location, **checked)
+
+    def _check_reload(self, peer: model.Peer, action: model.Reload) -> None:
+        """Refuse handlers that such a peer does not have."""
+        handlers = action.handlers
+        found = self._context.handlers.get(handlers) if isinstance(handlers, str) else handlers
+        self._actions.check_fits(found, peer, action.location)
 
     def _sees(
         self, peer: model.PeerRef, value: Node, node: MappingNode, within: float | None
     ) -> model.Sees:
         if isinstance(value, Scalar) and value.text == "data":
             raise Refusal(value.location, "'sees' is not for data", "use 'received: \"…\"'")
-        event = as_word(value, (*words.EVENTS, "uncaught_exception"), "an event")
+        event = self._event(peer, value, "uncaught_exception")
         error, message = node.get("error"), node.get("message")
         for key, fitting in ((error, WITH_ERROR), (message, WITH_MESSAGE)):
             if key is not None and event not in fitting:
@@ -302,10 +354,15 @@ class StepDecoder:
         lasting = node.get("for")
         if lasting is None:
             raise Refusal(verb.location, "'never' needs 'for'", "how long, e.g. for: 200ms")
-        event = as_word(value, ("data", *words.EVENTS), "an event")
+        event = self._event(peer, value, "data")
         return model.Never(
             peer=peer, event=event, lasting=as_seconds(lasting), location=verb.location
         )
+
+    def _event(self, peer: model.PeerRef, node: Node, more: str) -> str:
+        """Return an event that a peer of that kind can have, or `more`."""
+        events = words.UDP_EVENTS if self._context.is_udp(peer.name) else words.EVENTS
+        return as_word(node, (more, *events), "an event")
 
 
 def _subject(step: MappingNode) -> tuple[Scalar, Node]:
@@ -319,49 +376,11 @@ def _subject(step: MappingNode) -> tuple[Scalar, Node]:
     raise Refusal(place, f"expected one peer or arrow in a step, got {got}")
 
 
-def _differs_of(step: MappingNode) -> Node | None:
-    """Return what stands under `differs`, beside an arrow or beside an expectation."""
-    beside = (value for _, value in step.entries if isinstance(value, MappingNode))
-    found = (node.get("differs") for node in (step, *beside))
-    return next((each for each in found if each is not None), None)
-
-
-def _replaced(node: Node, others: tuple[tuple[Scalar, Node], ...] = ()) -> Node:
-    """Return a step without its `differs`, with other values for some keys beside it."""
-    if not isinstance(node, MappingNode):
-        return node
-    if node.get("differs") is None:
-        entries = [(key, _replaced(value, others)) for key, value in node.entries]
-        return MappingNode(tuple(entries), node.location)
-    gone = {"differs", *(key.text for key, _ in others)}
-    kept = [each for each in node.entries if each[0].text not in gone]
-    return MappingNode((*kept, *others), node.location)
-
-
-def _check_replaces(step: MappingNode, key: Scalar) -> None:
-    """Refuse a key in a step's `differs` that stands for none of those beside it."""
-    plain = [entry for entry in step.entries if entry[0].text != "differs"]
-    subject, value = _subject(MappingNode(tuple(plain), step.location))
-    entries = value.entries if isinstance(value, MappingNode) else ()
-    verb = next((each.text for each, _ in entries if each.text in words.VERBS), "")
-    inside = (verb, *words.VERBS[verb]) if verb else ()
-    outside = (subject.text, "within") if step.get("differs") is not None else ()
-    if key.text in (outside or inside):
-        return
-    known = (*words.ENGINES, *outside, *inside)
-    near = "" if key.text in inside else suggestion(key.text, known).removeprefix("; ")
-    is_inside = key.text in inside or any(f"'{each}'" in near for each in inside)
-    move = f"write 'differs' beside '{verb}'" if outside and is_inside else ""
-    hint = " ".join(filter(None, (near, move))) or f"known: {', '.join(known)}"
-    raise Refusal(key.location, f"unknown key '{show(key.text, limit=40)}' in differs", hint)
-
-
 def _connects(step: model.Step, name: str) -> bool:
     return isinstance(step, model.Act) and (step.peer.name, step.action.name) == (name, "connect")
 
 
-def _error_code(node: Node) -> str:
-    what = "an error's code or none"
+def _error_code(node: Node, what: str = "an error's code or none") -> str:
     text = as_text(node, what)
     if text in ERRORS:
         return text

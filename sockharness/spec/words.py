@@ -11,10 +11,17 @@ from sockharness.spec.typed import Refusal, as_text, unexpected
 
 EVENTS = ("open", "drain", "end", "close", "error", "connect_error", "timeout")
 """What a handler can be for, beside `data`; what `sees` can name, beside `uncaught_exception`."""
+UDP_EVENTS = ("drain", "error")
+"""Those of them that a UDP socket has."""
 HANDLERS = ("open", "data", *EVENTS[1:])
+UDP_HANDLERS = ("data", *UDP_EVENTS)
 PLAIN_ACTIONS = ("close", "terminate", "shutdown", "pause", "resume", "flush", "end", "stop")
-"""The actions that a bare word names."""
-ACTIONS: dict[str, tuple[str, ...]] = {
+"""The actions of a stream that a bare word names."""
+UDP_PLAIN_ACTIONS = ("close", "add_membership", "drop_membership")
+"""Those of a UDP socket."""
+ALL_PLAIN_ACTIONS = tuple(dict.fromkeys((*PLAIN_ACTIONS, *UDP_PLAIN_ACTIONS)))
+_CALL = ("returns", "raises")
+STREAM_ACTIONS: dict[str, tuple[str, ...]] = {
     "write": ("returns",),
     "write_all": (),
     "end": ("returns",),
@@ -24,12 +31,27 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "stop": (),
 }
 """The actions that take a value, with the keys that a step may have beside each."""
-VERBS: dict[str, tuple[str, ...]] = {
-    **ACTIONS,
+UDP_ACTIONS: dict[str, tuple[str, ...]] = {
+    "send": ("to", *_CALL),
+    "send_many": ("to", *_CALL),
+    "set_broadcast": _CALL,
+    "set_ttl": _CALL,
+    "set_multicast_ttl": _CALL,
+    "set_multicast_loopback": _CALL,
+    "set_multicast_interface": _CALL,
+    "add_membership": _CALL,
+    "drop_membership": _CALL,
+    "add_source_specific_membership": _CALL,
+    "drop_source_specific_membership": _CALL,
+    "reload": (),
+}
+ACTIONS = STREAM_ACTIONS | UDP_ACTIONS
+_EXPECTATIONS: dict[str, tuple[str, ...]] = {
     "sees": ("error", "message", "within"),
     "received": ("within",),
     "never": ("for",),
 }
+VERBS: dict[str, tuple[str, ...]] = {**ACTIONS, **_EXPECTATIONS}
 """What a step may be about: an action or an expectation."""
 PAUSES = ("sleep", "wait", "delay")
 NO_PAUSE = "there is no sleep; use 'within:', or 'never: …, for: …'"
@@ -48,6 +70,8 @@ SYNONYMS = {
     "event": "sees",
 }
 """Words of other programs, with ours."""
+UDP_SYNONYMS = {"write": "send", "write_all": "send_many", "sends": "send", "writes": "send"}
+"""The same, where a UDP socket is meant."""
 ENGINES = ("sockharness", "bun")
 """What can speak for peers; the first is our own, and the default."""
 ROW = re.compile(r"D[1-9]\d?", re.ASCII)
@@ -77,13 +101,34 @@ def other_word(word: str, verbs: tuple[str, ...]) -> str:
     if word in PAUSES:
         return NO_PAUSE
     meant = SYNONYMS.get(word, "")
+    if meant not in verbs:
+        meant = UDP_SYNONYMS.get(word, "")
     if meant in verbs:
         return f"did you mean '{meant}'?"
     return suggestion(word, verbs).removeprefix("; ")
 
 
+def verbs(*, udp: bool) -> tuple[str, ...]:
+    """Return what a step may be about, with a UDP socket or a stream."""
+    return (*actions(udp=udp), *_EXPECTATIONS)
+
+
+def actions(*, udp: bool) -> dict[str, tuple[str, ...]]:
+    """Return the actions with a value of a UDP socket or a stream."""
+    return UDP_ACTIONS if udp else STREAM_ACTIONS
+
+
+def does_not_fit(action: str, *, udp: bool) -> bool:
+    """Say whether an action is for the other kind of peer."""
+    common = ("echo", "raise", "connect")
+    fitting = (*UDP_ACTIONS, *UDP_PLAIN_ACTIONS) if udp else (*STREAM_ACTIONS, *PLAIN_ACTIONS)
+    return action not in (*common, *fitting)
+
+
 def plain(word: str, place: Location) -> model.Action:
     """Return the action of a bare word."""
+    if word in ("add_membership", "drop_membership"):
+        return model.Membership(word, place)
     return model.End(None, place) if word == "end" else model.Call(word, place)
 
 

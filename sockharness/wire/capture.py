@@ -65,7 +65,7 @@ class Capture:
                 captures every frame of every kind.
             clock: gives the scale of `Frame.at`, in seconds; the timeline's.
             on_frame: called with each frame.
-            protocols: `"tcp"`, `"udp"` or both.
+            protocols: `"tcp"`, `"udp"` or both; `"groups"` besides: all IGMP and MLD.
             buffer_size: bytes of kernel memory for frames that were not read yet.
             max_frames: keep no more than this.
             max_bytes: keep no more than this.

@@ -1,7 +1,8 @@
 """The only door to scapy: dissect a frame, and read and compare fields by scapy's own names.
 
-scapy is imported inside functions, at first use, and only the layers of Ethernet, IP, TCP, UDP and
-ICMP: that costs 0.3 s, `scapy.all` a second. Its import has side effects, which are held off:
+scapy is imported inside functions, at first use, and only the layers of Ethernet, IP, TCP, UDP,
+ICMP and IGMP: that costs 0.3 s, `scapy.all` a second. Its import has side effects, which are held
+off:
 
 - it writes caches below the home directory, and would unpickle what it finds there: the three XDG
   variables point to where no directory can be, for the length of the import;
@@ -14,7 +15,7 @@ Both are settings of the whole process, so a lock lets one thread import at a ti
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cache
@@ -74,11 +75,43 @@ def equals(packet: Packet, name: str, raw_text: str) -> bool:
     `IP.proto`); flags may be in any order; addresses are compared as addresses; bytes with the text
     in UTF-8. A packet without the layer is not equal to anything.
     """
-    value = _value(packet, name)
-    if value is None:
-        return False
+    return fits(packet, [(name, raw_text)])
+
+
+def fits(packet: Packet, tests: Iterable[tuple[str, str]]) -> bool:
+    """Say whether fields have the values that the author of a spec wrote; see `equals`.
+
+    A layer may be there several times, as a report of memberships has several records: the fields
+    of one layer must fit in one of them.
+    """
+    by_layer: dict[Any, list[tuple[str, str]]] = {}
+    for name, text in tests:
+        by_layer.setdefault(_find(name)[0], []).append((name, text))
+    return all(
+        any(all(_equals(each, *test) for test in wanted) for each in _instances(packet, layer))
+        for layer, wanted in by_layer.items()
+    )
+
+
+def _instances(packet: Packet, layer: Any) -> Iterator[Packet]:
+    """Yield the layers of a class, also those that are items of a list of another layer."""
+    while packet:
+        if isinstance(packet, layer):
+            yield packet
+        for value in packet.fields.values():
+            for item in value if isinstance(value, list) else ():
+                if isinstance(item, layer):
+                    yield item
+        packet = packet.payload
+
+
+def _equals(packet: Packet, name: str, raw_text: str) -> bool:
+    """Compare a field of the layer that `packet` is."""
+    value = getattr(packet, _find(name)[1])
     if _is_flags(value):
         return _flags_equal(value, raw_text)
+    if isinstance(value, list):
+        return raw_text in (str(value), ", ".join(map(str, value)))
     if isinstance(value, int):
         return _integer(raw_text) == value or _shown(packet, name) == raw_text
     if isinstance(value, bytes):
@@ -93,9 +126,8 @@ def _value(packet: Packet, name: str) -> Any:
 
 
 def _shown(packet: Packet, name: str) -> str:
-    layer, field_name = _find(name)
-    found = packet.getlayer(layer)
-    return str(found.get_field(field_name).i2repr(found, getattr(found, field_name)))
+    field_name = _find(name)[1]
+    return str(packet.get_field(field_name).i2repr(packet, getattr(packet, field_name)))
 
 
 @cache
@@ -160,8 +192,9 @@ def _texts_equal(value: str, text: str) -> bool:
 def _layers() -> dict[str, Any]:
     """Return the layers by name, importing scapy."""
     layers: dict[str, Any] = {}
-    for module in _modules():
-        base = module.Packet
+    modules = _modules()
+    base = modules[0].Packet
+    for module in modules:
         found = {name: value for name, value in vars(module).items() if isinstance(value, type)}
         layers |= {name: value for name, value in found.items() if issubclass(value, base)}
     return layers
@@ -170,9 +203,10 @@ def _layers() -> dict[str, Any]:
 def _modules() -> tuple[ModuleType, ...]:
     with _importing, _away_from_home(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        from scapy.contrib import igmpv3
         from scapy.layers import inet, inet6, l2
 
-        return l2, inet, inet6
+        return l2, inet, inet6, igmpv3
 
 
 @contextmanager

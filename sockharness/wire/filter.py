@@ -12,13 +12,17 @@ rejects the frame, so short frames need no test.
 
 Ports are found in TCP and UDP on IPv4 (options are stepped over; only a first fragment has ports)
 and on IPv6 without extension headers. Frames of other kinds, and later fragments, are rejected.
+
+What hosts tell of the groups that they are in has no ports: IGMP, and MLD, which is ICMPv6 behind a
+hop-by-hop header (RFC 3810 section 5). `GROUPS` among the protocols accepts all of it.
 """
 
 import struct
 from collections.abc import Iterable, Sequence
-from socket import IPPROTO_TCP, IPPROTO_UDP, PACKET_OUTGOING
+from socket import IPPROTO_HOPOPTS, IPPROTO_IGMP, IPPROTO_TCP, IPPROTO_UDP, PACKET_OUTGOING
 
 PROTOCOLS = {"tcp": IPPROTO_TCP, "udp": IPPROTO_UDP}
+GROUPS = "groups"
 ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_IPV6 = 0x86DD
 MAX_PORTS = 1000
@@ -61,12 +65,14 @@ def port_filter(
             any kind.
         outgoing_only: reject what is not on its way out (of two copies on loopback, keep the
             sender's).
-        protocols: of `PROTOCOLS`.
+        protocols: of `PROTOCOLS`, and `GROUPS`.
     """
     program = _only_outgoing() if outgoing_only else []
     if ports is None:
         return _packed([*program, _ACCEPT])
-    find = _find_ports(_protocol_numbers(protocols))
+    protocols = set(protocols)
+    groups = GROUPS in protocols
+    find = _find_ports(_protocol_numbers(protocols - {GROUPS}), groups=groups)
     return _packed([*program, *find, *_match_ports(_checked_ports(ports))])
 
 
@@ -74,11 +80,15 @@ def _only_outgoing() -> list[_Instruction]:
     return [(_LOAD_WORD, 0, 0, _PACKET_TYPE), *_one_of([PACKET_OUTGOING])]
 
 
-def _find_ports(protocols: Sequence[int]) -> list[_Instruction]:
-    """Leave the length of the IP header in X, so that the ports are at X + 14 and X + 16."""
+def _find_ports(protocols: Sequence[int], *, groups: bool) -> list[_Instruction]:
+    """Leave the length of the IP header in X, so that the ports are at X + 14 and X + 16.
+
+    What is about groups is accepted at once, if it is asked for.
+    """
     ipv4 = [
         *_one_of([ETHERTYPE_IPV4]),
         (_LOAD_BYTE, 0, 0, _ETHERNET_LENGTH + 9),
+        *(_accept(IPPROTO_IGMP) if groups else []),
         *_one_of(protocols),
         (_LOAD_HALF, 0, 0, _ETHERNET_LENGTH + 6),
         (_JUMP_SET, 0, 1, 0x1FFF),  # fragment offset
@@ -87,6 +97,7 @@ def _find_ports(protocols: Sequence[int]) -> list[_Instruction]:
     ]
     ipv6 = [
         (_LOAD_BYTE, 0, 0, _ETHERNET_LENGTH + 6),
+        *(_accept(IPPROTO_HOPOPTS) if groups else []),
         *_one_of(protocols),
         (_LOAD_INDEX, 0, 0, _IPV6_LENGTH),
         (_JUMP, 0, 0, len(ipv4)),
@@ -101,6 +112,11 @@ def _match_ports(ports: Sequence[int]) -> list[_Instruction]:
         for port in ports:
             program += [(_JUMP_EQUAL, 0, 1, port), _ACCEPT]
     return [*program, _REJECT]
+
+
+def _accept(value: int) -> list[_Instruction]:
+    """Accept the frame if A is `value`, else go on."""
+    return [(_JUMP_EQUAL, 0, 1, value), _ACCEPT]
 
 
 def _one_of(values: Sequence[int]) -> list[_Instruction]:

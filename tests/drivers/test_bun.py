@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import socket
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,7 +49,7 @@ Staged = Callable[..., Stage]
 def stage(engines: Engines, tmp_path: Path) -> Staged:
     def stage(text: str, *, casting: str = "bun") -> Stage:
         path = tmp_path / "spec.yaml"
-        path.write_text(text)
+        path.write_text(textwrap.dedent(text))
         return Stage(
             loader.load(path).cases[0],
             policy=Policy(),
@@ -488,3 +489,35 @@ def test_the_child_ends_with_the_program(engines: Engines) -> None:
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+@pytest.mark.parametrize("casting", ["bun", *MIXES[1:]])
+def test_handlers_of_udp_and_of_streams_have_names_side_by_side(
+    stage: Staged, casting: str
+) -> None:
+    outcome = replay(
+        stage(
+            """\
+            sockspec: 1
+            handlers:
+              stream: {data: [write: "stream"]}
+              datagrams: {data: [drop_membership, {send: "datagram", to: client}]}
+            peers:
+              server: {tcp: {listen: loopback}, on: {data: []}}
+              member: {udp: {bind: group}, multicast: {group: auto}, on: {data: []}}
+              caller: {tcp: {connect: server}}
+              client: {udp: {bind: loopback}}
+            exchange:
+              - member: {reload: datagrams}
+              - server: {reload: stream}
+              - caller -> server: "?"
+              - server -> caller: "stream"
+              - client: {send: "?", to: member}
+              - member: {received: "?"}
+              - client: {received: "datagram"}
+            """,
+            casting=casting,
+        )
+    )
+
+    assert outcome.verdict is Verdict.PASSED, failure_text(outcome)

@@ -1,11 +1,15 @@
 r"""Deliberately wrong copies of a spec: what a test suite that cannot fail would let pass.
 
-Four kinds, all made in the text of the file, so that a failure quotes the wrong copy:
+Several kinds, all made in the text of the file, so that a failure quotes the wrong copy:
 
 - `byte`: one side expects a byte that the other does not say. Where the sender is scripted, the
   arrow would write the wrong byte too, so it becomes a `write_all` of the right bytes and a
   `received` of the wrong ones;
+- `datagram`: the same for datagrams: a `send` of the right bytes, and a `received` of wrong ones;
 - `event`: `sees` names another event;
+- `raises`, `returns`: a call of a UDP socket raises or returns something else. Such a step is not
+  removed, because what it does may have no effect that another step could see. Nor are a `never`,
+  and an arrow between scripted peers: without it nothing is sent, and nothing is missing;
 - `removed`: a step is gone;
 - `count`: a wire check wants a frame more.
 """
@@ -56,9 +60,12 @@ def mutants(path: Path) -> Iterator[Mutant]:
     source = path.read_text().splitlines()
     exchange, wire = root.get("exchange"), root.get("wire")
     assert isinstance(exchange, Sequence)
-    scripted = _scripted(root)
+    scripted, udp = _scripted(root), _udp(root)
     for step, last in _spans(exchange, source):
         first = step.location.line - 1
+        if step.entries[0][0].text.partition("->")[0].strip() in udp:
+            yield from _of_datagrams(path.stem, source, step, (first, last), scripted & udp)
+            continue
         yield from _of_step(path.stem, source, step, (first, last), scripted)
     for check in wire.items if isinstance(wire, Sequence) else ():
         yield from _of_check(path.stem, source, check)
@@ -69,6 +76,17 @@ def _scripted(root: Mapping) -> set[str]:
     assert isinstance(peers, Mapping)
     return {
         key.text for key, peer in peers.entries if isinstance(peer, Mapping) and not peer.get("on")
+    }
+
+
+def _udp(root: Mapping) -> set[str]:
+    """Return the names of the peers with a UDP socket."""
+    peers = root.get("peers")
+    assert isinstance(peers, Mapping)
+    return {
+        key.text
+        for key, peer in peers.entries
+        if isinstance(peer, Mapping) and peer.get("udp") is not None
     }
 
 
@@ -114,6 +132,70 @@ def _of_step(
         yield copy("byte", [changed], first + 1, "expected")
 
 
+def _of_datagrams(
+    spec: str, source: list[str], step: Mapping, span: tuple[int, int], scripted: set[str]
+) -> Iterator[Mutant]:
+    """Yield the wrong copies of a step of UDP sockets, which stands on one line."""
+    first, last = span
+    said = " ".join(line.strip() for line in source[first:last])
+    line = source[first]
+
+    def copy(kind: str, lines: list[str], at: int = 0, *words: str) -> Mutant:
+        text = "\n".join([*source[:first], *lines, *source[first + 1 :]]) + "\n"
+        return Mutant(spec, kind, said, text, at, words)
+
+    key, value = step.entries[0]
+    left, arrow, right = (part.strip() for part in key.text.partition("->"))
+    if arrow:
+        if not {left, right} <= scripted:
+            yield copy("removed", [])
+        indent = line[: step.location.column - 1]
+        lines = [f"{indent}{right}: {{received: {_wrong(value, source)}}}"]
+        if left in scripted:
+            connected = f"{left}: {{udp: {{connect" in "\n".join(source)
+            to = "" if connected else f", to: {right}"
+            lines.insert(0, f"{indent}{left}: {{send: {_raw(value, source)}{to}}}")
+        yield copy("datagram", lines, first + len(lines), "expected")
+        return
+    words = ("send", "send_many", "reload", "sees", "received")
+    effects = not isinstance(value, Mapping) or any(value.get(word) for word in words)
+    if effects and not _call(value, line)[0]:
+        yield copy("removed", [])
+    if isinstance(value, Mapping):
+        for kind, changed, word in (_call(value, line), _seen(value, line)):
+            if kind:
+                yield copy(kind, [changed], first + 1, word)
+
+
+def _call(value: Node, line: str) -> tuple[str, str, str]:
+    """Return the kind, the wrong line and its word, if a step says what a call returns or raises;
+    else nothing."""
+    for word, other in (("raises", "EXDEV"), ("returns", "77")):
+        stated = value.get(word) if isinstance(value, Mapping) else None
+        if not isinstance(stated, Scalar):
+            continue
+        if stated.text == "any":  # whatever it raises is right: then it must not return
+            return word, line.replace("raises: any", "returns: 77"), "cannot"
+        return word, line.replace(f"{word}: {stated.raw}", f"{word}: {other}"), other
+    return "", "", ""
+
+
+def _seen(value: Mapping, line: str) -> tuple[str, str, str]:
+    """The same, if a step says what a peer sees or has received."""
+    sees, received = value.get("sees"), value.get("received")
+    if isinstance(sees, Scalar):
+        other = "error" if sees.text != "error" else "drain"
+        changed = line.replace(f"sees: {sees.text}", f"sees: {other}")
+        return f"event to {other}", _without_misfits(changed, other), other
+    if received is not None:
+        begin = received.location.column - 1
+        wrong = re.sub(r'"(?=[^"])', '"~', line[begin:], count=1)
+        if wrong == line[begin:]:
+            wrong = wrong.replace("bytes: ", "bytes: 1", 1)
+        return "datagram", line[:begin] + wrong, "expected"
+    return "", "", ""
+
+
 def _without_misfits(step: str, event: str) -> str:
     """Take the keys out of a step that do not go with its new event: it must load."""
     for key, fitting in (("error", WITH_ERROR), ("message", WITH_MESSAGE)):
@@ -125,11 +207,23 @@ def _without_misfits(step: str, event: str) -> str:
 def _of_check(spec: str, source: list[str], check: Node) -> Iterator[Mutant]:
     assert isinstance(check, Mapping)
     count = check.get("count")
+    if isinstance(count, Mapping):
+        yield from _of_bounds(spec, source, count, check.location.line)
+        return
     assert isinstance(count, Scalar)
     number, line = int(count.text), count.location.line - 1
     changed = source[line].replace(f"count: {number}", f"count: {number + 1}")
     text = "\n".join([*source[:line], changed, *source[line + 1 :]]) + "\n"
     yield Mutant(spec, "count", source[line].strip(), text, line + 1, (f"expected {number + 1}",))
+
+
+def _of_bounds(spec: str, source: list[str], count: Mapping, told: int) -> Iterator[Mutant]:
+    least = count.get("at_least")
+    assert isinstance(least, Scalar)
+    line = least.location.line - 1
+    changed = source[line].replace(f"at_least: {least.text}", "at_least: 77")
+    text = "\n".join([*source[:line], changed, *source[line + 1 :]]) + "\n"
+    yield Mutant(spec, "count", source[line].strip(), text, told, ("at least 77",))
 
 
 def _raw(node: Node, source: list[str]) -> str:

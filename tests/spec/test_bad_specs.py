@@ -219,7 +219,7 @@ BAD: list[tuple[str, int, int, str, str]] = [
         7,
         9,
         "expected a need, got 'root'",
-        "known: capture, ipv6, netns, one_process",
+        "known: capture, ipv6, multicast, netns, one_process",
     ),
     (
         top("allow: [unread_byte]"),
@@ -310,7 +310,7 @@ BAD: list[tuple[str, int, int, str, str]] = [
         "",
     ),
     (server("tpc: {listen: loopback}"), 3, 12, "unknown key 'tpc'", "did you mean 'tcp'?"),
-    (server("on: {}"), 3, 11, "peer 'server' has no transport", "give it 'tcp:'"),
+    (server("on: {}"), 3, 11, "peer 'server' has no transport", "give it 'tcp:' or 'udp:'"),
     (server("tcp: loopback"), 3, 17, "got 'loopback', expected {listen: …} or {connect: …}", ""),
     (
         server("tcp: {}"),

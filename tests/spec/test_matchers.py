@@ -8,6 +8,7 @@ from sockharness.printable import count
 from sockharness.spec.matchers import (
     OPEN_WINDOW,
     REGEX_WINDOW,
+    AnyBytes,
     Capture,
     Concat,
     Exact,
@@ -16,10 +17,12 @@ from sockharness.spec.matchers import (
     Regex,
     Result,
     Sha256,
+    StartsWith,
     Verdict,
     as_matcher,
     common_prefix,
     literal_end,
+    whole,
 )
 
 TEXT = b"PING 42\r\nPING 43\r\n+rest"
@@ -255,3 +258,43 @@ def test_a_pattern_that_very_many_runs_may_end_is_given_up_in_time() -> None:
     assert result.because == "no match in the first 11 KiB"
     assert matcher.match(data[:11_000]).verdict is Verdict.MORE
     assert matcher.match(data[:12_000]) == result
+
+
+@pytest.mark.parametrize(
+    ("matcher", "message", "matches"),
+    [
+        (Exact(b"ab"), b"ab", True),
+        (Exact(b"ab"), b"abc", False),
+        (Exact(b"ab"), b"a", False),
+        (Exact(b""), b"", True),
+        (Length(2), b"ab", True),
+        (Length(2), b"abc", False),
+        (Regex(re.compile(b"[0-9]+")), b"123", True),
+        (Regex(re.compile(b"[0-9]+")), b"12a", False),
+        (AnyBytes(), b"", True),
+        (AnyBytes(), b"anything", True),
+        (StartsWith(b"ab"), b"abc", True),
+        (StartsWith(b"ab"), b"a", False),
+        (Concat([Length(1), Regex(re.compile(b"[0-9]+"))]), b"a12", True),
+        (Concat([Length(1), Regex(re.compile(b"[0-9]+"))]), b"a12b", False),
+        (Concat([Exact(b"x"), AnyBytes()]), b"y", False),
+    ],
+)
+def test_a_message_is_taken_as_a_whole_or_not_at_all(
+    matcher: Matcher, message: bytes, matches: bool
+) -> None:
+    result = whole(matcher, message)
+
+    assert (result.verdict is Verdict.MATCH) is matches
+    assert result.verdict is not Verdict.MORE
+
+
+def test_what_a_message_captures_is_all_of_it() -> None:
+    matcher = Concat([Capture("id", Length(2)), Capture("rest", AnyBytes())])
+
+    assert whole(matcher, b"12 and more").captures == {"id": b"12", "rest": b" and more"}
+
+
+def test_matchers_of_messages_say_what_they_want() -> None:
+    assert AnyBytes().describe() == "any bytes"
+    assert StartsWith(b"ab").describe() == '"ab" and more'

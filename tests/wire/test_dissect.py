@@ -168,3 +168,38 @@ def test_dissecting_changes_no_warning_filter(ipv4: Build, tcp: Build) -> None:
     dissect.packet(ipv4(6, tcp(1, 2)))
 
     assert list(warnings.filters) == before
+
+
+def report(*records: bytes) -> dissect.Packet:
+    """Return an IGMPv3 report (RFC 3376 section 4.2)."""
+    igmp = b"\x22\0\0\0\0\0" + len(records).to_bytes(2, "big") + b"".join(records)
+    head = b"\x46\xc0" + (24 + len(igmp)).to_bytes(2, "big") + b"\0\0\x40\0\1\2\0\0"
+    addresses = bytes(4) + bytes([224, 0, 0, 22]) + b"\x94\4\0\0"
+    return dissect.packet(bytes(12) + b"\x08\0" + head + addresses + igmp)
+
+
+def record(kind: int, last: int, *sources: bytes) -> bytes:
+    head = bytes([kind, 0]) + len(sources).to_bytes(2, "big")
+    return head + bytes([239, 255, 0, last]) + b"".join(sources)
+
+
+def test_a_record_of_a_report_fits_if_one_of_them_does() -> None:
+    packet = report(record(4, 1), record(5, 2, bytes([127, 0, 0, 5])))
+
+    assert dissect.fits(packet, [("IGMPv3gr.maddr", "239.255.0.1"), ("IGMPv3gr.rtype", "4")])
+    assert dissect.fits(
+        packet,
+        [
+            ("IP.dst", "224.0.0.22"),
+            ("IGMPv3gr.maddr", "239.255.0.2"),
+            ("IGMPv3gr.rtype", "Allow New Sources"),
+            ("IGMPv3gr.srcaddrs", "127.0.0.5"),
+        ],
+    )
+
+
+def test_the_fields_of_a_record_must_be_of_the_same_one() -> None:
+    packet = report(record(4, 1), record(5, 2))
+
+    assert not dissect.fits(packet, [("IGMPv3gr.maddr", "239.255.0.1"), ("IGMPv3gr.rtype", "5")])
+    assert not dissect.fits(packet, [("IGMPv3gr.maddr", "239.255.0.3")])

@@ -104,3 +104,25 @@ def test_too_many_ports_are_refused() -> None:
 def test_an_unknown_protocol_is_refused() -> None:
     with pytest.raises(ValueError, match="expected one of tcp, udp, got 'sctp'"):
         port_filter([80], outgoing_only=True, protocols=["sctp"])
+
+
+def test_what_is_about_groups_is_accepted_only_if_it_is_asked_for(ipv4: Build, ipv6: Build) -> None:
+    igmp, hop_by_hop = 2, 0
+    without = port_filter([2000], outgoing_only=False)
+    with_it = port_filter([2000], outgoing_only=False, protocols=("udp", "groups"))
+
+    for report in (ipv4(igmp, bytes(8), options=bytes(4)), ipv6(hop_by_hop, bytes(36))):
+        assert not accepts(without, report)
+        assert accepts(with_it, report)
+
+
+def test_beside_what_is_about_groups_ports_are_found_as_ever(
+    ipv4: Build, ipv6: Build, udp: Build, tcp: Build
+) -> None:
+    program = port_filter([2000], outgoing_only=False, protocols=("udp", "groups"))
+
+    for build in (ipv4, ipv6):
+        assert accepts(program, build(UDP, udp(1000, 2000)))
+        assert not accepts(program, build(UDP, udp(1000, 2001)))
+        assert not accepts(program, build(TCP, tcp(1000, 2000)))
+        assert not accepts(program, build(ICMP, bytes(8)))

@@ -1,0 +1,132 @@
+"""How real Bun is told what to do: actions and handlers as JSON, and bytes in it.
+
+Each action has a number, by which what Bun tells of it is understood. Bytes of a name without a
+value yet are told when it has one.
+"""
+
+import contextlib
+from base64 import b64encode
+from collections.abc import Sequence
+
+from sockharness.drivers.base import Run, handler_names, note_of, udp_handler_names
+from sockharness.drivers.jsonl import Message
+from sockharness.errors import UsageError
+from sockharness.spec import model
+from sockharness.spec.bindings import Bindings
+
+
+class ActionEncoder:
+    """Encodes the actions of a replay."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._actions: list[tuple[str, bytes | None, str]] = []
+        self._late: dict[int, model.Payload] = {}
+
+    def told(self, number: int) -> tuple[str, bytes | None, str]:
+        """Return what the timeline says of an action: its name, its bytes (`None`: those that were
+        received), its note."""
+        return self._actions[number]
+
+    def handlers(self, handlers: model.HandlerSet | None, *, client: bool) -> Message:
+        actions = {} if handlers is None else handlers.actions
+        return {
+            name: [self.action(action) for action in actions.get(name, ())]
+            for name in handler_names(handlers, client=client)
+        }
+
+    def udp_handlers(self, peer: str, handlers: model.HandlerSet | None) -> Message:
+        actions = {} if handlers is None else handlers.actions
+        return {
+            name: [self.action(action, peer) for action in actions.get(name, ())]
+            for name in udp_handler_names(handlers)
+        }
+
+    def action(self, action: model.Action, peer: str = "") -> Message:
+        """Encode an action, and remember what the timeline will say of it; `peer`: with a UDP
+        socket, whose it is."""
+        number = len(self._actions)
+        self._actions.append(("", None, ""))
+        encoded: Message = {"id": number, "name": action.name}
+        data: bytes | None = b""
+        match action:
+            case model.Write() | model.WriteAll():
+                data, encoded["data"] = self._payload(number, action.payload)
+            case model.End(payload=payload) if payload is not None:
+                data, encoded["data"] = self._payload(number, payload)
+            case model.Echo():
+                data = None
+            case model.SetTimeout():
+                encoded["seconds"] = action.seconds
+            case model.Raise():
+                encoded["message"] = action.message
+            case model.Call():
+                encoded["flag"] = action.flag
+            case model.Reload():
+                encoded["handlers"] = self._reloaded(action, peer)
+            case _:
+                data = self._datagram_action(action, encoded, peer)
+        self._actions[number] = (action.name, data, note_of(action))
+        return encoded
+
+    def _datagram_action(self, action: model.Action, encoded: Message, peer: str) -> bytes:
+        """Encode what only UDP sockets do; return the bytes that are sent."""
+        data = b""
+        match action:
+            case model.Send():
+                encoded["to"] = action.to
+                data, encoded["data"] = self._payload(encoded["id"], action.payload)
+            case model.SendMany():
+                encoded["to"] = action.to
+                data, encoded["many"] = self._payloads(action.payloads)
+            case model.SetOption():
+                encoded["arguments"] = [action.value]
+            case model.Membership():
+                encoded["arguments"] = self._run.membership(peer, action)
+        return data
+
+    def _reloaded(self, action: model.Reload, peer: str) -> Message | str:
+        if peer and self._run.case.peers[peer].udp is not None:
+            return self.udp_handlers(peer, self._run.case.handler_set(action.handlers))
+        handlers = action.handlers
+        return handlers if isinstance(handlers, str) else self.handlers(handlers, client=False)
+
+    def _payloads(self, payloads: Sequence[model.Payload]) -> tuple[bytes, list[Message]]:
+        """Encode several datagrams; each has a number of its own, in case it is sent later."""
+        encoded = []
+        for payload in payloads:
+            number = len(self._actions)
+            self._actions.append(("", None, ""))
+            encoded.append(self._payload(number, payload))
+        return b"".join(data for data, _ in encoded), [message for _, message in encoded]
+
+    def _payload(self, number: int, payload: model.Payload) -> tuple[bytes, Message]:
+        """Encode bytes; those of a name without a value yet are sent when it has one."""
+        try:
+            data = payload.data(self._run.names)
+        except UsageError:
+            self._late[number] = payload
+            return b"", {"late": number}
+        return data, _described(payload, self._run.names) or {"base64": b64encode(data).decode()}
+
+    def late(self) -> list[Message]:
+        """Return what tells the bytes of names that have got a value."""
+        told = []
+        for number, payload in list(self._late.items()):
+            with contextlib.suppress(UsageError):
+                data = payload.data(self._run.names)
+                del self._late[number]
+                name, _, note = self._actions[number]
+                self._actions[number] = (name, data, note)
+                told.append({"do": "late", "id": number, "data": b64encode(data).decode()})
+        return told
+
+
+def _described(payload: model.Payload, names: Bindings) -> Message:
+    """Describe a pattern, of which there may be much, so that it is made there; else nothing."""
+    match payload:
+        case model.Pattern(size=size, kind=kind):
+            return {"pattern": kind, "size": size, "from": 0}
+        case model.RestOf(whole=model.Pattern(size=size, kind=kind), after=after):
+            return {"pattern": kind, "size": size, "from": names.number(after)}
+    return {}

@@ -1,0 +1,139 @@
+// UDP peers of the host script: an ordinary user of `Bun.udpSocket`.
+//
+// Told are the same messages as of streams, with connection 0; a datagram has its sender under
+// `from`. What a call throws is told with its `result`, because a step may expect it.
+
+import {
+  type Action,
+  type Command,
+  type HandlerSet,
+  type Play,
+  Raised,
+  as_data,
+  begin,
+  bytes,
+  now,
+  returned,
+  say,
+  threw,
+} from "./bun_host.ts";
+
+type Received = { data: Buffer; port: number; address: string };
+
+/** Bun's flag for SO_REUSEADDR: the members of a group share its port. */
+const SHARED = 16;
+
+const METHODS: Record<string, string> = {
+  set_broadcast: "setBroadcast",
+  set_ttl: "setTTL",
+  set_multicast_ttl: "setMulticastTTL",
+  set_multicast_loopback: "setMulticastLoopback",
+  set_multicast_interface: "setMulticastInterface",
+  add_membership: "addMembership",
+  drop_membership: "dropMembership",
+  add_source_specific_membership: "addSourceSpecificMembership",
+  drop_source_specific_membership: "dropSourceSpecificMembership",
+};
+
+/** A peer's UDP socket. */
+export class Endpoint {
+  socket: any;
+
+  constructor(
+    readonly play: Play,
+    readonly peer: string,
+    readonly connected: boolean,
+  ) {}
+
+  /** Tell that a handler of this socket was called; say whether the play still goes on. */
+  tell(event: string, more: object = {}): boolean {
+    if (this.play.over) return false;
+    say({ event, peer: this.peer, connection: 0, at: now(), ...more });
+    return true;
+  }
+}
+
+export function bind(play: Play, command: Command): void {
+  const { peer, hostname, port, shared, connect } = command;
+  const endpoint = new Endpoint(play, peer, connect !== null);
+  const options: any = { hostname, port, socket: handlers(endpoint, command.handlers) };
+  if (shared) options.flags = SHARED;
+  if (connect !== null) options.connect = connect;
+  try {
+    const made: any = Bun.udpSocket(options);
+    endpoint.socket = Bun.peek(made);
+    play.endpoints.set(peer, endpoint);
+    const { address } = endpoint.socket;
+    say({ listening: peer, hostname: address.address, port: address.port });
+  } catch (error) {
+    say({ refused: peer, error: as_data(error) });
+  }
+}
+
+function handlers(endpoint: Endpoint, set: HandlerSet): any {
+  const made: Record<string, Function> = {};
+  for (const [name, actions] of Object.entries(set)) {
+    made[name] = handler(endpoint, name, actions);
+  }
+  return made;
+}
+
+function handler(endpoint: Endpoint, name: string, actions: Action[]): Function {
+  switch (name) {
+    case "data":
+      return (_socket: any, data: Buffer, port: number, address: string) => {
+        const more = { data: data.toString("base64"), from: [address, port] };
+        if (endpoint.tell(name, more)) perform(endpoint, actions, { data, port, address });
+      };
+    case "error": // it gets the error alone (D23)
+      return (error: any) => {
+        if (endpoint.tell(name, { error: as_data(error) })) perform(endpoint, actions);
+      };
+    default:
+      return () => {
+        if (endpoint.tell(name)) perform(endpoint, actions);
+      };
+  }
+}
+
+function perform(endpoint: Endpoint, actions: Action[], received?: Received): void {
+  for (const action of actions) act_on_endpoint(endpoint, action, received);
+}
+
+export function act_on_endpoint(endpoint: Endpoint, action: Action, received?: Received): void {
+  const call = begin(endpoint.peer, 0, action);
+  if (action.name === "raise") throw new Raised(action.message!, endpoint);
+  try {
+    returned(call, done(endpoint, action, received));
+  } catch (error) {
+    threw(call, error);
+  }
+}
+
+function done(endpoint: Endpoint, action: Action, received?: Received): any {
+  const { socket } = endpoint;
+  switch (action.name) {
+    case "send":
+      return socket.send(bytes(action.data!), ...target(endpoint, action, received));
+    case "echo":
+      return socket.send(received!.data, ...target(endpoint, action, received));
+    case "send_many": {
+      const to = target(endpoint, action);
+      return socket.sendMany(action.many!.flatMap((data) => [bytes(data), ...to]));
+    }
+    case "reload":
+      return socket.reload({ socket: handlers(endpoint, action.handlers as HandlerSet) });
+    case "close":
+      return socket.close();
+    default:
+      return socket[METHODS[action.name]!](...action.arguments!);
+  }
+}
+
+/** Return port and address to send to: a peer's, the sender's, or none on a connected socket. */
+function target(endpoint: Endpoint, action: Action, received?: Received): [number, string] | [] {
+  if (endpoint.connected) return [];
+  if (!action.to) return [received!.port, received!.address];
+  const { hostname, port } = endpoint.play.places.get(action.to)!;
+  return [port, hostname];
+}

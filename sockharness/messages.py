@@ -1,0 +1,116 @@
+"""Does what came satisfy what was expected, where it comes in messages?
+
+A datagram is one message: it is what is wanted as a whole, or it is not. So nothing waits for more
+bytes of one, only for the next. What an expectation is, is said in `expectations`.
+"""
+
+from collections.abc import Sequence
+
+from sockharness.events import Event
+from sockharness.expectations import (
+    PENDING,
+    SHORT,
+    Mismatch,
+    Progress,
+    State,
+    that_fits,
+)
+from sockharness.printable import count, show
+from sockharness.spec.matchers import Matcher, Verdict, whole
+from sockharness.timeline import Channel
+
+
+class DatagramsExpected:
+    """The next unread datagrams of a channel are what matchers want, each as a whole; claimed.
+
+    Args:
+        channel: of a UDP socket.
+        matchers: at least one, one for each datagram.
+        source: the participant that sent them; others' are passed over. Empty: anybody.
+        unordered: whether they may come in any order.
+    """
+
+    __slots__ = ("_source", "_unordered", "channel", "matchers")
+
+    def __init__(
+        self,
+        channel: Channel,
+        matchers: Sequence[Matcher],
+        *,
+        source: str = "",
+        unordered: bool = False,
+    ) -> None:
+        self.channel = channel
+        self.matchers = matchers
+        self._source = source
+        self._unordered = unordered
+
+    def check(self) -> Progress:
+        """Match the unread datagrams."""
+        assert self.channel.datagrams is not None, "the channel is one of datagrams"
+        came = self._came()
+        open_, captures = list(self.matchers), dict[str, bytes]()
+        for event in came:
+            fitting = open_ if self._unordered else open_[:1]
+            results = [(matcher, whole(matcher, event.data)) for matcher in fitting]
+            fits = next(
+                ((each, result) for each, result in results if result.verdict is Verdict.MATCH),
+                None,
+            )
+            if fits is None:
+                return Progress(
+                    state=State.FAILED,
+                    mismatch=self._differs(event, len(self.matchers) - len(open_)),
+                )
+            open_.remove(fits[0])
+            captures |= fits[1].captures
+        if open_:
+            return PENDING
+        for event in came:
+            self.channel.datagrams.remove(event)
+        return Progress(state=State.SATISFIED, captures=captures)
+
+    def give_up(self) -> Mismatch:
+        """Say how many datagrams are missing."""
+        peer, got, wanted = self.channel.peer, len(self._came()), len(self.matchers)
+        of = f" of {count(wanted, 'datagram')}" if wanted > 1 else " datagram"
+        amount = f"got {got}{of}" if got else f"got no datagram{self._from}"
+        missing = self.matchers[got].describe() if not self._unordered else ""
+        expected = self.matchers[got].expected() if not self._unordered else None
+        return Mismatch(
+            headline=that_fits(f"{peer} {amount}", f"{peer} got too little"),
+            note=f"{peer} {amount}" + (f"; expected {missing}" if missing else ""),
+            expected=expected or None,
+            waiting_for=missing or count(wanted - got, "datagram"),
+        )
+
+    @property
+    def _from(self) -> str:
+        return f" from {self._source}" if self._source else ""
+
+    def _came(self) -> list[Event]:
+        """Return the datagrams that are judged: as many as are wanted."""
+        unread = self.channel.datagrams or []
+        mine = [event for event in unread if self._source in ("", event.source)]
+        return mine[: len(self.matchers)]
+
+    def _differs(self, event: Event, before: int) -> Mismatch:
+        peer = self.channel.peer
+        got = f'"{show(event.data, limit=SHORT)}"' if event.data else "an empty datagram"
+        which = f" as datagram {before + 1}" if len(self.matchers) > 1 else ""
+        if self._unordered:
+            headline = f"{peer} got {got}, which is not expected"
+            return Mismatch(headline=that_fits(headline), note=headline, received=event.data)
+        matcher = self.matchers[before]
+        wanted, expected = matcher.describe(), matcher.expected()
+        same = whole(matcher, event.data).size
+        return Mismatch(
+            headline=that_fits(
+                f"{peer} got {got}, expected {wanted}",
+                f"{peer} datagram differs at byte {min(same, len(event.data))}",
+            ),
+            note=f"{peer} got another datagram{which}"
+            + (f"; expected {wanted}" if expected is None else ""),
+            expected=expected,
+            received=event.data,
+        )

@@ -1,0 +1,74 @@
+"""Judges what the engine's methods returned and raised: partial writes are reported, never hidden.
+
+Each function raises `StepFailed` if it is not as it should be.
+"""
+
+from sockharness.events import Event
+from sockharness.expectations import ANY_ERROR, ending, how_it_ended
+from sockharness.printable import count
+from sockharness.replay.failed import failed
+from sockharness.spec import model
+from sockharness.timeline import Channel, Timeline
+
+
+def judge(timeline: Timeline, channel: Channel, action: model.Action, event: Event) -> None:
+    """Judge a call of which no step says what it returns."""
+    judge_error(channel, action, event)
+    if isinstance(action, model.Send | model.SendMany):
+        _judge_sent(channel, action, event)
+    elif event.result is not None:
+        _judge_written(timeline, channel, action, event, event.result)
+
+
+def judge_error(channel: Channel, action: model.Action, event: Event) -> None:
+    """Complain of a call that raised."""
+    if event.error is not None:
+        words = f"{channel.peer} cannot {action.name}: {event.code}"
+        note = f"{words}: {event.error}; write 'raises:' if that is meant"
+        raise failed(action.location, words, note)
+
+
+def check_raised(step: model.Act, event: Event) -> None:
+    """Hold what a call raised against what its step says."""
+    name = f"{step.peer} {step.action.name}"
+    if event.error is None:
+        raise failed(step.location, f"{name} raised nothing, expected {step.raises}")
+    if step.raises not in (ANY_ERROR, event.code):
+        raise failed(step.location, f"{name} raised {event.code}, expected {step.raises}")
+
+
+def check_returned(step: model.Act, bounds: model.Bounds, result: int | None) -> None:
+    """Hold what a call returned against the bounds of its step."""
+    name = f"{step.peer} {step.action.name}"
+    if result is None:
+        raise failed(step.location, f"{name} returned nothing, expected {bounds}")
+    if not bounds.hold(result):
+        shown = str(result).lower()
+        raise failed(step.location, f"{name} returned {shown}, expected {bounds}")
+
+
+def _judge_sent(channel: Channel, action: model.Send | model.SendMany, event: Event) -> None:
+    wanted = len(action.payloads) if isinstance(action, model.SendMany) else 1
+    taken = int(event.result or 0)
+    if taken < wanted:
+        note = f"{channel.peer} {action.name} took {taken} of {count(wanted, 'datagram')}"
+        raise failed(action.location, note, f"{note}; write 'returns:' if that is meant")
+
+
+def _judge_written(
+    timeline: Timeline, channel: Channel, action: model.Action, event: Event, result: int
+) -> None:
+    offered = len(event.data)
+    if result < 0:
+        ended = channel.ended is not None and _before(timeline, channel.ended, event)
+        because = f"it saw {ending(channel)}" if ended else "its writing side is shut"
+        words = f"{channel.peer} cannot {action.name}: {because}"
+        raise failed(action.location, words, events=how_it_ended(channel))
+    if isinstance(action, model.Write) and result < offered:
+        note = f"{channel.peer} write took {result} of {count(offered, 'byte')}"
+        hint = "; write 'returns:' if that is meant, or use write_all"
+        raise failed(action.location, note, note + hint)
+
+
+def _before(timeline: Timeline, one: Event, other: Event) -> bool:
+    return timeline.entries.index(one) < timeline.entries.index(other)

@@ -1,0 +1,30 @@
+"""A step that is not as it should be."""
+
+from sockharness.events import Event
+from sockharness.expectations import Mismatch
+from sockharness.location import Location
+from sockharness.outcome import Failure, Wait
+
+
+class StepFailed(Exception):
+    """A step is not as it should be."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.headline)
+        self.failure = failure
+
+
+def failed(
+    location: Location,
+    headline: str,
+    note: str = "",
+    *,
+    wait: Wait | None = None,
+    waiting_for: str = "",
+    events: tuple[Event, ...] = (),
+) -> StepFailed:
+    """Return the failure of the step at `location`."""
+    mismatch = Mismatch(
+        headline=headline, note=note or headline, waiting_for=waiting_for, events=events
+    )
+    return StepFailed(Failure(mismatch=mismatch, location=location, wait=wait))

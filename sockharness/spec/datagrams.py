@@ -1,0 +1,275 @@
+"""Decodes what is about datagrams: `udp:` and `multicast:` of a peer, and the actions of a UDP
+socket."""
+
+from ipaddress import ip_address
+from typing import Any
+
+from sockharness.address import LOOPBACK
+from sockharness.printable import show
+from sockharness.spec import model, words
+from sockharness.spec.bindings import suggestion
+from sockharness.spec.context import Context
+from sockharness.spec.hosts import host
+from sockharness.spec.nodes import Mapping as MappingNode
+from sockharness.spec.nodes import Node, Scalar
+from sockharness.spec.nodes import Sequence as SequenceNode
+from sockharness.spec.problems import Decoder
+from sockharness.spec.typed import (
+    Known,
+    Refusal,
+    as_bool,
+    as_int,
+    as_mapping,
+    as_sequence,
+    as_text,
+    as_word,
+    unexpected,
+)
+
+OWN_GROUPS = ("auto", "auto_ssm")
+"""A group that is leased for the run, so that no other run hears it; second: source-specific."""
+MOST_AT_ONCE = 10_000
+"""The most datagrams that one call may send."""
+
+
+class UdpDecoder:
+    """Decodes `udp:` and `multicast:`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def decode(self, node: Node, multicast: Node | None) -> model.Udp:
+        """Decode how a peer's UDP socket is made."""
+        what = "{bind: …} or {connect: …}"
+        keys = as_mapping(node, what)
+        known = self._context.problems.decode(keys, _UDP)
+        if "bind" not in known and "connect" not in known:
+            hint = "{bind: loopback} hears everybody, {connect: server} only that one"
+            raise self._context.problems.missing(keys, known, "expected 'bind' or 'connect'", hint)
+        group = self._multicast(multicast) if multicast is not None else None
+        if known.get("bind") == model.GROUP and group is None:
+            hint = "add 'multicast: {group: auto}' beside 'udp'"
+            raise Refusal(node.location, "'bind: group' needs 'multicast'", hint)
+        return model.Udp(
+            host=known.get("bind", ""),
+            multicast=group,
+            location=node.location,
+            **self._target(keys, known),
+        )
+
+    def _target(self, node: MappingNode, known: dict[str, Any]) -> dict[str, Any]:
+        """Return whom it is connected to, and the port, which is that one's if it is no peer."""
+        port, value = known.get("port", 0), node.get("connect")
+        if "connect" not in known or value is None:
+            return {"port": port}
+        target = known["connect"]
+        if target in self._context.names:
+            return {"peer": target, "port": port}
+        message = f"'{show(target, limit=40)}' is neither a peer nor an address"
+        if near := suggestion(target, self._context.names).removeprefix("; "):
+            raise Refusal(value.location, message, near)
+        try:
+            address = host(value)
+        except Refusal as refusal:
+            raise Refusal(value.location, message, refusal.problem.hint) from None
+        if not port:
+            if node.get("port") is not None and "port" not in known:
+                raise Known
+            raise Refusal(value.location, "an address needs 'port', from 1 to 65535")
+        return {"remote_host": address, "remote_port": port}
+
+    def _multicast(self, node: Node) -> model.Multicast:
+        keys = as_mapping(node, "{group: auto}")
+        known = self._context.problems.decode(
+            keys, {"group": self._group, "sources": self._sources, "interface": _interface}
+        )
+        if "group" not in known:
+            hint = "'auto', 'auto_ssm', or the peer whose group it is"
+            raise self._context.problems.missing(keys, known, "expected 'group'", hint)
+        group = known["group"]
+        return model.Multicast(
+            of=group if group not in OWN_GROUPS else "",
+            source_specific=group == OWN_GROUPS[1],
+            sources=known.get("sources", ()),
+            interface=known.get("interface", LOOPBACK),
+            location=node.location,
+        )
+
+    def _group(self, node: Node) -> str:
+        text = as_text(node, "auto, auto_ssm or a peer's name")
+        if text not in (*OWN_GROUPS, *self._context.names):
+            near = suggestion(text, (*OWN_GROUPS, *self._context.names)).removeprefix("; ")
+            hint = near or "a group is leased for each run, so that no other run hears it"
+            raise unexpected(node, "auto, auto_ssm or a peer's name", hint)
+        return text
+
+    def _sources(self, node: Node) -> tuple[str, ...]:
+        items = as_sequence(node, "a list of sources").items
+        if not items:
+            raise Refusal(node.location, "expected at least one source, got none")
+        return tuple(source(item, self._context) for item in items)
+
+    def check(self, name: str, udp: model.Udp) -> None:
+        """Complain of peers that `udp` names and that cannot be meant."""
+        multicast = udp.multicast
+        named = [udp.peer, *(multicast.sources if multicast else ())]
+        self._context.mentioned.update(named)
+        if self._context.has_wrong_target(self._context.peers[name]):
+            is_udp = self._context.is_udp(udp.peer)
+            because = "is connected itself" if is_udp else "has no UDP socket"
+            raise Refusal(udp.location, f"peer '{udp.peer}' {because}")
+        if multicast is not None and multicast.of:
+            owner = self._context.peers.get(multicast.of)
+            of = owner.udp.multicast if owner is not None and owner.udp is not None else None
+            if owner is not None and (multicast.of == name or of is None or of.of):
+                message = f"peer '{multicast.of}' has no group of its own"
+                raise Refusal(multicast.location, message, "give it 'multicast: {group: auto}'")
+
+
+class DatagramActions:
+    """Decodes the actions of a UDP socket."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def decode(self, verb: Scalar, value: Node, node: Node) -> model.Action:
+        """Decode an action; `node` is the mapping in which it stands."""
+        place, name = verb.location, verb.text
+        match name:
+            case "send":
+                return model.Send(self._datagram(value), place, self._to(node))
+            case "send_many":
+                return model.SendMany(self._datagrams(value), place, self._to(node))
+            case "add_membership" | "drop_membership":
+                as_word(value, (model.GROUP,), "'group' (or the bare word)")
+                return model.Membership(name, place)
+            case "add_source_specific_membership" | "drop_source_specific_membership":
+                of = source(value, self._context)
+                self._context.mentioned.add(of)
+                return model.Membership(name, place, of)
+        return model.SetOption(name, _SETTINGS[name](value), place)
+
+    def _datagram(self, node: Node) -> model.Payload:
+        payload = self._context.datagram(node)
+        words.needs_example(payload, node.location)
+        return payload
+
+    def _datagrams(self, node: Node) -> tuple[model.Payload, ...]:
+        items = as_sequence(node, "a list of datagrams").items
+        if len(items) > MOST_AT_ONCE:
+            raise Refusal(node.location, f"expected at most {MOST_AT_ONCE} datagrams, got more")
+        return tuple(self._datagram(item) for item in items)
+
+    def _to(self, node: Node) -> str:
+        to = node.get("to") if isinstance(node, MappingNode) else None
+        if to is None:
+            return ""
+        name = as_word(to, self._context.names, "a peer")
+        peer = self._context.peers.get(name)
+        if peer is not None and peer.udp is None:
+            raise Refusal(to.location, f"'{name}' has no UDP socket")
+        self._context.mentioned.add(name)
+        return name
+
+
+def source(node: Node, context: Context) -> str:
+    """Return whom a member hears: a peer, or the address of one."""
+    text = as_text(node, "a peer's name or an address")
+    if text in context.names:
+        return text
+    try:
+        return host(node)
+    except Refusal as refusal:
+        near = suggestion(text, context.names).removeprefix("; ") or refusal.problem.hint
+        raise unexpected(node, "a peer's name or an address", near) from None
+
+
+def check_send(context: Context, peer: model.Peer, action: model.Action, *, replies: bool) -> None:
+    """Refuse a datagram that goes nowhere, or somewhere else than its sender is connected to.
+
+    Args:
+        context: where it stands.
+        peer: the sender.
+        action: any action.
+        replies: whether it is in a `data` handler, and so may go to whom that came from.
+    """
+    udp = peer.udp
+    if udp is None:
+        return
+    if isinstance(action, model.Membership) and udp.multicast is None:
+        hint = "give it 'multicast: {group: auto}'"
+        raise Refusal(action.location, f"'{peer.name}' has no group", hint)
+    if not isinstance(action, model.Send | model.SendMany):
+        return
+    if udp.connected and action.to:
+        target = udp.peer or udp.remote_host
+        message = f"'to' is for a peer that is not connected; '{peer.name}' is, to {target}"
+        raise Refusal(action.location, message)
+    if not (udp.connected or action.to or (replies and action.name == "send")):
+        others = [name for name in context.names if name != peer.name]
+        hint = f"e.g. to: {others[0]}" if others else ""
+        raise Refusal(action.location, f"'{action.name}' needs 'to': a peer", hint)
+
+
+def check_arrow(context: Context, key: Scalar, sender: str, receiver: str) -> None:
+    """Refuse an arrow that no datagram can take."""
+    ends = [context.peers.get(name) for name in (sender, receiver)]
+    if None in ends or any(end and context.has_wrong_target(end) for end in ends):
+        raise Known
+    one, other = (end.udp if end else None for end in ends)
+    if one is None or other is None:
+        raise Refusal(key.location, f"only one of '{sender}' and '{receiver}' has a UDP socket")
+    if other.in_group:
+        hint = (
+            f"write '- {sender}: {{send: …, to: {receiver}}}' and '- {receiver}: {{received: …}}'"
+        )
+        raise Refusal(key.location, "an arrow does not go to a multicast group", hint)
+    if one.connected and one.peer != receiver:
+        told = one.peer or one.remote_host
+        raise Refusal(key.location, f"'{sender}' is connected to {told}, it sends to nobody else")
+    if other.connected and other.peer != sender:
+        told = other.peer or other.remote_host
+        raise Refusal(key.location, f"'{receiver}' is connected to {told}, it hears nobody else")
+
+
+def datagrams(node: Node, context: Context) -> tuple[tuple[model.Payload, ...], bool]:
+    """Decode what `received` says of datagrams: one, a list, or `{unordered: [...]}`."""
+    inner = node.get("unordered") if isinstance(node, MappingNode) else None
+    listed = node if inner is None else inner
+    if inner is None and not isinstance(listed, SequenceNode):
+        return (context.datagram(listed),), False
+    items = as_sequence(listed, "a list of datagrams").items
+    if not items:
+        raise Refusal(node.location, "expected at least one datagram, got none")
+    return tuple(context.datagram(item) for item in items), inner is not None
+
+
+def _bind(node: Node) -> str:
+    if isinstance(node, Scalar) and node.text == model.GROUP:
+        return model.GROUP
+    try:
+        return host(node)
+    except Refusal as refusal:
+        hint = refusal.problem.hint
+        raise unexpected(node, "loopback, loopback6, group or an IP address", hint) from None
+
+
+def _interface(node: Node) -> str:
+    address = host(node)
+    if ip_address(address).version != 4:
+        raise unexpected(node, "an IPv4 address", "groups of IPv6 are not for specs yet")
+    return address
+
+
+_UDP: dict[str, Decoder] = {
+    "bind": _bind,
+    "connect": lambda node: as_text(node, "a peer's name or an IP address"),
+    "port": lambda node: as_int(node, least=0, most=65535, what="a port"),
+}
+_SETTINGS: dict[str, Decoder] = {
+    "set_broadcast": as_bool,
+    "set_multicast_loopback": as_bool,
+    "set_ttl": lambda node: as_int(node, least=1, most=255, what="a number of hops"),
+    "set_multicast_ttl": lambda node: as_int(node, least=0, most=255, what="a number of hops"),
+    "set_multicast_interface": _interface,
+}

@@ -1,0 +1,45 @@
+"""What stands under `differs` in a step, and the step as it is there."""
+
+from sockharness.printable import show
+from sockharness.spec import words
+from sockharness.spec.bindings import suggestion
+from sockharness.spec.nodes import Mapping as MappingNode
+from sockharness.spec.nodes import Node, Scalar
+from sockharness.spec.typed import Refusal
+
+
+def differs_of(step: MappingNode) -> Node | None:
+    """Return what stands under `differs`, beside an arrow or beside an expectation."""
+    beside = (value for _, value in step.entries if isinstance(value, MappingNode))
+    found = (node.get("differs") for node in (step, *beside))
+    return next((each for each in found if each is not None), None)
+
+
+def replaced(node: Node, others: tuple[tuple[Scalar, Node], ...] = ()) -> Node:
+    """Return a step without its `differs`, with other values for some keys beside it."""
+    if not isinstance(node, MappingNode):
+        return node
+    if node.get("differs") is None:
+        entries = [(key, replaced(value, others)) for key, value in node.entries]
+        return MappingNode(tuple(entries), node.location)
+    gone = {"differs", *(key.text for key, _ in others)}
+    gone |= {"returns", "raises"} if gone & {"returns", "raises"} else set()
+    kept = [each for each in node.entries if each[0].text not in gone]
+    return MappingNode((*kept, *others), node.location)
+
+
+def check_replaces(step: MappingNode, subject: tuple[Scalar, Node], key: Scalar) -> None:
+    """Refuse a key in a step's `differs` that stands for none of those beside it."""
+    who, value = subject
+    entries = value.entries if isinstance(value, MappingNode) else ()
+    verb = next((each.text for each, _ in entries if each.text in words.VERBS), "")
+    inside = (verb, *words.VERBS[verb]) if verb else ()
+    outside = (who.text, "within") if step.get("differs") is not None else ()
+    if key.text in (outside or inside):
+        return
+    known = (*words.ENGINES, *outside, *inside)
+    near = "" if key.text in inside else suggestion(key.text, known).removeprefix("; ")
+    is_inside = key.text in inside or any(f"'{each}'" in near for each in inside)
+    move = f"write 'differs' beside '{verb}'" if outside and is_inside else ""
+    hint = " ".join(filter(None, (near, move))) or f"known: {', '.join(known)}"
+    raise Refusal(key.location, f"unknown key '{show(key.text, limit=40)}' in differs", hint)

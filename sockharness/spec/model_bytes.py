@@ -1,0 +1,141 @@
+"""Bytes in a spec, as values that never change: something to write, and something to expect."""
+
+from array import array
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from sockharness.spec.bindings import Bindings
+from sockharness.spec.matchers import Concat, Exact, Matcher
+
+
+class Payload(Protocol):
+    """Bytes in a spec: one side writes them, the other expects them."""
+
+    def data(self, names: Bindings) -> bytes:
+        """Return the bytes to write."""
+        ...
+
+    def matcher(self, names: Bindings) -> Matcher:
+        """Return what expects them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Bytes that stand in the file."""
+
+    content: bytes
+
+    def data(self, names: Bindings) -> bytes:
+        """Return the bytes."""
+        return self.content
+
+    def matcher(self, names: Bindings) -> Matcher:
+        """Expect these very bytes."""
+        return Exact(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Many bytes, described: `counter` (32-bit big-endian numbers from 0) or `zero`."""
+
+    size: int
+    kind: str
+
+    def data(self, names: Bindings) -> bytes:
+        """Make the bytes."""
+        return pattern_bytes(self.size, self.kind)
+
+    def matcher(self, names: Bindings) -> Matcher:
+        """Expect these very bytes."""
+        return Exact(self.data(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Bytes again and again, made when they are needed: many of them fit into a short file."""
+
+    once: bytes
+    times: int
+
+    def data(self, names: Bindings) -> bytes:
+        """Make the bytes."""
+        return self.once * self.times
+
+    def matcher(self, names: Bindings) -> Matcher:
+        """Expect these very bytes."""
+        return Exact(self.data(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a name is bound to while the case runs."""
+
+    name: str
+
+    def data(self, names: Bindings) -> bytes:
+        """Return the value as bytes."""
+        return names.data(self.name)
+
+    def matcher(self, names: Bindings) -> Matcher:
+        """Expect the value."""
+        return Exact(names.data(self.name))
+
+
+@dataclass(frozen=True, slots=True)
+class RestOf:
+    """What is left of some bytes behind a captured count."""
+
+    whole: Payload
+    after: str
+
+    def data(self, names: Bindings) -> bytes:
+        """Return the bytes from the captured count on."""
+        return self.whole.data(names)[names.number(self.after) :]
+
+    def matcher(self, names: Bindings) -> Matcher:
+        """Expect the rest."""
+        return Exact(self.data(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One payload behind another."""
+
+    parts: tuple[Payload, ...]
+
+    def data(self, names: Bindings) -> bytes:
+        """Return the bytes of all parts."""
+        return b"".join(part.data(names) for part in self.parts)
+
+    def matcher(self, names: Bindings) -> Matcher:
+        """Expect part after part."""
+        return Concat([part.matcher(names) for part in self.parts])
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Bytes that are only described; `example` is what a scripted sender writes."""
+
+    want: Matcher
+    example: Payload | None = None
+
+    def data(self, names: Bindings) -> bytes:
+        """Return the example; the loader sees to it that a sender has one."""
+        assert self.example is not None, "the loader asks a sender for an example"
+        return self.example.data(names)
+
+    def matcher(self, names: Bindings) -> Matcher:
+        """Expect what is described."""
+        return self.want
+
+
+@lru_cache(maxsize=8)
+def pattern_bytes(size: int, kind: str) -> bytes:
+    """Return `size` bytes of a pattern; the few most recent ones are kept."""
+    if kind == "zero":
+        return bytes(size)
+    numbers = array("I", range(size // 4 + 1))
+    numbers.byteswap()
+    return numbers.tobytes()[:size]

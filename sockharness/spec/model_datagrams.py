@@ -1,0 +1,106 @@
+"""Peers that exchange datagrams, and what they do, as values that never change.
+
+A datagram is a message: it arrives whole or not at all, so none of this has a stream's words. The
+actions bear the names of the engine's methods.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sockharness.location import Location
+from sockharness.spec.model_bytes import Payload
+
+GROUP = "group"
+"""Where a member of a multicast group is bound, instead of to an address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Multicast:
+    """Which group a peer is about: one of its own, leased for the run, or another peer's.
+
+    Attributes:
+        of: the peer whose group it is; empty: one of its own.
+        source_specific: whether its own group is from the block for that (RFC 4607).
+        sources: whom it hears, by address or by peer; empty: everybody.
+        interface: the address of the interface where it joins.
+    """
+
+    of: str = ""
+    source_specific: bool = False
+    sources: tuple[str, ...] = ()
+    interface: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Udp:
+    """A peer with a UDP socket: bound, and connected if `peer` or `remote_host` says to whom.
+
+    Attributes:
+        host: an IP literal to bind to, or `GROUP`.
+        port: 0 lets the kernel choose.
+        peer: the peer that it is connected to, by name.
+        remote_host, remote_port: the address that it is connected to, instead.
+        multicast: the group, if it has to do with one.
+    """
+
+    host: str
+    port: int = 0
+    peer: str = ""
+    remote_host: str = ""
+    remote_port: int = 0
+    multicast: Multicast | None = None
+    location: Location
+
+    @property
+    def connected(self) -> bool:
+        """Whether it sends to one other only, and hears no other."""
+        return bool(self.peer or self.remote_host)
+
+    @property
+    def in_group(self) -> bool:
+        """Whether what is sent to it goes to its group."""
+        return self.host == GROUP
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One datagram: to the peer `to`; without it, to whom the sender is connected to, or, in a
+    `data` handler, to whom it came from."""
+
+    name: ClassVar[str] = "send"
+    payload: Payload
+    location: Location
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SendMany:
+    """Several datagrams in one call, to the peer `to`."""
+
+    name: ClassVar[str] = "send_many"
+    payloads: tuple[Payload, ...]
+    location: Location
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetOption:
+    """A method that sets an option: `set_broadcast`, `set_ttl`, `set_multicast_interface`, …"""
+
+    name: str
+    value: bool | int | str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Join or leave the peer's group, at its interface; `source`: for one source, a peer or an
+    address."""
+
+    name: str
+    location: Location
+    source: str = ""
+
+
+DatagramAction = Send | SendMany | SetOption | Membership

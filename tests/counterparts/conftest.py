@@ -1,0 +1,66 @@
+"""A stage that a real program joins, and the way to such programs."""
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from sockharness import probes
+from sockharness.drivers.cast import Engines
+from sockharness.drivers.casting import Casting
+from sockharness.policy import Policy
+from sockharness.replay.stage import Stage
+from sockharness.spec import loader
+from tests.helpers.bun import bun_path
+
+DEADLINE = 20.0
+Staged = Callable[..., Stage]
+Run = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Iterator[Staged]:
+    """Set the stage of a spec, with an engine; it ends with the test."""
+    with ExitStack() as stack:
+
+        def set_up(text: str, engine: str) -> Stage:
+            path = tmp_path / "spec.yaml"
+            path.write_text(text)
+            (case,) = loader.load(path).cases
+            if case.has_groups and (reason := probes.multicast()):
+                pytest.skip(reason)
+            bun = bun_path() if engine == "bun" else ""
+            engines = stack.enter_context(Engines(bun=bun))
+            stage = Stage(case, policy=Policy(), casting=Casting(engine), engines=engines)
+            return stack.enter_context(stage)
+
+        yield set_up
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Start a program, or skip the test if it is not here; it ends with the test."""
+    with ExitStack() as stack:
+
+        def start(program: str, *arguments: str, package: str) -> "subprocess.Popen[bytes]":
+            path = shutil.which(program)
+            if path is None:
+                pytest.skip(f"no '{program}' on PATH; install the package {package}")
+            pipe = subprocess.PIPE
+            child = subprocess.Popen(
+                [path, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0
+            )
+            stack.enter_context(child)
+            stack.callback(child.kill)
+            timer = threading.Timer(
+                DEADLINE, child.kill
+            )  # whoever reads from it then reads the end
+            timer.start()
+            stack.callback(timer.cancel)
+            return child
+
+        yield start

@@ -1,0 +1,106 @@
+"""socat speaks to multicast groups of specs, and hears them."""
+
+import subprocess
+
+import pytest
+
+from sockharness.outcome import Verdict
+from sockharness.replay.replayer import Replayer
+from sockharness.replay.stage import Stage
+from tests.counterparts.conftest import Run, Staged
+
+ALL = """\
+sockspec: 1
+peers:
+  member: {udp: {bind: group}, multicast: {group: auto}}
+exchange:
+  - member: {received: "from socat"}
+"""
+ONE = """\
+sockspec: 1
+peers:
+  member: {udp: {bind: group}, multicast: {group: auto_ssm, sources: [127.0.0.5]}}
+exchange:
+  - member: {received: "from 127.0.0.5"}
+  - member: {never: data, for: 50ms}
+"""
+SENDS = """\
+sockspec: 1
+peers:
+  member: {udp: {bind: group}, multicast: {group: auto}}
+  good: {udp: {bind: 127.0.0.5}}
+  noise: {udp: {bind: 127.0.0.6}}
+exchange:
+  - noise: {send: "noise", to: member}
+  - good: {send: "good", to: member}
+  - member: {received: ["noise", "good"]}
+"""
+ENGINES = pytest.mark.parametrize("engine", ["sockharness", "bun"])
+
+
+def facts(stage: Stage) -> tuple[str, str]:
+    """Return the group of a stage's member and its port."""
+    return str(stage.driver.fact("member", "group")), str(stage.driver.fact("member", "port"))
+
+
+def say(run: Run, stage: Stage, text: str, *, source: str) -> None:
+    """Let socat send a datagram to the member's group, and wait for it to be done."""
+    group, port = facts(stage)
+    options = f"bind={source},ip-multicast-if=127.0.0.1,ip-multicast-ttl=0"
+    socat = run("socat", "-u", "STDIN", f"UDP4-DATAGRAM:{group}:{port},{options}", package="socat")
+    _, err = socat.communicate(text.encode(), timeout=20)
+    assert (socat.returncode, err) == (0, b"")
+
+
+def listen(run: Run, stage: Stage, membership: str) -> "subprocess.Popen[bytes]":
+    """Start a socat that is a member of the group, and wait until it is."""
+    group, port = facts(stage)
+    address = f"UDP4-RECV:{port},bind={group},reuseaddr,{membership}"
+    socat = run("socat", "-d", "-d", "-u", address, "STDOUT", package="socat")
+    assert socat.stderr is not None
+    assert any(b"starting data transfer loop" in line for line in socat.stderr)
+    return socat
+
+
+def heard(socat: "subprocess.Popen[bytes]", size: int) -> bytes:
+    """Return so many bytes of what a socat wrote, or less if it ended."""
+    assert socat.stdout is not None
+    data = b""
+    while len(data) < size and (more := socat.stdout.read(size - len(data))):
+        data += more
+    return data
+
+
+@ENGINES
+def test_a_member_of_a_spec_hears_socat(staged: Staged, run: Run, engine: str) -> None:
+    stage = staged(ALL, engine)
+    say(run, stage, "from socat", source="127.0.0.1")
+
+    outcome = Replayer(stage).run()
+
+    assert outcome.verdict is Verdict.PASSED, outcome.headline
+
+
+@ENGINES
+def test_a_member_of_one_source_hears_only_that_socat(
+    staged: Staged, run: Run, engine: str
+) -> None:
+    stage = staged(ONE, engine)
+    for source in ("127.0.0.6", "127.0.0.5", "127.0.0.7"):
+        say(run, stage, f"from {source}", source=source)
+
+    outcome = Replayer(stage).run()
+
+    assert outcome.verdict is Verdict.PASSED, outcome.headline
+
+
+@ENGINES
+def test_socat_hears_what_a_spec_sends_to_a_group(staged: Staged, run: Run, engine: str) -> None:
+    stage = staged(SENDS, engine)
+    group, _ = facts(stage)
+    socat = listen(run, stage, f"ip-add-membership={group}:127.0.0.1")
+
+    outcome = Replayer(stage).run()
+
+    assert outcome.verdict is Verdict.PASSED, outcome.headline
+    assert heard(socat, 9) == b"noisegood"

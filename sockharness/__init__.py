@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sockharness import match as match
+    from sockharness.certificates import Authority as Authority
     from sockharness.certificates import BadCertificate as BadCertificate
+    from sockharness.certificates import Certificate as Certificate
     from sockharness.engine.connecting import Connecting as Connecting
     from sockharness.engine.connector import connect as connect
     from sockharness.engine.datagram_handlers import DatagramFlags as DatagramFlags
@@ -29,11 +31,16 @@ if TYPE_CHECKING:
     from sockharness.errors import TLSError as TLSError
     from sockharness.errors import Unavailable as Unavailable
     from sockharness.errors import UsageError as UsageError
+    from sockharness.facade.client import TcpClient as TcpClient
+    from sockharness.facade.connection import Connection as Connection
     from sockharness.facade.datagram import Datagram as Datagram
+    from sockharness.facade.handshake import Handshake as Handshake
     from sockharness.facade.multicast import Member as Member
     from sockharness.facade.multicast import MulticastGroup as MulticastGroup
-    from sockharness.facade.tcp import Connection as Connection
     from sockharness.facade.tcp import TcpServer as TcpServer
+    from sockharness.facade.tls import TlsPair as TlsPair
+    from sockharness.facade.tls import TlsPairFactory as TlsPairFactory
+    from sockharness.facade.tls import TlsServer as TlsServer
     from sockharness.facade.udp import UdpPeer as UdpPeer
     from sockharness.harness import Harness as Harness
     from sockharness.harness import MulticastGroupFactory as MulticastGroupFactory
@@ -42,13 +49,16 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ArrayBufferSink": "sockharness.engine.sink",
+    "Authority": "sockharness.certificates",
     "BadCertificate": "sockharness.certificates",
+    "Certificate": "sockharness.certificates",
     "ClosedError": "sockharness.errors",
     "Connecting": "sockharness.engine.connecting",
-    "Connection": "sockharness.facade.tcp",
+    "Connection": "sockharness.facade.connection",
     "Datagram": "sockharness.facade.datagram",
     "DatagramFlags": "sockharness.engine.datagram_handlers",
     "ExpectationFailed": "sockharness.errors",
+    "Handshake": "sockharness.facade.handshake",
     "Harness": "sockharness.harness",
     "Listener": "sockharness.engine.listener",
     "Member": "sockharness.facade.multicast",
@@ -60,8 +70,12 @@ _HOMES = {
     "SpecError": "sockharness.errors",
     "TLSError": "sockharness.errors",
     "TLSOptions": "sockharness.engine.tls.options",
+    "TcpClient": "sockharness.facade.client",
     "TcpServer": "sockharness.facade.tcp",
     "TcpServerFactory": "sockharness.harness",
+    "TlsPair": "sockharness.facade.tls",
+    "TlsPairFactory": "sockharness.facade.tls",
+    "TlsServer": "sockharness.facade.tls",
     "UDPSocket": "sockharness.engine.udp",
     "UdpPeer": "sockharness.facade.udp",
     "UdpPeerFactory": "sockharness.harness",

@@ -18,6 +18,7 @@ HANDLER_EVENTS = (
     "close",
     "error",
     "connect_error",
+    "handshake",
     "timeout",
     "uncaught_exception",
 )

@@ -25,11 +25,14 @@ from sockharness.errors import ExpectationFailed, Unavailable
 from sockharness.longrepr import again
 
 if TYPE_CHECKING:
+    from sockharness.certificates import Authority
     from sockharness.engine.runner import ThreadRunner
+    from sockharness.facade.client import TcpClient
     from sockharness.facade.fronts import Spares
     from sockharness.facade.multicast import MulticastGroup
     from sockharness.facade.packets import Wire
     from sockharness.facade.tcp import TcpServer
+    from sockharness.facade.tls import TlsPair, TlsPairFactory
     from sockharness.facade.udp import UdpPeer
     from sockharness.harness import (
         Harness,
@@ -59,6 +62,7 @@ class Shared:
         self._scale = settings.timeout_scale(config)
         self._runner: ThreadRunner | None = None
         self._spares: Spares | None = None
+        self._authority: Authority | None = None
         self.again = ""
         self.wide: list[Harness] = []
         self.left: list[Outcome] = []
@@ -71,8 +75,18 @@ class Shared:
         harness = Harness(self._thread(), self._scale, spares=self._spares)
         harness.again = self.again
         harness.reserved = self._names
+        harness.authority = self.authority
         self.harnesses.append(harness)
         return harness
+
+    def authority(self) -> "Authority":
+        """Return the authority of this run, made when it is first needed."""
+        if self._authority is None:
+            from sockharness.certificates import Authority
+
+            self._authority = Authority()
+            self._config.add_cleanup(self._authority.close)
+        return self._authority
 
     def close(self, harness: "Harness") -> None:
         """Close a harness and forget it."""
@@ -153,6 +167,39 @@ def tcp_server_factory(request: pytest.FixtureRequest) -> "TcpServerFactory":
             server = harness.tcp_server(**options)
             with shared.telling(harness):
                 yield server
+
+    return serve
+
+
+@pytest.fixture
+def tcp_client(request: pytest.FixtureRequest) -> "TcpClient":
+    """Connect to a server under test: `tcp_client(host, port)` gives a `Connection`."""
+    return _harness_of(request).tcp_client
+
+
+@pytest.fixture(scope="session")
+def tls_ca(request: pytest.FixtureRequest) -> "Authority":
+    """An authority that issues certificates, good and bad: `issue(…)`, `bad(kind, …)`."""
+    return _shared_by(request.config).authority()
+
+
+@pytest.fixture
+def tls_pair(request: pytest.FixtureRequest) -> "TlsPair":
+    """A server with TLS on loopback, and what its clients need: `client_context()`, `connect()`."""
+    return _harness_of(request).tls_pair()
+
+
+@pytest.fixture(scope="session")
+def tls_pair_factory(request: pytest.FixtureRequest) -> "TlsPairFactory":
+    """Make pairs for wider scopes, or with other options: `with tls_pair_factory(…) as pair:`."""
+    shared = _shared_by(request.config)
+
+    @contextmanager
+    def serve(**options: Any) -> "Iterator[TlsPair]":
+        with shared.wider() as harness:
+            pair = harness.tls_pair(**options)
+            with shared.telling(harness):
+                yield pair
 
     return serve
 

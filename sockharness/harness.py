@@ -9,10 +9,10 @@ The `with` block checks at its end, also when it raised: then the failure is rai
 block raised. It always closes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sockharness.address import is_loopback
 from sockharness.engine.runner import ThreadRunner
@@ -29,10 +29,14 @@ from sockharness.outcome import Outcome
 from sockharness.timeline import Timeline
 
 if TYPE_CHECKING:
+    from sockharness.certificates import Authority, Certificate
+    from sockharness.facade.client import TcpClient
+    from sockharness.facade.tls import TlsPair
     from sockharness.netns import Host
 
+    Handle = TcpServer | UdpPeer | MulticastGroup | TlsPair | TcpClient
+
 __tracebackhide__ = True
-Handle = TcpServer | UdpPeer | MulticastGroup
 
 
 class Harness:
@@ -45,6 +49,8 @@ class Harness:
 
     Attributes:
         reserved: gives names that servers without one are not to have.
+        authority: gives the authority that issues certificates, which stays its owner's; without it
+            the harness has its own.
     """
 
     def __init__(
@@ -58,6 +64,9 @@ class Harness:
         self._stack = ExitStack()
         self._handles: list[Handle] = []
         self._participants: list[Participant] = []
+        self._tcp_client: TcpClient | None = None
+        self._own_authority: Authority | None = None
+        self.authority: Callable[[], Authority] | None = None
         self.reserved: Callable[[], set[str]] = set
         self._closed = False
         if runner is None:
@@ -115,6 +124,59 @@ class Harness:
         server = TcpServer(service)
         self._take_in(service, server)
         return server
+
+    def tls_pair(
+        self,
+        *,
+        name: str = "",
+        certificate: "Certificate | None" = None,
+        tls: Mapping[str, Any] | None = None,
+        hostname: str = "localhost",
+        allow_half_open: bool = False,
+    ) -> "TlsPair":
+        """Return a new server with TLS on loopback, and what its clients need.
+
+        Args:
+            name: how failures call it; `tls_pair`, `tls_pair2`, … if absent.
+            certificate: the server's; if absent, one for `localhost` and the loopback addresses.
+            tls: more of the engine's options of TLS for the server: `{"request_cert": True}`.
+            hostname: `"localhost"`, or a loopback address.
+            allow_half_open: as for `tcp_server`.
+
+        Raises:
+            ValueError, TypeError, TLSError: an option cannot be; the name is taken.
+            ClosedError: the harness is closed.
+        """
+        from sockharness.facade.tls import tls_pair
+
+        self._refuse_closed()
+        name = self._name(name, "tls_pair")
+        pair, service, dialer = tls_pair(
+            self._core,
+            name,
+            _loopback(hostname),
+            ca=self._authority(),
+            certificate=certificate,
+            tls=tls,
+            allow_half_open=allow_half_open,
+        )
+        self._stack.callback(pair.close)
+        self._take_in(service, pair)
+        self._take_in(dialer, None)
+        return pair
+
+    @property
+    def tcp_client(self) -> "TcpClient":
+        """What connects to servers under test: `tcp_client(host, port)` gives a `Connection`."""
+        if self._tcp_client is None:
+            from sockharness.facade.client import TcpClient
+            from sockharness.facade.dialer import Dialer
+
+            self._refuse_closed()
+            dialer = Dialer(self._core, self._name("", "tcp_client"))
+            self._tcp_client = TcpClient(dialer)
+            self._take_in(dialer, self._tcp_client)
+        return self._tcp_client
 
     def udp_peer(
         self,
@@ -293,10 +355,22 @@ class Harness:
         if outcome is not None:
             note(error, outcome)
 
-    def _take_in(self, participant: Participant, handle: Handle) -> None:
+    def _take_in(self, participant: Participant, handle: "Handle | None") -> None:
+        """Take a participant, and the handle that clears it."""
         self._stack.callback(participant.close)
         self._participants.append(participant)
-        self._handles.append(handle)
+        if handle is not None:
+            self._handles.append(handle)
+
+    def _authority(self) -> "Authority":
+        if self.authority is not None:
+            return self.authority()
+        if self._own_authority is None:
+            from sockharness.certificates import Authority
+
+            self._own_authority = Authority()
+            self._stack.callback(self._own_authority.close)
+        return self._own_authority
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -311,7 +385,9 @@ class Harness:
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
-        held = ", ".join(f"{each.name} {each.host}:{each.port}" for each in self._participants)
+        held = ", ".join(
+            f"{each.name} {each.host}:{each.port}" for each in self._participants if each.port
+        )
         return f"<Harness {state}{', ' + held if held else ''}>"
 
 

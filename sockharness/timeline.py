@@ -35,6 +35,7 @@ class Channel:
             `connect_error`).
         closed: the `close` or `connect_error` event, once it came: nothing but `error` follows it.
         remote: the peer at the other end, when it is known.
+        outside: else the name for whoever is there, if it is not the usual one.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Channel:
         "datagrams",
         "ended",
         "opened",
+        "outside",
         "peer",
         "queued",
         "received",
@@ -65,6 +67,7 @@ class Channel:
         self.ended: Event | None = None
         self.closed: Event | None = None
         self.remote: Channel | None = None
+        self.outside = ""
 
     def add(self, event: Event) -> None:
         """Take in an event of this connection."""

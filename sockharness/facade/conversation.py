@@ -1,25 +1,28 @@
-"""One connection of a server: what came, what is expected, what goes out.
+"""One connection: what came, what is expected, what goes out.
 
-A conversation exists from when somebody names its number; its socket comes with the accept. Methods
-marked *loop* run on the harness's thread, the others anywhere; see `sockharness.facade.core` for
-the lock.
+A conversation exists from when somebody names its number; its socket comes with the accept, and
+with TLS what goes out waits for the handshake. Methods marked *loop* run on the harness's thread,
+the others anywhere; see `sockharness.facade.core` for the lock. It is one state that all of them
+change, so the file is longer than others.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sockharness.events import Event, Kind
-from sockharness.expectations import Mismatch
-from sockharness.facade.core import TIMEOUT, Core, raised
+from sockharness.expectations import CLOSING, Mismatch
+from sockharness.facade.core import TIMEOUT, raised
 from sockharness.facade.cuts import pieces
+from sockharness.facade.ends import Pair
+from sockharness.facade.handshake import Handshake, reset_before
+from sockharness.facade.home import Home
 from sockharness.facade.outbox import Outbox, Way
 from sockharness.facade.script import (
     Answer,
     Exchange,
     Lane,
     Ruling,
-    Script,
     as_bytes,
     differs,
     unexpected,
@@ -40,36 +43,6 @@ reset: the test may be about to state the next expectation, while the client is 
 Deed = Callable[[], None]
 
 
-class Home(Protocol):
-    """The server to which conversations belong.
-
-    Attributes:
-        watched: somebody waits for its events or has looked at what it received.
-        bare: exchanges that were met before an answer was stated.
-    """
-
-    name: str
-    core: Core
-    script: Script
-    failures: list[Failure]
-    handlers: Mapping[str, Callable[..., object]]
-    accepted: int
-    watched: bool
-    bare: list[Exchange]
-
-    def state(self, want: object, *, number: int = 0, rule: bool = False) -> Exchange:
-        """State an expectation or a rule."""
-        ...
-
-    def happened(self, event: Event) -> None:
-        """Take in an event of one of its connections; lock held."""
-        ...
-
-    def look_again(self) -> None:
-        """Loop: let the connections with unread bytes try again."""
-        ...
-
-
 class Conversation:
     """One connection, past or future.
 
@@ -78,12 +51,16 @@ class Conversation:
         chunks: what was received, as it came.
         events: what happened and was not yet waited for.
         failed: it was reset because of a failure that was recorded.
+        faults: the events that tell of a fault of TLS.
         finished: what still comes is not looked at: it failed, or an answer ended it.
         manual: somebody reads its bytes with `read_exactly` or `read_until`.
+        handshake: how its handshake ended, once it has.
         paused: whether it is to be paused; `None`: as it was accepted.
+        secure: whether it has TLS.
     """
 
     __slots__ = (
+        "_ends",
         "_grace",
         "_last",
         "_patient",
@@ -93,18 +70,22 @@ class Conversation:
         "core",
         "events",
         "failed",
+        "faults",
         "finished",
+        "handshake",
         "home",
         "lane",
         "manual",
         "number",
         "outbox",
         "paused",
+        "secure",
         "socket",
     )
 
     def __init__(self, home: Home, number: int) -> None:
         self.home = home
+        self._ends: Pair | None = None
         self._grace = False
         self._patient = False
         self._last = 0.0
@@ -115,11 +96,14 @@ class Conversation:
         self.chunks: list[bytes] = []
         self.events: list[Event] = []
         self.failed = False
+        self.faults: list[Event] = []
         self.finished = False
+        self.handshake: Handshake | None = None
         self.lane = Lane(home.script)
-        self.manual = False
+        self.manual = home.keeps
         self.outbox = Outbox()
         self.paused: bool | None = None
+        self.secure = home.secure
         self.socket: Socket | None = None
 
     @property
@@ -140,6 +124,11 @@ class Conversation:
         return f"{count(self.home.accepted, 'connection') if self.home.accepted else 'none'} came"
 
     @property
+    def other(self) -> str:
+        """What the program at the other end is."""
+        return self.home.other
+
+    @property
     def over(self) -> Event | None:
         """The `close`, once it came."""
         return self.channel.closed
@@ -151,12 +140,19 @@ class Conversation:
 
     def found(self) -> Sequence[Failure]:
         """Return the failures that its server has recorded."""
-        return self.home.failures
+        return self.home.found()
 
-    def record(self, name: str, *, data: bytes = b"", error: BaseException | None = None) -> None:
+    def record(
+        self, name: str, *, data: bytes = b"", error: BaseException | None = None, note: str = ""
+    ) -> Event:
         """Note that a handler was called."""
         event = Event(
-            name=name, peer=self.home.name, connection=self.number, data=data, error=error
+            name=name,
+            peer=self.home.name,
+            connection=self.number,
+            data=data,
+            error=error,
+            note=note,
         )
         with self.core.lock:
             self.core.timeline.add(event)
@@ -165,28 +161,70 @@ class Conversation:
                 self._last = event.at
                 self.chunks.append(data)
             self.home.happened(event)
+        return event
+
+    def claim_handshake(self) -> None:
+        """Take note that a test has looked at how the handshake ended; lock held."""
+        self.faults = [event for event in self.faults if event.name == "error"]
+
+    def unclaimed_faults(self) -> list[Event]:
+        """Return the faults that nobody has waited for or looked at; lock held."""
+        lists = (self.events, self.home.events)
+        return [event for event in self.faults if all(event in events for events in lists)]
 
     # What the engine tells; all of these: loop
 
     def opened(self, socket: "Socket") -> None:
-        """Take the accepted socket."""
+        """Take the socket."""
         with self.core.lock:
             self.socket = socket
             paused = self.paused
+            self._ends = _ends(socket)
+            self.core.ends.opened(self._ends, self.channel)
         self.record("open")
         if paused is not None:
             self.pause_now()
-        local, remote = _ends(socket)
+        if not self.secure:
+            self._may_send(socket)
+
+    def secured(self, handshake: Handshake) -> None:
+        """Take in how the handshake ended; what was to be sent waited for it."""
+        with self.core.lock:
+            self.handshake = handshake
+            socket = self.socket
+            event = self.record("handshake", error=handshake.error, note=handshake.summary)
+            if not handshake.established:
+                self._blame(event)
+        if handshake.established and socket is not None:
+            self._may_send(socket)
+
+    def broke(self, error: BaseException) -> None:
+        """Take in that TLS failed after the handshake."""
+        with self.core.lock:
+            self._blame(self.record("error", error=error))
+
+    def _blame(self, event: Event) -> None:
+        """Note a fault of TLS, unless it comes of what was done here; lock held."""
+        own = any(action.name in CLOSING for action in self.channel.actions)
+        if not own and not self.home.closed:
+            self.faults.append(event)
+
+    def _may_send(self, socket: "Socket") -> None:
         reactor = self.core.runner.reactor
         self.outbox.open(
             Way(
                 write=socket.write,
-                all_read=lambda: self.core.queues.all_read(socket.fileno(), local, remote),
+                all_read=lambda: self._all_read(socket),
                 later=lambda delay, function: reactor.call_later(delay, function),
                 began=self._began,
                 ended=self._ended,
             )
         )
+
+    def _all_read(self, socket: "Socket") -> bool:
+        # After `end` with TLS its owner has no descriptor, and nothing is sent any more.
+        fileno = socket.fileno()
+        return fileno < 0 or self.core.queues.all_read(fileno, *_ends(socket))
 
     def got(self, data: bytes) -> None:
         """Take in bytes and do what follows."""
@@ -204,10 +242,15 @@ class Conversation:
 
     def closed(self, error: BaseException | None) -> None:
         """Take in the end of the connection."""
-        self.record("close", error=error)
+        event = self.record("close", error=error)
         with self.core.lock:
             self.outbox.close()
             self.socket = None
+            if self._ends is not None:
+                self.core.ends.closed(self._ends)
+            if self.secure and self.handshake is None:  # a reset gives `close` alone (TLS-057)
+                self.handshake = Handshake.failed(reset_before(error))
+                self._blame(event)
         self._no_more_bytes()
 
     def raised(self, exception: BaseException, *, site: Exchange | None = None) -> None:
@@ -433,13 +476,17 @@ class Conversation:
         self.number = number
         self.channel = self.core.timeline.channel(self.home.name, number)
         self.channel.opened, self.channel.ended = old.opened, old.ended
+        self.channel.outside = old.outside
+        if self._ends is not None:
+            self.core.ends.opened(self._ends, self.channel)
+        self.faults.clear()
         self.chunks.clear()
         self.events.clear()
         self.lane.abandon()
-        self.manual = False
+        self.manual = self.home.keeps
 
 
-def _ends(socket: "Socket") -> tuple[tuple[str, int], tuple[str, int]]:
+def _ends(socket: "Socket") -> Pair:
     return (
         (str(socket.local_address), int(socket.local_port or 0)),
         (str(socket.remote_address), int(socket.remote_port or 0)),

@@ -15,6 +15,7 @@ from weakref import ReferenceType, ref
 
 from sockharness.errors import ExpectationFailed, UsageError
 from sockharness.expectations import Mismatch
+from sockharness.facade.ends import Ends
 from sockharness.facade.queues import PeerQueues
 from sockharness.facade.waiting import (
     Waiters,
@@ -92,6 +93,7 @@ class Core:
     """Lock, thread, timeline and waiters of one harness.
 
     Attributes:
+        ends: which connections of ours are two ends of one.
         happened: counts what the engine told, so that one can see whether something did.
         again: the command that runs the test again, for failure texts.
         told: the last exception that was made here.
@@ -99,6 +101,7 @@ class Core:
 
     __slots__ = (
         "again",
+        "ends",
         "happened",
         "lock",
         "queues",
@@ -119,6 +122,7 @@ class Core:
         self.happened = 0
         self.again = ""
         self.told: Told | None = None
+        self.ends = Ends()
 
     def wait(self, method: str, want: Want[T], timeout: float) -> T:
         """Wait in this thread."""

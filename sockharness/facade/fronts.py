@@ -1,14 +1,14 @@
-"""Listeners, and the handlers that the engine calls for them.
+"""Listeners, and the handlers that the engine calls for them and for client sockets.
 
-A `Front` hands what the engine tells to the server that owns it. Because the owner can be named
-later, a listener can be made ahead: waking the harness's thread and waiting for it takes longer
-than all the rest that a server costs a test. `Spares` keeps a few, because the thread may come to
-run only every few tests; nobody knows their ports before they have an owner.
+`Handing` hands what the engine tells to whoever owns it; a `Front` does for a listener. Because the
+owner can be named later, a listener can be made ahead: waking the harness's thread and waiting for
+it takes longer than all the rest that a server costs a test. `Spares` keeps a few, because the
+thread may come to run only every few tests; nobody knows their ports before they have an owner.
 """
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from sockharness.engine.listener import Listener
@@ -27,6 +27,8 @@ class Options:
         backlog: how many connections may wait to be accepted.
         send_buffer: size of the kernel's send buffer in bytes; `None`: the kernel's choice.
         recv_buffer: the same for receiving.
+        tls: the engine's options of TLS; `None`: without.
+        handshake_timeout: seconds for a handshake of TLS.
     """
 
     hostname: str = "127.0.0.1"
@@ -35,10 +37,12 @@ class Options:
     backlog: int = 512
     send_buffer: int | None = None
     recv_buffer: int | None = None
+    tls: Any = None
+    handshake_timeout: float | None = None
 
 
 class Owner(Protocol):
-    """Whoever is told what happens on a listener; all on the harness's thread."""
+    """Whoever is told what happens on connections; all on the harness's thread."""
 
     def on_open(self, socket: "Socket") -> None:
         """Take a connection."""
@@ -68,27 +72,22 @@ class Owner(Protocol):
         """Note that the time-out passed."""
         ...
 
+    def on_handshake(self, socket: "Socket", success: bool, error: OSError | None) -> None:  # noqa: FBT001 - Bun's signature
+        """Take the end of a handshake."""
+        ...
 
-class Front:
-    """A listener and, from `owner` on, whose it is. Made on the harness's thread."""
+    def on_secret(self, line: bytes) -> None:
+        """Take a line for a key log."""
+        ...
 
-    __slots__ = ("listener", "owner")
 
-    def __init__(self, runner: "ThreadRunner", options: Options) -> None:
-        from sockharness.engine.listener import listen
+class Handing:
+    """The handlers, which hand everything to the owner."""
 
-        self.owner: Owner | None = None
-        self.listener: Listener = listen(
-            socket=self,
-            hostname=options.hostname,
-            port=0,
-            allow_half_open=True,
-            pause_on_connect=options.pause_on_connect,
-            backlog=options.backlog,
-            send_buffer=options.send_buffer,
-            recv_buffer=options.recv_buffer,
-            reactor=runner.reactor,
-        )
+    __slots__ = ("owner",)
+
+    def __init__(self, owner: Owner | None = None) -> None:
+        self.owner = owner
 
     def open(self, socket: "Socket") -> None:
         """Hand over a connection; without an owner it is a stranger's, and reset."""
@@ -126,6 +125,40 @@ class Front:
         """Hand over a time-out."""
         if self.owner is not None:
             self.owner.on_timeout(socket)
+
+    def handshake(self, socket: "Socket", success: bool, error: OSError | None) -> None:  # noqa: FBT001 - Bun's signature
+        """Hand over the end of a handshake."""
+        if self.owner is not None:
+            self.owner.on_handshake(socket, success, error)
+
+    def keylog(self, _socket: "Socket", line: bytes) -> None:
+        """Hand over a line for a key log."""
+        if self.owner is not None:
+            self.owner.on_secret(line)
+
+
+class Front(Handing):
+    """A listener and, from `owner` on, whose it is. Made on the harness's thread."""
+
+    __slots__ = ("listener",)
+
+    def __init__(self, runner: "ThreadRunner", options: Options) -> None:
+        from sockharness.engine.listener import listen
+
+        super().__init__()
+        self.listener: Listener = listen(
+            socket=self,
+            hostname=options.hostname,
+            port=0,
+            allow_half_open=True,
+            pause_on_connect=options.pause_on_connect,
+            backlog=options.backlog,
+            send_buffer=options.send_buffer,
+            recv_buffer=options.recv_buffer,
+            tls=options.tls,
+            handshake_timeout=options.handshake_timeout,
+            reactor=runner.reactor,
+        )
 
 
 class Spares:

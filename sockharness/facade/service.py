@@ -1,143 +1,44 @@
-"""One listening server: its connections, what is stated for any of them, and a user's handlers.
+"""One listening server: an `Endpoint` that accepts its connections."""
 
-Methods marked *loop* run on the harness's thread, the others anywhere; for the lock see
-`sockharness.facade.core`. The engine calls our handlers only; a user's handlers are called by ours,
-after the event was noted. The listener always allows half-open connections, and we close in its
-stead, so that a reply in pieces is still sent whole after the client's FIN.
-"""
-
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sockharness.errors import ClosedError, UsageError
-from sockharness.events import Event
-from sockharness.facade.callsite import call_site
+from sockharness.errors import UsageError
 from sockharness.facade.conversation import Conversation
-from sockharness.facade.core import LAST_LOOK, TIMEOUT, Core, raised
+from sockharness.facade.core import Core
+from sockharness.facade.endpoint import Endpoint
 from sockharness.facade.fronts import Front, Options, Spares
 from sockharness.facade.queues import backlog
-from sockharness.facade.script import Exchange, Script, matcher, unexpected, unmet, unstated
-from sockharness.facade.wants import Settled
-from sockharness.outcome import Failure
-from sockharness.timeline import LISTENER
 
 if TYPE_CHECKING:
     from sockharness.engine.listener import Listener
     from sockharness.engine.stream import Socket
 
 __tracebackhide__ = True
-Handler = Callable[..., object]
 
 
-class Service:
-    """A listener and its conversations."""
+class Service(Endpoint):
+    """A listener and its conversations.
+
+    Attributes:
+        key_log: is given the secrets of connections, line by line.
+    """
 
     def __init__(
         self, core: Core, name: str, options: Options, spares: Spares | None = None
     ) -> None:
-        self.core = core
-        self.name = name
+        super().__init__(
+            core, name, secure=options.tls is not None, half_open=options.allow_half_open
+        )
         self.options = options
-        self.script = Script()
-        self.failures: list[Failure] = []
-        self.bare: list[Exchange] = []
-        self.watched = False
-        self.events: list[Event] = []
-        self.handlers: Mapping[str, Handler] = {}
-        self.accepted = 0
         self.refusing = False
-        self.closed = False
-        self._conversations: dict[int, Conversation] = {}
-        self._live: dict[Socket, Conversation] = {}
+        self.key_log: Callable[[bytes], object] | None = None
         front = spares.take(options) if spares is not None else None
         if front is None:
             front = self._call(Front, core.runner, options)
         front.owner = self
         self.listener: Listener = front.listener
         self.host, self.port = options.hostname, self.listener.port or 0
-
-    # Stating
-
-    def state(self, want: object, *, number: int = 0, rule: bool = False) -> Exchange:
-        """State an expectation or a rule for one connection, or (0) for whichever comes."""
-        exchange = Exchange(matcher(want), call_site(), self.core.lock)
-        with self.core.lock:
-            self._refuse_closed()
-            if "data" in self.handlers:
-                raise UsageError("expect and when cannot be used beside on(data=…)")
-            self.script.stated = True
-            if number:
-                lane = self.conversation(number).lane
-                (lane.rules if rule else lane.own).append(exchange)
-            else:
-                (self.script.rules if rule else self.script.queue).append(exchange)
-            if self._unread():
-                self.core.runner.post(self.look_again)
-        return exchange
-
-    def handle(self, handlers: Mapping[str, Handler], *, merge: bool) -> None:
-        """Put a user's handlers in charge, beside those there are or in their place."""
-        from sockharness.engine.handlers import Handlers
-
-        Handlers({"drain": lambda _socket: None, **handlers})  # refuses what cannot be
-        with self.core.lock:
-            self._refuse_closed()
-            chosen = {**self.handlers, **handlers} if merge else dict(handlers)
-            if "data" in chosen and (self.script.stated or self._outstanding()):
-                raise UsageError("on(data=…) cannot be used beside expect and when")
-            self.handlers = chosen
-            if "data" in chosen and self._unread():
-                self.core.runner.post(self._hand_over)
-
-    def conversation(self, number: int) -> Conversation:
-        """Return a connection by its number, made when it is first asked for; lock held."""
-        conversation = self._conversations.get(number)
-        if conversation is None:
-            conversation = self._conversations[number] = Conversation(self, number)
-        return conversation
-
-    def opened(self) -> list[Conversation]:
-        """Return the connections that were accepted, in that order; lock held."""
-        return [self._conversations[number] for number in range(1, self.accepted + 1)]
-
-    # For what waits
-
-    @property
-    def peer(self) -> str:
-        """Its name."""
-        return self.name
-
-    @property
-    def title(self) -> str:
-        """Its name."""
-        return self.name
-
-    @property
-    def absent(self) -> str:
-        """Nothing: it is there."""
-        return ""
-
-    @property
-    def over(self) -> Event | None:
-        """Nothing: another connection may always come."""
-        return None
-
-    def found(self) -> list[Failure]:
-        """Return the failures recorded so far."""
-        return self.failures
-
-    @property
-    def deferred(self) -> bool:
-        """Whether an expectation that was left to tear-down is unmet; lock held."""
-        lanes = [conversation.lane.outstanding for conversation in self._conversations.values()]
-        return any(each.deferred for stated in (self.script.queue, *lanes) for each in stated)
-
-    def missing(self) -> bool:
-        """Say whether expectations are unmet, and nothing has failed that explains it; lock
-        held."""
-        return not self.failures and bool(self._unmet(final=True))
-
-    # Judging
 
     @property
     def untouched(self) -> bool:
@@ -151,57 +52,6 @@ class Service:
             and self.accepted == 0
         )
 
-    def judge(self, *, final: bool) -> list[Failure]:
-        """Return everything that is wrong, the cause first.
-
-        Args:
-            final: count what was left to tear-down, too.
-        """
-        with self.core.lock:
-            missing = not self.failures and bool(self._unmet(final=final))
-        if missing and self.core.wait_quietly(Settled(self), LAST_LOOK):
-            self.core.settle()
-        with self.core.lock:
-            return [*self.certain(), *self._unmet(final=final), *self._unasked(final=final)]
-
-    def certain(self) -> list[Failure]:
-        """Return what is wrong whatever may yet come; lock held."""
-        return [*self.failures, *unstated(self.bare)]
-
-    def clear(self) -> None:
-        """Forget what happened and what was expected; rules, handlers and good connections stay.
-
-        A connection that failed or has unread bytes is out of step: it is reset. The numbers begin
-        anew with the connections that are open.
-        """
-        with self.core.lock:
-            self.script.clear()
-            self.failures.clear()
-            self.bare.clear()
-            self.watched = False
-            self.events.clear()
-            old = [self._conversations[n] for n in sorted(self._conversations)]
-            astray = [c for c in old if c.socket is not None and (c.failed or c.channel.unread)]
-            kept = [c for c in old if c.socket is not None and c not in astray]
-            future = [c for c in old if c.socket is None and c.number > self.accepted]
-            self.core.timeline.forget(self.name)
-            self._conversations = dict(enumerate(kept, 1))
-            self.accepted = len(kept)
-            for number, conversation in self._conversations.items():
-                conversation.renumber(number)
-            for conversation in (*astray, *future):
-                conversation.finished = True
-        if astray:
-            self._call(_reset, astray)
-
-    def close(self) -> None:
-        """Close the connections and the listener."""
-        if not self.closed:
-            self.closed = True
-            self._call(self._close)
-
-    # Acting
-
     def refuse(self, *, on: bool) -> None:
         """Refuse connections while the port stays held, or accept them again."""
         self._refuse_closed()
@@ -210,158 +60,21 @@ class Service:
         self._call(self.listener.refuse if on else self.listener.accept_again)
         self.refusing = on
 
-    def happened(self, event: Event) -> None:
-        """Take in an event of a connection; lock held."""
-        self.core.happened += 1
-        self.events.append(event)
-        self.core.waiters.notify()
+    def use_tls(self, tls: Any) -> None:
+        """Use other options of TLS from the next accept on."""
+        self._refuse_closed()
+        self._call(lambda: self.listener.reload(tls=tls))
 
-    def look_again(self) -> None:
-        """Loop: let the connections with unread bytes try again."""
-        with self.core.lock:
-            waiting = [c for c in self._conversations.values() if c.channel.unread]
-        for conversation in waiting:
-            conversation.advance()
+    def on_secret(self, line: bytes) -> None:
+        """Loop: take a line for a key log."""
+        if self.key_log is not None:
+            self.key_log(line)
 
-    # The engine's handlers; all of these: loop
-
-    def on_open(self, socket: "Socket") -> None:
+    def _admit(self, socket: "Socket") -> Conversation:
         with self.core.lock:
             self.accepted += 1
-            conversation = self._live[socket] = self.conversation(self.accepted)
-        conversation.opened(socket)
-        self._user("open", socket)
-        conversation.advance()
-
-    def on_data(self, socket: "Socket", data: bytes) -> None:
-        conversation = self._live[socket]
-        if "data" not in self.handlers:
-            conversation.got(data)
-            return
-        conversation.record("data", data=data)
-        self._hand(conversation, socket, data)
-
-    def on_drain(self, socket: "Socket") -> None:
-        conversation = self._live[socket]
-        conversation.record("drain")
-        conversation.outbox.pump()
-        self._user("drain", socket)
-
-    def on_end(self, socket: "Socket") -> None:
-        conversation = self._live[socket]
-        conversation.record("end")
-        self._user("end", socket)
-        conversation.ended(half_open=self.options.allow_half_open)
-
-    def on_close(self, socket: "Socket", error: BaseException | None) -> None:
-        self._live.pop(socket).closed(error)
-        self._user("close", socket, error)
-
-    def on_timeout(self, socket: "Socket") -> None:
-        self._live[socket].record("timeout")
-        self._user("timeout", socket)
-
-    def on_error(self, socket: "Socket", exception: BaseException) -> None:
-        """A handler raised, a user's or ours: his `error` takes it, or the test fails."""
-        handler = self.handlers.get("error")
-        conversation = self._live.get(socket)
-        if handler is not None:
-            if conversation is not None:
-                conversation.record("error", error=exception)
-            try:
-                handler(socket, exception)
-            except Exception as second:  # noqa: BLE001 - a user's function; it fails the test
-                exception = second
-            else:
-                return
-        if conversation is not None:
-            conversation.raised(exception)
-        else:
-            self.stray(exception)
-
-    def stray(self, exception: BaseException) -> None:
-        """Record an exception that belongs to no open connection."""
-        with self.core.lock:
-            event = Event(name="uncaught_exception", peer=self.name, error=exception)
-            self.happened(self.core.timeline.add(event))
-            self.failures.append(raised(self.name, exception))
-
-    def _user(self, name: str, *args: Any) -> None:
-        handler = self.handlers.get(name)
-        if handler is not None:
-            handler(*args)
-
-    def _hand_over(self) -> None:
-        """Give bytes that came before the handlers to them."""
-        for socket, conversation in list(self._live.items()):
-            with self.core.lock:
-                unread = bytes(conversation.channel.unread)
-            if unread:
-                self._hand(conversation, socket, unread)
-
-    def _hand(self, conversation: Conversation, socket: "Socket", data: bytes) -> None:
-        with self.core.lock:
-            conversation.channel.unread.clear()
-        self._user("data", socket, data)
+            return self.conversation(self.accepted)
 
     def _close(self) -> None:
-        self.handlers = {}  # what closes now is not the user's affair
-        for socket in list(self._live):
-            socket.close()
+        super()._close()
         self.listener.stop(close_active=True)
-
-    # Findings
-
-    def _outstanding(self) -> bool:
-        return any(conversation.busy for conversation in self._conversations.values())
-
-    def _unread(self) -> bool:
-        return any(conversation.channel.unread for conversation in self._conversations.values())
-
-    def _unmet(self, *, final: bool) -> list[Failure]:
-        failures = []
-        for conversation in self._conversations.values():
-            for exchange in conversation.lane.outstanding:
-                if final or not exchange.deferred:
-                    failures.append(self._miss(conversation, exchange))
-        last = self._conversations.get(self.accepted)
-        for exchange in self.script.queue:
-            if final or not exchange.deferred:
-                failures.append(self._miss(last, exchange))
-        return failures
-
-    def _miss(self, conversation: Conversation | None, exchange: Exchange) -> Failure:
-        connected = conversation is not None and conversation.channel.opened is not None
-        channel = (
-            conversation.channel
-            if conversation is not None
-            else self.core.timeline.channel(self.name, LISTENER)
-        )
-        return Failure(
-            mismatch=unmet(channel, exchange, came=None if connected else self.accepted),
-            location=exchange.site.location(),
-        )
-
-    def _unasked(self, *, final: bool) -> list[Failure]:
-        """Return the connections with unread bytes that no outstanding exchange accounts for."""
-        deferred = any(exchange.deferred for exchange in self.script.queue)
-        return [
-            Failure(mismatch=unexpected(conversation.channel, stated=self.script.stated))
-            for conversation in self._conversations.values()
-            if conversation.channel.unread
-            and not conversation.failed
-            and not conversation.busy
-            and (final or not deferred)
-        ]
-
-    def _refuse_closed(self) -> None:
-        if self.closed:
-            raise ClosedError(f"{self.name} is closed")
-
-    def _call(self, function: Callable[..., Any], *args: Any) -> Any:
-        return self.core.runner.call(function, *args, timeout=TIMEOUT * self.core.scale)
-
-
-def _reset(conversations: Iterable[Conversation]) -> None:
-    for conversation in conversations:
-        conversation.reset_now()

@@ -1,19 +1,18 @@
-"""`TcpServer` and `Connection`: what a test holds. Thread-safe; `.aio` has what can be awaited."""
+"""`TcpServer`: a server as a test holds it. Thread-safe; `.aio` has what can be awaited."""
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sockharness.errors import UsageError
 from sockharness.events import Event
-from sockharness.facade.callsite import call_site
-from sockharness.facade.conversation import Conversation, Home
-from sockharness.facade.core import TIMEOUT, Core
-from sockharness.facade.script import Exchange, Want, as_bytes
-from sockharness.facade.service import Handler, Service
-from sockharness.facade.wants import BytesWanted, EventWanted, Until
+from sockharness.facade.connection import Connection as Connection
+from sockharness.facade.connection import event_wanted
+from sockharness.facade.conversation import Conversation
+from sockharness.facade.core import TIMEOUT
+from sockharness.facade.endpoint import HANDLED, Handler
+from sockharness.facade.script import Exchange, Want
+from sockharness.facade.service import Service
 from sockharness.printable import count
-from sockharness.spec.matchers import Length, Matcher
 
 if TYPE_CHECKING:
     from sockharness.engine.stream import Socket
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     DataHandler = Callable[[Socket, bytes], object]
     CloseHandler = Callable[[Socket, BaseException | None], object]
     ErrorHandler = Callable[[Socket, BaseException], object]
+    HandshakeHandler = Callable[[Socket, bool, OSError | None], object]
 
 __tracebackhide__ = True
 
@@ -97,6 +97,7 @@ class TcpServer:
         close: "CloseHandler | None" = None,
         error: "ErrorHandler | None" = None,
         timeout: "SocketHandler | None" = None,
+        handshake: "HandshakeHandler | None" = None,
     ) -> None:
         """Add handlers, which are called on the harness's thread with the engine's socket.
 
@@ -119,6 +120,7 @@ class TcpServer:
         close: "CloseHandler | None" = None,
         error: "ErrorHandler | None" = None,
         timeout: "SocketHandler | None" = None,
+        handshake: "HandshakeHandler | None" = None,
     ) -> None:
         """Replace all handlers, also those of open connections; raises as `on`.
 
@@ -131,6 +133,7 @@ class TcpServer:
             close: see there.
             error: see there.
             timeout: see there.
+            handshake: see there.
         """
         given = _given(locals())
         self._service.handle({**(socket or {}), **given}, merge=False)
@@ -144,7 +147,7 @@ class TcpServer:
             ExpectationFailed: it did not come in `timeout` seconds.
             UsageError: a loop runs in this thread; await `.aio.wait_for` there.
         """
-        want = _event(self._service, self._service, event)
+        want = event_wanted(self._service, self._service, event)
         return self._service.core.wait("wait_for", want, timeout)
 
     @contextmanager
@@ -188,8 +191,8 @@ class TcpServer:
             connections = service.opened()
             live = sum(each.socket is not None for each in connections)
             unclaimed = len(service.script.queue)
-        counted = f"{count(len(connections), 'connection')}, {live} open"
-        return f"<TcpServer {self.host}:{self.port} {state}, {counted}, {unclaimed} to be claimed>"
+        counted = f"{count(len(connections), 'connection')}, {live} open, {unclaimed} to be claimed"
+        return f"<{type(self).__name__} {self.host}:{self.port} {state}, {counted}>"
 
 
 class AioTcpServer:
@@ -200,185 +203,9 @@ class AioTcpServer:
 
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Event]:
         """Wait for an event of any connection; see `TcpServer.wait_for`."""
-        want = _event(self._service, self._service, event)
+        want = event_wanted(self._service, self._service, event)
         return self._service.core.wait_async(want, timeout)
 
 
-class Connection:
-    """One connection of a server, past or future; what is told a future one is done at its accept.
-
-    Attributes:
-        aio: `wait_for`, `read_exactly` and `read_until` for asyncio and trio.
-    """
-
-    def __init__(self, core: Core, conversation: Conversation) -> None:
-        self._core = core
-        self._conversation = conversation
-        self.aio = AioConnection(core, conversation)
-
-    @property
-    def number(self) -> int:
-        """Its number in the order of accept, from 1."""
-        return self._conversation.number
-
-    @property
-    def received(self) -> bytes:
-        """Everything it has received so far."""
-        with self._core.lock:
-            self._conversation.home.watched = True
-            return b"".join(self._conversation.chunks)
-
-    @property
-    def opened_at(self) -> float | None:
-        """When it was accepted, in seconds since the harness began."""
-        opened = self._conversation.channel.opened
-        return opened.at if opened is not None else None
-
-    @property
-    def closed_at(self) -> float | None:
-        """When it closed, in seconds since the harness began."""
-        closed = self._conversation.channel.closed
-        return closed.at if closed is not None else None
-
-    def expect(self, want: Want) -> Exchange:
-        """State what this connection is to send, exactly once, before all it may claim."""
-        return self._state(want, rule=False)
-
-    def when(self, want: Want) -> Exchange:
-        """State what this connection may send, any number of times."""
-        return self._state(want, rule=True)
-
-    def write(self, data: bytes | bytearray | memoryview | str) -> int:
-        """Send bytes, all of them, after what is being sent; returns how many, -1 when closed."""
-        return self._send(as_bytes(data))
-
-    def end(self, data: bytes | bytearray | memoryview | str = b"") -> int:
-        """Send bytes and close (FIN); returns how many bytes, -1 when closed."""
-        return self._send(as_bytes(data), self._conversation.end_now)
-
-    def shutdown(self) -> None:
-        """Half-close (FIN) after what is being sent; receiving goes on."""
-        self._send(b"", self._conversation.shutdown_now)
-
-    def reset(self) -> None:
-        """Reset (RST); what was not sent yet is dropped, except on a future connection."""
-        conversation = self._conversation
-        with self._core.lock:
-            future = conversation.channel.opened is None
-        if future:
-            self._send(b"", conversation.reset_now)
-        else:
-            self._core.runner.post(self._reset)
-
-    def pause(self) -> None:
-        """Stop reading: the client's bytes stay in the kernel."""
-        self._pause(paused=True)
-
-    def resume(self) -> None:
-        """Go on reading."""
-        self._pause(paused=False)
-
-    def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Event:
-        """Wait for an event; one that came earlier counts, each only once.
-
-        Raises:
-            ExpectationFailed: it did not come in `timeout` seconds, or the connection closed.
-            UsageError: a loop runs in this thread; await `.aio.wait_for` there.
-        """
-        want = _event(self._conversation.home, self._conversation, event)
-        return self._core.wait("wait_for", want, timeout)
-
-    def read_exactly(self, size: int, *, timeout: float = TIMEOUT) -> bytes:
-        """Wait for so many bytes that no expectation wants, and take them; raises as
-        `wait_for`."""
-        return self._core.wait("read_exactly", _bytes(self._conversation, size), timeout)
-
-    def read_until(self, separator: bytes | str = b"\n", *, timeout: float = TIMEOUT) -> bytes:
-        """Wait for bytes up to and including a separator, and take them; raises as `wait_for`."""
-        want = _bytes(self._conversation, as_bytes(separator))
-        return self._core.wait("read_until", want, timeout)
-
-    def _state(self, want: Want, *, rule: bool) -> Exchange:
-        return self._conversation.home.state(want, number=self.number, rule=rule)
-
-    def _send(self, data: bytes, deed: Callable[[], None] | None = None) -> int:
-        conversation = self._conversation
-        with self._core.lock:
-            if conversation.channel.closed is not None:
-                return -1
-            if data:
-                conversation.outbox.add(data)
-            if deed is not None:
-                conversation.outbox.then(deed)
-            if conversation.socket is not None:
-                self._core.runner.post(conversation.outbox.pump)
-        return len(data)
-
-    def _reset(self) -> None:
-        self._conversation.outbox.pump()
-        self._conversation.reset_now()
-
-    def _pause(self, *, paused: bool) -> None:
-        with self._core.lock:
-            self._conversation.paused = paused
-            if self._conversation.socket is not None:
-                self._core.runner.post(self._conversation.pause_now)
-
-    def __repr__(self) -> str:
-        with self._core.lock:
-            channel = self._conversation.channel
-            state = "closed" if channel.closed else "open" if channel.opened else "not yet open"
-            got = f"{channel.received} B received, {len(channel.unread)} B unread"
-            return f"<Connection {self.number} {state}, {got}>"
-
-
-class AioConnection:
-    """What of a `Connection` can be awaited, in asyncio and trio."""
-
-    def __init__(self, core: Core, conversation: Conversation) -> None:
-        self._core = core
-        self._conversation = conversation
-
-    def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Event]:
-        """Wait for an event; see `Connection.wait_for`."""
-        want = _event(self._conversation.home, self._conversation, event)
-        return self._core.wait_async(want, timeout)
-
-    def read_exactly(self, size: int, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, bytes]:
-        """Wait for so many bytes and take them; see `Connection.read_exactly`."""
-        return self._core.wait_async(_bytes(self._conversation, size), timeout)
-
-    def read_until(
-        self, separator: bytes | str = b"\n", *, timeout: float = TIMEOUT
-    ) -> Coroutine[Any, Any, bytes]:
-        """Wait for bytes up to a separator and take them; see `Connection.read_until`."""
-        want = _bytes(self._conversation, as_bytes(separator))
-        return self._core.wait_async(want, timeout)
-
-
-def _event(home: Home, owner: Service | Conversation, name: str) -> EventWanted:
-    want = EventWanted(owner, name, call_site())
-    with home.core.lock:
-        home.watched = True
-    return want
-
-
-def _bytes(conversation: Conversation, extent: int | bytes) -> BytesWanted:
-    if isinstance(extent, bytes):
-        matcher: Matcher = Until(extent)
-    elif isinstance(extent, bool) or not isinstance(extent, int):
-        raise TypeError(f"size: expected a whole number, got {extent!r}")
-    elif extent < 1:
-        raise ValueError(f"size: expected a number from 1, got {extent!r}")
-    else:
-        matcher = Length(extent)
-    if "data" in conversation.home.handlers:
-        raise UsageError("the bytes go to on(data=…); look at .received instead")
-    with conversation.core.lock:
-        conversation.manual = True
-    return BytesWanted(conversation, matcher, call_site())
-
-
 def _given(arguments: Mapping[str, Any]) -> dict[str, Handler]:
-    names = ("open", "data", "drain", "end", "close", "error", "timeout")
-    return {name: arguments[name] for name in names if arguments[name] is not None}
+    return {name: arguments[name] for name in HANDLED if arguments[name] is not None}

@@ -9,6 +9,7 @@ from sockharness.events import HANDLER_EVENTS, Event
 from sockharness.expectations import AFTER_CLOSE, BytesExpected, Mismatch, ending
 from sockharness.facade.callsite import CallSite
 from sockharness.facade.core import Core
+from sockharness.facade.handshake import Handshake
 from sockharness.facade.messages import unexpected
 from sockharness.outcome import Failure
 from sockharness.printable import show
@@ -88,6 +89,41 @@ class EventWanted:
         said = f"{self.owner.title} saw no {self._name}" + (f"; {instead}" if instead else "")
         mismatch = Mismatch(headline=said, note=said, waiting_for=self._name)
         return _told(self.owner, mismatch, self._site, wait)
+
+
+class Secured(Eventful, Protocol):
+    """A connection with TLS."""
+
+    handshake: Handshake | None
+
+    def claim_handshake(self) -> None:
+        """Take note that somebody knows how it ended."""
+        ...
+
+
+class HandshakeWanted:
+    """How a handshake ended."""
+
+    __slots__ = ("_event", "owner")
+
+    def __init__(self, owner: Secured, site: CallSite) -> None:
+        self.owner = owner
+        self._event = EventWanted(owner, "handshake", site)
+
+    def ready(self) -> bool:
+        """Say whether it has ended; with the connection it has."""
+        return self.owner.handshake is not None
+
+    def take(self) -> Handshake:
+        """Return how, and claim it."""
+        handshake = self.owner.handshake
+        assert handshake is not None, "it is ready"
+        self.owner.claim_handshake()
+        return handshake
+
+    def give_up(self, lasted: float, limit: float) -> ExpectationFailed:
+        """Say that it did not end in time."""
+        return self._event.give_up(lasted, limit)
 
 
 class Readable(Eventful, Protocol):

@@ -48,13 +48,14 @@ def rungs(timeline: Timeline, *, outside: str = "") -> Iterator[Rung]:
     for event in sorted(timeline.entries, key=lambda event: event.at):
         channel = timeline.channel(event.peer, event.connection)
         if event.kind is Kind.HANDLER:
-            rung = None if _drawn(event, channel, opened) else _told(event, channel, outside)
+            other = channel.outside or outside
+            rung = None if _drawn(event, channel, opened) else _told(event, channel, other)
         elif channel.datagrams is not None:
             rung = None if _taken(event, got) else _call(event)
         else:
             written[channel] = written.get(channel, 0) + max(0, _result(event))
             seen = _seen_there(event, channel, written[channel])
-            rung = None if seen else _action(event, channel, outside)
+            rung = None if seen else _action(event, channel, channel.outside or outside)
         if rung is not None:
             yield rung
 
@@ -71,6 +72,8 @@ def _told(event: Event, channel: Channel, outside: str) -> Rung:
     match event.name:
         case "data":
             text, given = show(event.data, limit=TEXT), f"{len(event.data)} B"
+        case "open" if channel.outside and remote is None:  # it is this end that has connected
+            return Rung(at=event.at, target=name(channel), text="open")
         case "open":
             text, given = "open", "open" if remote is not None else "connect"
         case "end":
@@ -164,6 +167,8 @@ def _own_close(channel: Channel) -> bool:
 
 
 def _words(event: Event) -> str:
+    if event.name == "handshake":
+        return f"handshake {show(event.note, limit=TEXT)}".rstrip()
     if event.error is None:
         return event.name
     if event.name in ("error", "uncaught_exception"):

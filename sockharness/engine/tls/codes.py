@@ -50,6 +50,8 @@ ALERTS = {
     120: "TLSV1_ALERT_NO_APPLICATION_PROTOCOL",
 }
 
+_SPELLED_OTHERWISE = {"user_cancelled": "user_canceled"}  # in the RFC
+
 # OpenSSL's words for them, where they are not those of the reason.
 _OTHER_WORDS = {
     "unrecognized name": 112,
@@ -104,6 +106,10 @@ _VERDICTS = {
     26: ("INVALID_PURPOSE", "unsupported certificate purpose", 43),
     27: ("CERT_UNTRUSTED", "certificate not trusted", 42),
     28: ("CERT_REJECTED", "certificate rejected", 42),
+    # Of OpenSSL alone, on a security level that was asked for.
+    66: ("EE_KEY_TOO_SMALL", "EE certificate key too weak", 42),
+    67: ("CA_KEY_TOO_SMALL", "CA certificate key too weak", 42),
+    68: ("CA_MD_TOO_WEAK", "CA signature digest algorithm too weak", 42),
 }
 # BoringSSL judges an issuer that is no CA by its purpose (X509_V_ERR_INVALID_CA is OpenSSL's), and
 # does not find one that may not sign certificates (KEYUSAGE_NO_CERTSIGN).
@@ -133,6 +139,12 @@ def alert_received(number: int) -> TLSError:
     if number == 0:
         return disconnected()
     return protocol_error(ALERTS.get(number, f"ALERT_{number}"), 1000 + number, alert=number)
+
+
+def alert_name(number: int) -> str:
+    """Return the name of an alert in RFC 8446, section 6, and the registry."""
+    words = ALERTS.get(number, f"_ALERT_{number}").partition("_ALERT_")[2].lower()
+    return _SPELLED_OTHERWISE.get(words, words)
 
 
 def of_openssl(text: str) -> TLSError:

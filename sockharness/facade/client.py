@@ -1,0 +1,122 @@
+"""`TcpClient`: connects to servers under test. Thread-safe; `.aio` does it in asyncio and trio."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+from sockharness.facade.connection import Connection
+from sockharness.facade.core import TIMEOUT, seconds
+from sockharness.facade.dialer import Dialer, Target
+from sockharness.facade.waiting import refuse_in_loop
+from sockharness.printable import count
+
+if TYPE_CHECKING:
+    from sockharness.engine.tls.options import TLSOptions
+
+    Tls = TLSOptions | Mapping[str, Any] | bool | None
+
+__tracebackhide__ = True
+
+
+class ConnectOptions(TypedDict, total=False):
+    """What else the engine's `connect` may be told."""
+
+    local_address: str
+    local_port: int
+    pause_on_connect: bool
+    send_buffer: int
+    recv_buffer: int
+
+
+class TcpClient:
+    """Connects: `tcp_client(host, port)` gives a `Connection`.
+
+    Attributes:
+        aio: has `connect(host, port)`, the same to be awaited.
+    """
+
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
+        self.aio = AioTcpClient(dialer)
+
+    def __call__(
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: "Tls" = None,
+        timeout: float = TIMEOUT,
+        **options: Unpack[ConnectOptions],
+    ) -> Connection:
+        """Return a connection to a server, with TLS one whose handshake was good.
+
+        Args:
+            host: a name or an IP address.
+            port: the port.
+            tls: `True`, or the engine's options of TLS as a mapping or `TLSOptions`.
+            timeout: seconds for the connect, and as many for the handshake.
+            options: others of the engine's `connect`: `local_address`, `local_port`,
+                `pause_on_connect`, `send_buffer`, `recv_buffer`.
+
+        Raises:
+            OSError: it cannot be connected, with `.code`; after `timeout` seconds ETIMEDOUT.
+            TLSError: the handshake failed, or the server's certificate is refused.
+            UsageError: a loop runs in this thread; await `.aio.connect` there.
+        """
+        return connected(self._dialer, _target(host, port, tls, timeout, options))
+
+    def clear(self) -> None:
+        """Forget what happened and was expected; open connections stay."""
+        self._dialer.clear()
+
+    def __repr__(self) -> str:
+        return f"<TcpClient {count(self._dialer.accepted, 'connection')}>"
+
+
+class AioTcpClient:
+    """A `TcpClient` that can be awaited, in asyncio and trio."""
+
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
+
+    async def connect(
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: "Tls" = None,
+        timeout: float = TIMEOUT,
+        **options: Unpack[ConnectOptions],
+    ) -> Connection:
+        """Return a connection to a server; see `TcpClient`."""
+        return await connected_async(self._dialer, _target(host, port, tls, timeout, options))
+
+
+def connected(dialer: Dialer, target: Target) -> Connection:
+    """Connect in this thread."""
+    refuse_in_loop("connect")
+    wait = dialer.dial(target)
+    conversation = dialer.core.wait("connect", wait, _longest(target))
+    return Connection(dialer.core, conversation)
+
+
+async def connected_async(dialer: Dialer, target: Target) -> Connection:
+    """Connect in this task; when it is cancelled, the connection is given up."""
+    wait = dialer.dial(target)
+    try:
+        conversation = await dialer.core.wait_async(wait, _longest(target))
+    except BaseException:
+        dialer.give_up(wait.conversation)
+        raise
+    return Connection(dialer.core, conversation)
+
+
+def _longest(target: Target) -> float:
+    """Return how long connect and handshake can take by the engine's own clock, and then some."""
+    return 2 * target.timeout + TIMEOUT
+
+
+def _target(host: str, port: int, tls: "Tls", timeout: float, options: ConnectOptions) -> Target:
+    for name in options:
+        if name not in ConnectOptions.__annotations__:
+            raise TypeError(f"connect: there is no option {name!r}")
+    return Target(hostname=host, port=port, tls=tls, timeout=seconds(timeout), options=options)

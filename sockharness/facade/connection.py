@@ -1,0 +1,219 @@
+"""`Connection`: one connection as a test holds it. Thread-safe; `.aio` has what can be awaited."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from sockharness.errors import UsageError
+from sockharness.events import Event
+from sockharness.facade.callsite import call_site
+from sockharness.facade.conversation import Conversation
+from sockharness.facade.core import TIMEOUT, Core
+from sockharness.facade.handshake import Handshake
+from sockharness.facade.home import Home
+from sockharness.facade.script import Exchange, Want, as_bytes
+from sockharness.facade.wants import BytesWanted, Eventful, EventWanted, HandshakeWanted, Until
+from sockharness.spec.matchers import Length, Matcher
+
+__tracebackhide__ = True
+
+
+class Connection:
+    """One connection; of a server also a future one, and what that is told is done at its accept,
+    with TLS when its handshake is over.
+
+    Attributes:
+        aio: `wait_for`, `handshake`, `read_exactly` and `read_until` for asyncio and trio.
+    """
+
+    def __init__(self, core: Core, conversation: Conversation) -> None:
+        self._core = core
+        self._conversation = conversation
+        self.aio = AioConnection(core, conversation)
+
+    @property
+    def number(self) -> int:
+        """Its number in the order of accept, from 1; of a client, in the order of its connects."""
+        return self._conversation.number
+
+    @property
+    def received(self) -> bytes:
+        """Everything it has received so far."""
+        with self._core.lock:
+            self._conversation.home.watched = True
+            return b"".join(self._conversation.chunks)
+
+    @property
+    def opened_at(self) -> float | None:
+        """When it was accepted, in seconds since the harness began."""
+        opened = self._conversation.channel.opened
+        return opened.at if opened is not None else None
+
+    @property
+    def closed_at(self) -> float | None:
+        """When it closed, in seconds since the harness began."""
+        closed = self._conversation.channel.closed
+        return closed.at if closed is not None else None
+
+    @property
+    def handshake(self) -> Handshake:
+        """How its handshake of TLS ended; waits for that. Who looks takes note of a failure.
+
+        Raises:
+            ExpectationFailed: it did not end in 5 seconds, or there is no such connection.
+            UsageError: it has no TLS; or it is not over, and a loop runs in this thread: await
+                `.aio.handshake()` there.
+        """
+        want = _handshake(self._conversation)
+        with self._core.lock:
+            if want.ready():
+                return want.take()
+        return self._core.wait("handshake", want, TIMEOUT)
+
+    def expect(self, want: Want) -> Exchange:
+        """State what this connection is to send, exactly once, before all it may claim."""
+        return self._state(want, rule=False)
+
+    def when(self, want: Want) -> Exchange:
+        """State what this connection may send, any number of times."""
+        return self._state(want, rule=True)
+
+    def write(self, data: bytes | bytearray | memoryview | str) -> int:
+        """Send bytes, all of them, after what is being sent; returns how many, -1 when closed."""
+        return self._send(as_bytes(data))
+
+    def end(self, data: bytes | bytearray | memoryview | str = b"") -> int:
+        """Send bytes and close (FIN); returns how many bytes, -1 when closed."""
+        return self._send(as_bytes(data), self._conversation.end_now)
+
+    def shutdown(self) -> None:
+        """Half-close (FIN) after what is being sent; receiving goes on."""
+        self._send(b"", self._conversation.shutdown_now)
+
+    def reset(self) -> None:
+        """Reset (RST); what was not sent yet is dropped, except on a future connection."""
+        conversation = self._conversation
+        with self._core.lock:
+            future = conversation.channel.opened is None
+        if future:
+            self._send(b"", conversation.reset_now)
+        else:
+            self._core.runner.post(self._reset)
+
+    def pause(self) -> None:
+        """Stop reading: the client's bytes stay in the kernel."""
+        self._pause(paused=True)
+
+    def resume(self) -> None:
+        """Go on reading."""
+        self._pause(paused=False)
+
+    def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Event:
+        """Wait for an event; one that came earlier counts, each only once.
+
+        Raises:
+            ExpectationFailed: it did not come in `timeout` seconds, or the connection closed.
+            UsageError: a loop runs in this thread; await `.aio.wait_for` there.
+        """
+        want = event_wanted(self._conversation.home, self._conversation, event)
+        return self._core.wait("wait_for", want, timeout)
+
+    def read_exactly(self, size: int, *, timeout: float = TIMEOUT) -> bytes:
+        """Wait for so many bytes that no expectation wants, and take them; raises as
+        `wait_for`."""
+        return self._core.wait("read_exactly", _bytes(self._conversation, size), timeout)
+
+    def read_until(self, separator: bytes | str = b"\n", *, timeout: float = TIMEOUT) -> bytes:
+        """Wait for bytes up to and including a separator, and take them; raises as `wait_for`."""
+        want = _bytes(self._conversation, as_bytes(separator))
+        return self._core.wait("read_until", want, timeout)
+
+    def _state(self, want: Want, *, rule: bool) -> Exchange:
+        return self._conversation.home.state(want, number=self.number, rule=rule)
+
+    def _send(self, data: bytes, deed: Callable[[], None] | None = None) -> int:
+        conversation = self._conversation
+        with self._core.lock:
+            if conversation.channel.closed is not None:
+                return -1
+            if data:
+                conversation.outbox.add(data)
+            if deed is not None:
+                conversation.outbox.then(deed)
+            if conversation.socket is not None:
+                self._core.runner.post(conversation.outbox.pump)
+        return len(data)
+
+    def _reset(self) -> None:
+        self._conversation.outbox.pump()
+        self._conversation.reset_now()
+
+    def _pause(self, *, paused: bool) -> None:
+        with self._core.lock:
+            self._conversation.paused = paused
+            if self._conversation.socket is not None:
+                self._core.runner.post(self._conversation.pause_now)
+
+    def __repr__(self) -> str:
+        with self._core.lock:
+            channel = self._conversation.channel
+            state = "closed" if channel.closed else "open" if channel.opened else "not yet open"
+            got = f"{channel.received} B received, {len(channel.unread)} B unread"
+            return f"<Connection {self.number} {state}, {got}>"
+
+
+class AioConnection:
+    """What of a `Connection` can be awaited, in asyncio and trio."""
+
+    def __init__(self, core: Core, conversation: Conversation) -> None:
+        self._core = core
+        self._conversation = conversation
+
+    def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Event]:
+        """Wait for an event; see `Connection.wait_for`."""
+        want = event_wanted(self._conversation.home, self._conversation, event)
+        return self._core.wait_async(want, timeout)
+
+    def handshake(self, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Handshake]:
+        """Wait for the end of its handshake; see `Connection.handshake`."""
+        return self._core.wait_async(_handshake(self._conversation), timeout)
+
+    def read_exactly(self, size: int, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, bytes]:
+        """Wait for so many bytes and take them; see `Connection.read_exactly`."""
+        return self._core.wait_async(_bytes(self._conversation, size), timeout)
+
+    def read_until(
+        self, separator: bytes | str = b"\n", *, timeout: float = TIMEOUT
+    ) -> Coroutine[Any, Any, bytes]:
+        """Wait for bytes up to a separator and take them; see `Connection.read_until`."""
+        want = _bytes(self._conversation, as_bytes(separator))
+        return self._core.wait_async(want, timeout)
+
+
+def event_wanted(home: Home, owner: Eventful, name: str) -> EventWanted:
+    """Return what waits for an event of a server, a client or a connection."""
+    want = EventWanted(owner, name, call_site())
+    with home.core.lock:
+        home.watched = True
+    return want
+
+
+def _handshake(conversation: Conversation) -> HandshakeWanted:
+    if not conversation.secure:
+        raise UsageError("handshake: this connection has no TLS")
+    return HandshakeWanted(conversation, call_site())
+
+
+def _bytes(conversation: Conversation, extent: int | bytes) -> BytesWanted:
+    if isinstance(extent, bytes):
+        matcher: Matcher = Until(extent)
+    elif isinstance(extent, bool) or not isinstance(extent, int):
+        raise TypeError(f"size: expected a whole number, got {extent!r}")
+    elif extent < 1:
+        raise ValueError(f"size: expected a number from 1, got {extent!r}")
+    else:
+        matcher = Length(extent)
+    if "data" in conversation.home.handlers:
+        raise UsageError("the bytes go to on(data=…); look at .received instead")
+    with conversation.core.lock:
+        conversation.manual = True
+    return BytesWanted(conversation, matcher, call_site())

@@ -1,0 +1,169 @@
+"""The client's side: an `Endpoint` that makes its connections.
+
+Somebody holds each of them and reads when he likes, so unread bytes lie there until the end. What
+keeps a connection from being made is raised by whoever waits for it, and is no finding.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sockharness.facade.conversation import Conversation
+from sockharness.facade.core import Core
+from sockharness.facade.endpoint import Endpoint
+from sockharness.facade.fronts import Handing
+
+if TYPE_CHECKING:
+    from sockharness.engine.connecting import Connecting
+    from sockharness.engine.stream import Socket
+
+__tracebackhide__ = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Whom to connect to, and how.
+
+    Attributes:
+        tls: the engine's options of TLS; `None`: without.
+        timeout: seconds for the connect, and as many for the handshake; still to be scaled.
+        options: others of the engine's `connect`.
+    """
+
+    hostname: str
+    port: int
+    tls: Any
+    timeout: float
+    options: Mapping[str, Any]
+
+
+class Dialer(Endpoint):
+    """Connections that were made here."""
+
+    other = "server"
+    keeps = True
+
+    def __init__(self, core: Core, name: str) -> None:
+        super().__init__(core, name)
+        self.host, self.port = "", 0
+        self._attempts: dict[Conversation, Connecting] = {}
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was ever tried."""
+        return self.accepted == 0
+
+    def dial(self, target: Target) -> "Dialled":
+        """Begin to connect; return what waits for that.
+
+        Raises:
+            ValueError, TypeError, TLSError, OSError: an option cannot be.
+        """
+        self._refuse_closed()
+        self.core.refuse_in_handler("connect")
+        with self.core.lock:
+            self.accepted += 1
+            conversation = self.conversation(self.accepted)
+            conversation.secure = target.tls is not None and target.tls is not False
+            conversation.channel.outside = self.other
+        try:
+            self._call(self._connect, conversation, target)
+        except BaseException:
+            with self.core.lock:
+                self.accepted -= 1
+                del self._conversations[conversation.number]
+            raise
+        return Dialled(conversation)
+
+    def give_up(self, conversation: Conversation) -> None:
+        """Let go of a connection for which nobody waits any more."""
+        self.core.runner.post(self._give_up, conversation)
+
+    def on_connect_error(self, socket: "Socket", error: OSError) -> None:
+        """Loop: note that a connection cannot be made."""
+        conversation: Conversation = socket.data
+        self._attempts.pop(conversation, None)
+        with self.core.lock:
+            conversation.record("connect_error", error=error)
+            conversation.outbox.close()
+
+    def on_secret(self, line: bytes) -> None:
+        """Loop: a server of ours logs its secrets, of others they are not ours to log."""
+
+    def _connect(self, conversation: Conversation, target: Target) -> None:
+        from sockharness.engine.connector import connect
+
+        self._attempts[conversation] = connect(
+            socket=Calling(self),
+            hostname=target.hostname,
+            port=target.port,
+            tls=target.tls,
+            data=conversation,
+            allow_half_open=True,
+            timeout=target.timeout * self.core.scale,
+            handshake_timeout=target.timeout * self.core.scale,
+            reactor=self.core.runner.reactor,
+            **target.options,
+        )
+
+    def _admit(self, socket: "Socket") -> Conversation:
+        conversation: Conversation = socket.data
+        socket.data = None
+        self._attempts.pop(conversation, None)
+        return conversation
+
+    def _give_up(self, conversation: Conversation) -> None:
+        attempt = self._attempts.pop(conversation, None)
+        if attempt is not None:
+            attempt.cancel()
+        conversation.reset_now()
+
+    def _close(self) -> None:
+        for conversation in list(self._attempts):
+            self._give_up(conversation)
+        super()._close()
+
+
+class Calling(Handing):
+    """The handlers of a client socket."""
+
+    __slots__ = ("_dialer",)
+
+    def __init__(self, dialer: Dialer) -> None:
+        super().__init__(dialer)
+        self._dialer = dialer
+
+    def connect_error(self, socket: "Socket", error: OSError) -> None:
+        """Hand over why a connection cannot be made."""
+        self._dialer.on_connect_error(socket, error)
+
+
+class Dialled:
+    """A connection that was made, with TLS one that is secured."""
+
+    __slots__ = ("conversation",)
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+
+    def ready(self) -> bool:
+        """Say whether it is there, or cannot come any more."""
+        channel = self.conversation.channel
+        if self.conversation.secure and channel.opened is not None:
+            return self.conversation.handshake is not None
+        return channel.opened is not None or channel.closed is not None
+
+    def take(self) -> Conversation:
+        """Return it; raises what kept it from being made."""
+        conversation = self.conversation
+        handshake, closed = conversation.handshake, conversation.channel.closed
+        if conversation.channel.opened is None and closed is not None and closed.error is not None:
+            raise closed.error.with_traceback(None)
+        if handshake is not None and not handshake.established and handshake.error is not None:
+            conversation.claim_handshake()
+            raise handshake.error.with_traceback(None)
+        return conversation
+
+    def give_up(self, lasted: float, limit: float) -> TimeoutError:
+        """Return what says that it takes longer than the engine was given."""
+        return TimeoutError(f"connect: not done within {lasted:.2f} of {limit:.2f} s")

@@ -1,0 +1,139 @@
+"""How the handshake of a connection ended, and what is said if that was not meant.
+
+A fault of TLS that no test asked for is a finding: a handshake that fails, and what breaks a
+connection after it. A test claims it by looking at the connection's `handshake`, or by waiting for
+the event that tells of it.
+"""
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sockharness.errors import TLSError, code_of, os_error
+from sockharness.events import Event
+from sockharness.expectations import Mismatch, that_fits
+from sockharness.outcome import Failure
+
+if TYPE_CHECKING:
+    from sockharness.engine.stream import Socket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handshake:
+    """How the handshake of a connection ended; the names are those of the engine's `Socket`.
+
+    Attributes:
+        established: whether the connection was secured.
+        error: why not; on a connection that was secured, what is wrong with the other side's
+            certificate, if that was let pass.
+        alert: the name in RFC 8446 of the fatal alert that the other side sent; `None` without one.
+        authorized: whether the other side showed a good certificate for the right name.
+        tls_version: `"TLSv1.3"` and the like, if it was secured, as the following.
+        cipher: its name in OpenSSL.
+        alpn_protocol: the protocol that was agreed on; `None`: none.
+        servername: the name that the client asked for (SNI).
+        peer_certificate: the other side's certificate as a mapping; `None` if it showed none.
+        is_session_reused: an earlier session was resumed.
+    """
+
+    established: bool
+    error: OSError | None = None
+    alert: str | None = None
+    authorized: bool = False
+    tls_version: str | None = None
+    cipher: str | None = None
+    alpn_protocol: str | None = None
+    servername: str | None = None
+    peer_certificate: Mapping[str, Any] | None = None
+    is_session_reused: bool = False
+
+    @classmethod
+    def of(cls, socket: "Socket", error: OSError | None) -> "Handshake":
+        """Describe the handshake of a socket, in its `handshake` handler; *loop*."""
+        about: Any = socket  # its class with TLS, which is heavy
+        outcome: OSError | bool | None = about.handshake_outcome
+        if isinstance(outcome, OSError):  # nothing is settled yet when it was good
+            return cls.failed(error or outcome, servername=about.servername)
+        return cls(
+            established=True,
+            error=error,
+            authorized=about.authorized,
+            tls_version=about.tls_version,
+            cipher=about.cipher["name"],
+            alpn_protocol=about.alpn_protocol or None,
+            servername=about.servername,
+            peer_certificate=about.peer_certificate,
+            is_session_reused=about.is_session_reused,
+        )
+
+    @classmethod
+    def failed(cls, error: OSError, *, servername: str | None = None) -> "Handshake":
+        """Describe a handshake that failed."""
+        return cls(established=False, error=error, alert=alert_in(error), servername=servername)
+
+    @property
+    def code(self) -> str:
+        """The name of its error, such as `"CERT_HAS_EXPIRED"`; empty without one."""
+        return code_of(self.error) if self.error is not None else ""
+
+    @property
+    def summary(self) -> str:
+        """A word or two for a picture."""
+        if self.established:
+            return self.tls_version or ""
+        return self.alert or (cause(self.error) if self.error is not None else "")
+
+
+def alert_in(error: BaseException | None) -> str | None:
+    """Return the name of the alert of which an error tells."""
+    number = getattr(error, "alert", None)
+    if number is None:
+        return None
+    from sockharness.engine.tls.codes import alert_name
+
+    return alert_name(number)
+
+
+def cause(error: BaseException) -> str:
+    """Return the shortest name for what an error tells."""
+    return (error.reason if isinstance(error, TLSError) else "") or code_of(error)
+
+
+def reset_before(error: BaseException | None) -> OSError:
+    """Return the error of a connection that closed before its handshake was over."""
+    return error if isinstance(error, OSError) else os_error(errno.ECONNRESET)
+
+
+class Faulty(Protocol):
+    """A connection of which a fault is told."""
+
+    number: int
+
+    @property
+    def title(self) -> str:
+        """How a failure calls it."""
+        ...
+
+    @property
+    def other(self) -> str:
+        """What the program at the other end is."""
+        ...
+
+
+def fault(connection: Faulty, event: Event) -> Failure:
+    """Tell a fault of TLS that nobody has claimed."""
+    error, title = event.error, connection.title
+    later = event.name == "error"
+    look = 'wait_for("error")' if later else "handshake"
+    failed = f"{title}: {'TLS' if later else 'handshake'} failed"
+    alert = alert_in(error)
+    if alert is not None:
+        said = f"{title}: the {connection.other} sent {alert}"
+    else:
+        said = that_fits(f"{failed}: {cause(error)}" if error is not None else failed, failed)
+    details = [str(error)] if error is not None else []
+    details.append(f"hint: if it is meant to, look at connection({connection.number}).{look}")
+    return Failure(
+        mismatch=Mismatch(headline=said, note=said, details=tuple(details), events=(event,))
+    )

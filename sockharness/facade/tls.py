@@ -1,0 +1,263 @@
+"""`TlsPair`: a server with TLS, clients for it, and the authority that both trust.
+
+The server listens on `localhost`, which is in its certificate, so that a client looks up the name
+that it also checks. Whoever is to check a certificate knows the authority's revocation list, and
+our clients insist on keys of the usual length, so they refuse every kind of `BadCertificate`.
+"""
+
+import io
+import os
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sockharness.certificates import Authority, BadCertificate, Certificate
+from sockharness.errors import ClosedError
+from sockharness.facade.client import connected, connected_async
+from sockharness.facade.connection import Connection
+from sockharness.facade.core import TIMEOUT, Core, seconds
+from sockharness.facade.dialer import Dialer, Target
+from sockharness.facade.fronts import Options
+from sockharness.facade.service import Service
+from sockharness.facade.tcp import TcpServer
+
+if TYPE_CHECKING:
+    import ssl
+
+__tracebackhide__ = True
+SECURE = "DEFAULT:@SECLEVEL=2"
+"""What our clients insist on; the standard library's do, too."""
+LAX = "DEFAULT:@SECLEVEL=0"
+"""What it takes to present a weak key."""
+
+
+class TlsServer(TcpServer):
+    """A `TcpServer` with TLS."""
+
+    def __init__(self, service: Service, certificate: Certificate, tls: Mapping[str, Any]) -> None:
+        super().__init__(service)
+        self._tls = tls
+        self.certificate = certificate
+
+    def url_for(self, path: str = "/", scheme: str = "https") -> str:
+        """Return the URL of a path on this server."""
+        return super().url_for(path, scheme)
+
+    def use_certificate(self, certificate: Certificate) -> None:
+        """Present another certificate from the next connection on."""
+        self._service.use_tls({**presenting(certificate), **self._tls})
+        self.certificate = certificate
+
+
+class TlsPair:
+    """A server with TLS and what its clients need.
+
+    Attributes:
+        server: the server; its handshakes have 5 seconds.
+        ca: the authority that issues for both.
+        aio: `connect`, to be awaited.
+    """
+
+    def __init__(self, server: TlsServer, dialer: Dialer, ca: Authority, key_log: "KeyLog") -> None:
+        self.server = server
+        self.ca = ca
+        self._dialer = dialer
+        self._key_log = key_log
+        self.aio = AioTlsPair(self)
+
+    def connect(
+        self,
+        *,
+        certificate: Certificate | None = None,
+        tls: Mapping[str, Any] | None = None,
+        timeout: float = TIMEOUT,
+    ) -> Connection:
+        """Return a client's connection to the server, when its handshake was good.
+
+        Args:
+            certificate: the client's own.
+            tls: more of the engine's options of TLS, or others.
+            timeout: seconds for the connect, and as many for the handshake.
+
+        Raises:
+            TLSError: the handshake failed, or the server's certificate is refused.
+            OSError: it cannot be connected.
+            UsageError: a loop runs in this thread; await `.aio.connect` there.
+        """
+        return connected(self._dialer, self._target(certificate, tls, timeout))
+
+    def client_context(self, certificate: Certificate | None = None) -> "ssl.SSLContext":
+        """Return a context of the standard library that trusts the authority, and it alone.
+
+        Args:
+            certificate: the client's own.
+        """
+        return self.ca.client_context(certificate)
+
+    def url_for(self, path: str = "/", scheme: str = "https") -> str:
+        """Return the URL of a path on the server."""
+        return self.server.url_for(path, scheme)
+
+    @property
+    def key_log(self) -> str:
+        """The path of a file with the secrets of all connections of the server.
+
+        It is in the format that Wireshark reads, made when it is first asked for, readable by its
+        owner only, and gone when the server is closed.
+        """
+        return self._key_log.path
+
+    def check(self) -> None:
+        """Raise if anything is not as stated up to now on the server; see `TcpServer.check`."""
+        self.server.check()
+
+    def clear(self) -> None:
+        """Forget what happened and was expected; see `TcpServer.clear`."""
+        self.server.clear()
+        self._dialer.clear()
+
+    def close(self) -> None:
+        """Remove the key log."""
+        self._key_log.close()
+
+    def _target(
+        self, certificate: Certificate | None, tls: Mapping[str, Any] | None, timeout: float
+    ) -> Target:
+        own = {"ciphers": SECURE} if certificate is None else presenting(certificate, SECURE)
+        return Target(
+            hostname=self.server.host,
+            port=self.server.port,
+            tls={**trusting(self.ca), **own, **(tls or {})},
+            timeout=seconds(timeout),
+            options={},
+        )
+
+    def __repr__(self) -> str:
+        return f"<TlsPair {self.server!r}>"
+
+
+class AioTlsPair:
+    """What of a `TlsPair` can be awaited, in asyncio and trio."""
+
+    def __init__(self, pair: TlsPair) -> None:
+        self._pair = pair
+
+    async def connect(
+        self,
+        *,
+        certificate: Certificate | None = None,
+        tls: Mapping[str, Any] | None = None,
+        timeout: float = TIMEOUT,
+    ) -> Connection:
+        """Return a client's connection to the server; see `TlsPair.connect`."""
+        pair = self._pair
+        target = pair._target(certificate, tls, timeout)  # noqa: SLF001 - its other half
+        return await connected_async(pair._dialer, target)  # noqa: SLF001
+
+
+def tls_pair(
+    core: Core,
+    name: str,
+    hostname: str,
+    *,
+    ca: Authority,
+    certificate: Certificate | None,
+    tls: Mapping[str, Any] | None,
+    allow_half_open: bool,
+) -> tuple[TlsPair, Service, Dialer]:
+    """Return a pair, and who takes part in the test for its server and its clients."""
+    certificate = certificate or ca.issue()
+    others = dict(tls or {})
+    if others.get("request_cert"):  # else OpenSSL would add the authority to what the server shows
+        others = {**trusting(ca), **others}
+    options = Options(
+        hostname=hostname,
+        allow_half_open=allow_half_open,
+        tls={**presenting(certificate), **others},
+        handshake_timeout=TIMEOUT * core.scale,
+    )
+    service = Service(core, name, options)
+    dialer = Dialer(core, f"{name} client")
+    key_log = KeyLog()
+    service.key_log = key_log.add
+    server = TlsServer(service, certificate, others)
+    return TlsPair(server, dialer, ca, key_log), service, dialer
+
+
+class TlsPairFactory(Protocol):
+    """What the fixture `tls_pair_factory` gives: `with tls_pair_factory() as pair:`."""
+
+    def __call__(
+        self,
+        *,
+        name: str = "",
+        certificate: Certificate | None = None,
+        tls: Mapping[str, Any] | None = None,
+        hostname: str = "localhost",
+        allow_half_open: bool = False,
+    ) -> AbstractContextManager[TlsPair]:
+        """Make a pair with a harness of its own; see `Harness.tls_pair`."""
+        ...
+
+
+class KeyLog:
+    """The secrets of connections, and a file with them if somebody wants one. Threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lines: list[bytes] = []
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._file: io.FileIO | None = None
+        self._closed = False
+
+    def add(self, line: bytes) -> None:
+        """Take a line, with its end."""
+        with self._lock:
+            self._lines.append(line)
+            if self._file is not None:
+                self._file.write(line)
+
+    @property
+    def path(self) -> str:
+        """The path of the file, which has what came and gets what comes."""
+        with self._lock:
+            if self._closed:
+                raise ClosedError("the server was closed, and its key log is gone")
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="sockharness-")
+            path = os.path.join(self._folder.name, "keys.log")
+            if self._file is None:
+                self._file = io.FileIO(path, "wb", opener=_for_its_owner)
+                self._file.write(b"".join(self._lines))
+            return path
+
+    def close(self) -> None:
+        """Remove the file. Idempotent."""
+        with self._lock:
+            self._closed = True
+            file, self._file = self._file, None
+            if file is not None:
+                file.close()
+            if self._folder is not None:
+                self._folder.cleanup()
+
+
+def _for_its_owner(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+def presenting(certificate: Certificate, ciphers: str | None = None) -> dict[str, Any]:
+    """Return the engine's options of TLS that present a certificate, whatever is wrong with it."""
+    if not isinstance(certificate, Certificate):
+        raise TypeError(f"certificate: expected one of an Authority, got {certificate!r}")
+    if certificate.kind is BadCertificate.WEAK_KEY:
+        ciphers = LAX
+    options = {"key": certificate.key_pem, "cert": certificate.chain_pem}
+    return options if ciphers is None else {**options, "ciphers": ciphers}
+
+
+def trusting(ca: Authority) -> dict[str, Any]:
+    """Return the engine's options of TLS that trust an authority, and know what it has revoked."""
+    return {"ca": ca.ca_pem, "crl": ca.crl_pem}

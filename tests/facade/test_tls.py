@@ -206,6 +206,7 @@ def test_with_a_handler_for_the_handshake_open_comes_before_it(pair: TlsPair, di
     )
 
     assert read(dial(pair), 4) == b"late"
+    pair.server.check()  # the handler has returned
     assert seen == [("open", 0), ((True, None), 4)]
 
 

@@ -14,9 +14,9 @@ test failed all the same, its report gets a section that shows what crossed.
 No fixture requests another one by name: a user's own fixture of that name would come instead.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     )
     from sockharness.outcome import Outcome
 
+
+T = TypeVar("T")
 
 CROSSED = 20
 """The most lines that show what crossed."""
@@ -99,26 +101,25 @@ class Shared:
         harness.close_soon()
 
     @contextmanager
-    def wider(self) -> "Iterator[Harness]":
-        """Give a harness of a wider scope, judged after each test until the `with` block ends."""
+    def lending(self, make: "Callable[[Harness], T]") -> Iterator[T]:
+        """Lend what a harness of a wider scope makes, judged after each test until the end.
+
+        What the harness found besides is kept when a wait in the `with` block fails.
+        """
         harness = self.harness()
         self.wide.append(harness)
         try:
             with harness:
-                yield harness
+                made = make(harness)
+                try:
+                    yield made
+                except ExpectationFailed as told:
+                    outcome = harness.verdict(besides=told)
+                    self.left += [outcome] if outcome is not None else []
+                    raise
         finally:
             self.wide.remove(harness)
             self.close(harness)
-
-    @contextmanager
-    def telling(self, harness: "Harness") -> Iterator[None]:
-        """Keep what a harness found besides when a wait in the `with` block fails."""
-        try:
-            yield
-        except ExpectationFailed as told:
-            outcome = harness.verdict(besides=told)
-            self.left += [outcome] if outcome is not None else []
-            raise
 
     def _thread(self) -> "ThreadRunner":
         if self._runner is None:
@@ -159,16 +160,8 @@ def tcp_server(request: pytest.FixtureRequest) -> "TcpServer":
 @pytest.fixture(scope="session")
 def tcp_server_factory(request: pytest.FixtureRequest) -> "TcpServerFactory":
     """Make servers for wider scopes, or several in one test: `with tcp_server_factory() as …`."""
-    shared = _shared_by(request.config)
-
-    @contextmanager
-    def serve(**options: Any) -> "Iterator[TcpServer]":
-        with shared.wider() as harness:
-            server = harness.tcp_server(**options)
-            with shared.telling(harness):
-                yield server
-
-    return serve
+    lending = _shared_by(request.config).lending
+    return lambda **options: lending(lambda harness: harness.tcp_server(**options))
 
 
 @pytest.fixture
@@ -192,16 +185,8 @@ def tls_pair(request: pytest.FixtureRequest) -> "TlsPair":
 @pytest.fixture(scope="session")
 def tls_pair_factory(request: pytest.FixtureRequest) -> "TlsPairFactory":
     """Make pairs for wider scopes, or with other options: `with tls_pair_factory(…) as pair:`."""
-    shared = _shared_by(request.config)
-
-    @contextmanager
-    def serve(**options: Any) -> "Iterator[TlsPair]":
-        with shared.wider() as harness:
-            pair = harness.tls_pair(**options)
-            with shared.telling(harness):
-                yield pair
-
-    return serve
+    lending = _shared_by(request.config).lending
+    return lambda **options: lending(lambda harness: harness.tls_pair(**options))
 
 
 @pytest.fixture
@@ -213,16 +198,8 @@ def udp_peer(request: pytest.FixtureRequest) -> "UdpPeer":
 @pytest.fixture(scope="session")
 def udp_peer_factory(request: pytest.FixtureRequest) -> "UdpPeerFactory":
     """Make peers for wider scopes, or several in one test: `with udp_peer_factory() as …`."""
-    shared = _shared_by(request.config)
-
-    @contextmanager
-    def serve(**options: Any) -> "Iterator[UdpPeer]":
-        with shared.wider() as harness:
-            peer = harness.udp_peer(**options)
-            with shared.telling(harness):
-                yield peer
-
-    return serve
+    lending = _shared_by(request.config).lending
+    return lambda **options: lending(lambda harness: harness.udp_peer(**options))
 
 
 @pytest.fixture
@@ -231,32 +208,20 @@ def multicast_group(request: pytest.FixtureRequest) -> "MulticastGroup":
 
     Skips the test with the reason where multicast does not work.
     """
-    harness = _harness_of(request)
-    with _skipping():
-        return harness.multicast_group()
+    return _group_of(_harness_of(request))
 
 
 @pytest.fixture(scope="session")
 def multicast_group_factory(request: pytest.FixtureRequest) -> "MulticastGroupFactory":
     """Make groups for wider scopes, or several in one test: `with multicast_group_factory() …`."""
-    shared = _shared_by(request.config)
-
-    @contextmanager
-    def serve(**options: Any) -> "Iterator[MulticastGroup]":
-        with shared.wider() as harness:
-            with _skipping():
-                group = harness.multicast_group(**options)
-            with shared.telling(harness):
-                yield group
-
-    return serve
+    lending = _shared_by(request.config).lending
+    return lambda **options: lending(lambda harness: _group_of(harness, **options))
 
 
-@contextmanager
-def _skipping() -> Iterator[None]:
-    """Skip the test, with the reason, for what this machine lacks."""
+def _group_of(harness: "Harness", **options: Any) -> "MulticastGroup":
+    """Return a group, or skip the test, with the reason, for what this machine lacks."""
     try:
-        yield
+        return harness.multicast_group(**options)
     except Unavailable as reason:
         pytest.skip(str(reason))
 

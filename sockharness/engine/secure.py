@@ -548,12 +548,7 @@ class SecureSocket(Facts, StagedSocket):
         elif end is None:
             self._close_politely()
         else:
-            self._end_call = self._group.call(end, self)
-            if self._end_call is None:
-                self._after_end()
-            else:  # an `async def`
-                self._end_call.then = self._after_end
-                self._update()
+            self._call_end(end)
 
     def _after_end(self) -> None:
         self._end_call = None

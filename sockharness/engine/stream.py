@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 from sockharness.engine import names, options, sockopts
 from sockharness.engine.chunk import Data, chunk_of
 from sockharness.engine.handle import HandedOver, Handle
-from sockharness.engine.handlers import HandlerGroup
+from sockharness.engine.handlers import Handler, HandlerGroup
 from sockharness.engine.hosts import Call
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.states import NEXT, Happening, ReadyState, State
@@ -468,12 +468,15 @@ class Socket(Handle, names.Ends, Members):
         elif was is State.SHUT or end is None:  # TCP-032, TCP-030, TCP-046
             self._close(None)
         else:
-            self._end_call = self._group.call(end, self)
-            if self._end_call is None:
-                self._after_end()
-            else:  # an `async def`
-                self._end_call.then = self._after_end
-                self._update()
+            self._call_end(end)
+
+    def _call_end(self, end: Handler) -> None:
+        self._end_call = self._group.call(end, self)
+        if self._end_call is None:
+            self._after_end()
+        else:  # an `async def`
+            self._end_call.then = self._after_end
+            self._update()
 
     def _after_end(self) -> None:
         self._end_call = None

@@ -27,11 +27,8 @@ sys.exit(pytest.main(["-p", "sockharness.plugin", "-q", {file!r}], plugins=[Look
 """
 
 
-@pytest.mark.slow
-def test_nothing_heavy_is_loaded_when_the_plugin_is_not_used(pytester: pytest.Pytester) -> None:
-    file = pytester.makepyfile(test_plain="def test_plain(): pass")
-    program = PROGRAM.format(names=("sockharness", *HEAVY), file=str(file))
-
+def _loaded(program: str) -> list[str]:
+    """Run the program, whose one test has to pass; return the words of what it had loaded."""
     done = subprocess.run(
         [sys.executable, "-c", program],
         env=ALONE,
@@ -42,7 +39,15 @@ def test_nothing_heavy_is_loaded_when_the_plugin_is_not_used(pytester: pytest.Py
     )
 
     assert "1 passed" in done.stdout, done.stdout + done.stderr
-    loaded = next(line for line in done.stdout.splitlines() if line.startswith("loaded:")).split()
+    return next(line for line in done.stdout.splitlines() if line.startswith("loaded:")).split()
+
+
+@pytest.mark.slow
+def test_nothing_heavy_is_loaded_when_the_plugin_is_not_used(pytester: pytest.Pytester) -> None:
+    file = pytester.makepyfile(test_plain="def test_plain(): pass")
+    program = PROGRAM.format(names=("sockharness", *HEAVY), file=str(file))
+
+    loaded = _loaded(program)
     assert not [name for name in loaded if name.partition(".")[0] in HEAVY]
     assert "sockharness.engine.reactor" not in loaded
     assert "sockharness.collector" not in loaded
@@ -65,17 +70,7 @@ def test_cryptography_is_loaded_with_tls_only(
     file = pytester.makepyfile(test_it=f"def test_it({fixture}): pass")
     program = PROGRAM.format(names=heavy, file=str(file))
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=ALONE,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
-    loaded = next(line for line in done.stdout.splitlines() if line.startswith("loaded:")).split()
+    loaded = _loaded(program)
     assert sorted({name.partition(".")[0] for name in loaded[1:]} - {"ssl"}) == expected
 
 

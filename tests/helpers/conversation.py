@@ -70,9 +70,13 @@ class Log:
         """Return all entries as one line."""
         return " ".join(_written(*entry) for entry in self.entries)
 
-    def of(self, who: str) -> str:
-        """Return one socket's entries."""
-        return " ".join(_written(*entry) for entry in self.entries if entry[0] == who)
+    def of(self, who: str, *without: str) -> str:
+        """Return one socket's entries, but for those of some events."""
+        return " ".join(
+            _written(*entry)
+            for entry in self.entries
+            if entry[0] == who and entry[1] not in without
+        )
 
     def seen(self, who: str, event: str) -> int:
         """Count the entries of one kind."""

@@ -5,15 +5,16 @@ text has too many spellings of one address (`127.1`, `0x7f.1`, `2130706433`) to 
 judged.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
+
+from sockharness.record import record
 
 LOOPBACK = "127.0.0.1"
 LOOPBACK6 = "::1"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Address:
     """A host and a port, or the path of a unix socket.
 

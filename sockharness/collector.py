@@ -22,7 +22,6 @@ from sockharness.longrepr import again, shown_path
 from sockharness.outcome import Verdict
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
-from sockharness.report.text import failure_text
 from sockharness.spec import loader
 from sockharness.spec.model import Case, Spec
 
@@ -45,8 +44,9 @@ class SpecFile(pytest.File):
         yield from items
 
     def _items(self, spec: Spec) -> Iterator[pytest.Item]:
+        cast = _castings(self.config)
         for case in spec.cases:
-            for suffix, casting in _castings(self.config):
+            for suffix, casting in cast.items():
                 parts = "-".join(filter(None, (case.id, suffix)))
                 item = SpecItem.from_parent(
                     self,
@@ -85,6 +85,7 @@ class SpecItem(pytest.Function):
         self.casting = casting
         self.refused: pytest.UsageError | None = None
         self._stage: Stage | None = None
+        self._read_back: tuple[Any, Any] | None = None
         if spec.title:
             self.user_properties.append(("title", spec.title))
 
@@ -126,6 +127,8 @@ class SpecItem(pytest.Function):
         if outcome.verdict is Verdict.DIFFERS:
             pytest.xfail(f"{self.casting} differs ({outcome.row}): {outcome.headline}")
         if outcome.verdict is not Verdict.PASSED:
+            from sockharness.report.text import failure_text
+
             options = _options(self.config)
             text = failure_text(outcome, again=again(self, *options), title=self.spec.title)
             raise ExpectationFailed(text, outcome.failures[0].location)
@@ -150,7 +153,9 @@ class SpecItem(pytest.Function):
         the text.
         """
         parts: Any = super().id
-        return type(parts).parse(str(parts))
+        if self._read_back is None or self._read_back[0] is not parts:
+            self._read_back = parts, type(parts).parse(str(parts))
+        return self._read_back[1]
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return the place that pytest reports."""
@@ -237,14 +242,14 @@ def check_peers(config: pytest.Config, items: list[pytest.Item]) -> None:
         item.refused = error
 
 
-def _castings(config: pytest.Config) -> Iterator[tuple[str, Casting]]:
-    """Yield who plays, each with what it adds to an item's name: nothing if it is the default."""
+def _castings(config: pytest.Config) -> dict[str, Casting]:
+    """Return who plays, by what it adds to an item's name: nothing if it is the default."""
     asked = settings.castings(config)
     plain = len(asked) == 1 and asked[0].ours
     known = {"" if plain else casting.label: casting for casting in asked}
     for casting in settings.pasted_castings(config):
         known.setdefault(casting.label, casting)
-    yield from known.items()
+    return known
 
 
 def _options(config: pytest.Config) -> list[str]:

@@ -15,17 +15,17 @@ because a parallel run sends them between processes.
 import errno as _errno
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sockharness.location import Location, excerpt
+from sockharness.record import record
 
 
 class SockharnessError(Exception):
     """What the exceptions of this package have in common."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Problem:
     """One thing wrong with a spec: where, what, and how to mend it (`hint` may be empty)."""
 

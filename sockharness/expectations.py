@@ -6,12 +6,13 @@ still come can satisfy it: a byte that differs, a connection that ended. Whoever
 again after each turn of the loop, and calls `give_up` when the time is over.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, auto
 from typing import Protocol
 
 from sockharness.events import Event
 from sockharness.printable import count, show
+from sockharness.record import record
 from sockharness.spec.matchers import Matcher, Result, Verdict
 from sockharness.timeline import Channel
 
@@ -39,7 +40,7 @@ class State(Enum):
     FAILED = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Mismatch:
     """Why an expectation is not satisfied.
 
@@ -62,7 +63,7 @@ class Mismatch:
     events: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Progress:
     """An answer: `event` and `captures` when satisfied, `mismatch` when failed."""
 

@@ -41,11 +41,11 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from sockharness.errors import Unavailable, UsageError
+from sockharness.record import record
 
 # Above 10080, the last port that browsers and other implementations of fetch refuse to connect to.
 FIRST_PORT = 10_081
@@ -70,7 +70,7 @@ _NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Group:
     """A leased multicast group, with a leased port."""
 

@@ -1,11 +1,12 @@
 """What came of a conversation. Data only: telling it is the report's business."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from sockharness.expectations import Mismatch
 from sockharness.location import Location
+from sockharness.record import record
 from sockharness.timeline import Timeline
 
 
@@ -18,7 +19,7 @@ class Verdict(StrEnum):
     DIFFERS = "differs"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Wait:
     """How long a wait lasted, how long it might have, and where that limit came from. Seconds."""
 
@@ -29,7 +30,7 @@ class Wait:
     scale: float = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Failure:
     """One thing that is not as it should be.
 
@@ -54,7 +55,7 @@ class Failure:
         return where + self.mismatch.headline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Outcome:
     """The end of a run: the verdict, the failures (the first is the cause), and all that
     happened. If it `DIFFERS`, as the spec says that it does on an engine, `row` says why, and the

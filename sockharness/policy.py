@@ -10,12 +10,13 @@ By default a spec reaches loopback addresses. `--sock-allow-net=CIDR[:PORTS]` ad
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from sockharness.address import Address, is_loopback
 from sockharness.errors import Problem, SpecError, UsageError
 from sockharness.location import Location
+from sockharness.record import record
 
 _ALLOWANCE = re.compile(
     r"(?P<net>\[[^]]+\](?:/\d+)?|[^:\[\]]+|[^\[\]]*::[^\[\]]*)(?::(?P<low>\d{1,5})(?:-(?P<high>\d{1,5}))?)?",
@@ -23,7 +24,7 @@ _ALLOWANCE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Allowance:
     """A network and a range of ports that a spec may reach."""
 
@@ -59,7 +60,7 @@ class Allowance:
         return host in self.network and self.low <= address.port <= self.high
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Policy:
     """The rules of a run."""
 

@@ -142,12 +142,22 @@ def source(config: pytest.Config, name: str) -> str:
     return f"{name} in {config.inipath.name}" if config.getini(name) and config.inipath else ""
 
 
+_policy = pytest.StashKey["Policy"]()
+_scale = pytest.StashKey[float]()
+
+
 def policy(config: pytest.Config) -> "Policy":
-    """Return what specs may reach.
+    """Return what specs may reach; read once a run.
 
     Raises:
         pytest.UsageError: if `--sock-allow-net` is not as it should be.
     """
+    if _policy not in config.stash:
+        config.stash[_policy] = _read_policy(config)
+    return config.stash[_policy]
+
+
+def _read_policy(config: pytest.Config) -> "Policy":
     from sockharness.errors import UsageError
     from sockharness.policy import Policy
 
@@ -193,11 +203,17 @@ def runs_bun(config: pytest.Config) -> bool:
 
 
 def timeout_scale(config: pytest.Config) -> float:
-    """Return the factor for every time limit.
+    """Return the factor for every time limit; read once a run.
 
     Raises:
         pytest.UsageError: if it is no number from 0.001 to 1000.
     """
+    if _scale not in config.stash:
+        config.stash[_scale] = _read_scale(config)
+    return config.stash[_scale]
+
+
+def _read_scale(config: pytest.Config) -> float:
     text = value(config, "sock_timeout_scale")
     try:
         scale = float(text)

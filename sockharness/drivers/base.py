@@ -14,13 +14,14 @@ with an engine in this process; before another engine is told something, it is w
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from sockharness.address import Address
 from sockharness.drivers.places import Places
 from sockharness.engine.reactor import Reactor
 from sockharness.events import Event
+from sockharness.record import record
 from sockharness.spec.bindings import Bindings, Value
 from sockharness.spec.model import (
     Action,
@@ -101,7 +102,7 @@ def _fit(one: tuple[Address, Address | None], other: tuple[Address, Address | No
     return one[1] in (other[0], None) and other[1] in (one[0], None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Run:
     """What the engines of one replay share.
 

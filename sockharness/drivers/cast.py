@@ -7,13 +7,12 @@ Here addresses are judged by the policy and targets are found, so engines get IP
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, cached_property
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from sockharness.address import LOOPBACK, LOOPBACK6, Address
 from sockharness.drivers.base import Engine, Run
-from sockharness.drivers.bun import BunEngine
-from sockharness.drivers.bun_program import BunProgram
 from sockharness.drivers.casting import OURS, ROLES, Casting
 from sockharness.drivers.inprocess import InProcess
 from sockharness.errors import Problem, SpecError, code_of
@@ -24,6 +23,9 @@ from sockharness.spec import model
 from sockharness.spec.bindings import Value
 from sockharness.timeline import Channel
 
+if TYPE_CHECKING:
+    from sockharness.drivers.bun_program import BunProgram
+
 
 class Engines:
     """The engines of a run; a context manager, or `close()` it.
@@ -33,11 +35,8 @@ class Engines:
     """
 
     def __init__(self, *, bun: str = "") -> None:
-        self.bun = BunProgram(bun)
-        self._makers: dict[str, Callable[[Run], Engine]] = {
-            OURS: InProcess,
-            "bun": lambda run: BunEngine(run, self.bun),
-        }
+        self._named_bun = bun
+        self._makers: dict[str, Callable[[Run], Engine]] = {OURS: InProcess, "bun": self._bun}
 
     def cannot(self, casting: Casting, case: model.Case) -> str:
         """Return why a case is not replayed so, whatever this machine has; empty if it can be."""
@@ -47,15 +46,32 @@ class Engines:
                 return f"no peer '{unknown}' here; there are {', '.join(case.peers)}"
             return f"nothing is mixed here: every peer would run on {casting.engines(case)[0]}"
         theirs = [peer for peer in case.peers.values() if casting.engine(peer) == "bun"]
+        if not theirs:
+            return ""
+        from sockharness.drivers.bun import BunEngine
+
         return BunEngine.cannot(case, theirs)
 
     def make(self, name: str, run: Run) -> Engine:
         """Return an engine for a replay."""
         return self._makers[name](run)
 
+    @cached_property
+    def bun(self) -> "BunProgram":
+        """The Bun program, which is started when it is first needed."""
+        from sockharness.drivers.bun_program import BunProgram
+
+        return BunProgram(self._named_bun)
+
+    def _bun(self, run: Run) -> Engine:
+        from sockharness.drivers.bun import BunEngine
+
+        return BunEngine(run, self.bun)
+
     def close(self) -> None:
         """End what runs in processes of its own. Idempotent."""
-        self.bun.close()
+        if "bun" in vars(self):  # it was needed
+            self.bun.close()
 
     def __enter__(self) -> "Engines":
         return self

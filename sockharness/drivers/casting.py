@@ -6,9 +6,10 @@ connects, and is not named itself, because specs call their peers as they like.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sockharness.errors import UsageError
+from sockharness.record import record
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.model import Case, Peer
 from sockharness.spec.words import ENGINES
@@ -18,7 +19,7 @@ ROLES = ("server", "client")
 """What also means each peer that listens, or connects, and is not named itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Casting:
     """One way to give the peers of a spec to engines.
 
@@ -51,6 +52,8 @@ class Casting:
 
     def engine(self, peer: Peer) -> str:
         """Return the engine that speaks for a peer."""
+        if not self.parts:
+            return self.default
         role = "server" if peer.serves else "client"
         return self.parts.get(peer.name) or self.parts.get(role) or self.default
 

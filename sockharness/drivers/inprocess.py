@@ -7,17 +7,19 @@ did not take and write on at each `drain`, in order.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sockharness.address import Address
 from sockharness.drivers.base import RaisedBySpec, Run, handler_names, note_of
-from sockharness.drivers.inprocess_udp import UdpPeers
 from sockharness.engine.connector import connect
 from sockharness.engine.listener import Listener, listen
 from sockharness.engine.stream import Socket
 from sockharness.events import Event, Kind
 from sockharness.spec import model
 from sockharness.timeline import LISTENER, Channel
+
+if TYPE_CHECKING:
+    from sockharness.drivers.inprocess_udp import UdpPeers
 
 
 class _Connection:
@@ -44,7 +46,8 @@ class InProcess:
         self._listeners: dict[str, Listener] = {}
         self._connections: dict[Channel, _Connection] = {}
         self._numbers: dict[str, int] = {}
-        self._udp = UdpPeers(run)
+        self._run = run
+        self._udp: UdpPeers | None = None
         self._recording = True
 
     # ---- what the engine is told
@@ -77,6 +80,10 @@ class InProcess:
 
     def bind(self, peer: model.Peer, address: Address, remote: Address | None) -> Address:
         """Make a UDP socket, with the peer's handlers; see `Engine.bind`."""
+        if self._udp is None:
+            from sockharness.drivers.inprocess_udp import UdpPeers  # most specs have none
+
+            self._udp = UdpPeers(self._run)
         return self._udp.bind(peer, address, remote)
 
     def learn(self, peer: str, address: Address) -> None:
@@ -84,7 +91,7 @@ class InProcess:
 
     def act(self, channel: Channel, action: model.Action) -> Event:
         """Do what a step says; see `Engine.act`."""
-        if channel.peer in self._udp:
+        if self._udp is not None and channel.peer in self._udp:
             return self._udp.act(channel, action)
         if channel.connection == LISTENER:
             return self._act_on_listener(channel, action)
@@ -110,7 +117,8 @@ class InProcess:
     def close(self) -> None:
         """Stop every listener, reset every connection and close every UDP socket."""
         self._recording = False
-        self._udp.close()
+        if self._udp is not None:
+            self._udp.close()
         for connection in self._connections.values():
             if connection.socket is not None:
                 connection.socket.terminate()

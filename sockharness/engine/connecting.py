@@ -22,7 +22,6 @@ import socket as _socket
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from select import EPOLLERR, EPOLLHUP, EPOLLOUT
 from typing import Any
 
@@ -36,9 +35,10 @@ from sockharness.engine.stream import Socket
 from sockharness.engine.timers import Timer
 from sockharness.engine.tls.plan import Plan
 from sockharness.errors import ClosedError, UsageError, os_error, with_code
+from sockharness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Settings:
     """The checked options of a `connect`.
 

@@ -95,7 +95,10 @@ class Handlers:
         """
         given = functions_of(source, HANDLER_NAMES)
         for name, arguments in HANDLER_ARGUMENTS.items():
-            setattr(self, name, checked(name, given.get(name), host, arguments))
+            handler = given.get(name)
+            setattr(
+                self, name, None if handler is None else checked(name, handler, host, arguments)
+            )
         if self.data is None and self.drain is None:
             got = ", ".join(repr(name) for name in HANDLER_NAMES if getattr(self, name) is not None)
             raise TypeError(
@@ -262,10 +265,12 @@ def checked(
     """
     if handler is None:
         return None
+    if type(handler) is types.FunctionType and _is_plain(handler.__code__, len(arguments)):
+        return handler  # nearly all of them
     if arguments and not _takes(handler, len(arguments)):
         raise TypeError(_unfit(name, handler, arguments))
     if type(handler) in _PLAIN and not _is_code_of(handler, _ANY_ASYNC):
-        return cast(Handler, handler)  # nearly all of them
+        return cast(Handler, handler)
     if not callable(handler) or _has_code(handler, inspect.CO_ASYNC_GENERATOR):
         raise TypeError(f"socket: handler {name!r}: expected a function, got {handler!r}")
     if not _has_code(handler, inspect.CO_COROUTINE):
@@ -277,6 +282,12 @@ def checked(
             f"socket: handler {name!r} is async def, which needs a reactor inside asyncio or trio"
         )
     return _spawning(handler, host)
+
+
+def _is_plain(code: types.CodeType, count: int) -> bool:
+    return (
+        code.co_argcount == count and not code.co_kwonlyargcount and not code.co_flags & _ANY_ASYNC
+    )
 
 
 def _takes(handler: object, count: int) -> bool:

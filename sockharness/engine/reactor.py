@@ -294,12 +294,14 @@ class Reactor:
         if timeout is not None:
             timeout = options.moment("timeout", timeout)
         deadline = None if timeout is None else self._monotonic() + timeout
-        remaining = timeout
+        remaining = timeout if timeout is None or timeout > 0 else 0.0
         while not condition():
-            self.run_once(remaining)
+            self._iterate(remaining)
+            if self._failures:
+                self.raise_failures()
             if deadline is not None:
-                remaining = max(0.0, deadline - self._monotonic())
-                if remaining == 0.0:
+                remaining = deadline - self._monotonic()
+                if remaining <= 0.0:
                     return bool(condition())
         return True
 
@@ -390,7 +392,8 @@ class Reactor:
         """Raise `UsageError` unless the calling thread and process own this reactor."""
         if self._thread != threading.get_ident():
             raise UsageError(threads.elsewhere(self._thread))
-        self._check_process()
+        if self._generation != _forks.count:
+            self._check_process()
 
     def _check_may_run(self, function: str) -> None:
         self.check_inline(function)

@@ -57,10 +57,12 @@ def other_engines(stage: Stage) -> dict[str, str]:
 def if_meant(stage: Stage, failures: Sequence[Failure]) -> str:
     """Return how a spec says that a failure on another engine is meant; empty if none is, or if
     the spec has said so and it does not fail."""
+    if not failures:
+        return ""
     others = dict.fromkeys(other_engines(stage).values())
     differing = (*stage.case.differing.values(), stage.case.differs)
     said = {each.location for differences in differing for each in differences.values()}
-    if not failures or failures[0].location in said:
+    if failures[0].location in said:
         return ""
     return "; ".join(f"differs: {{{name}: ROW}}, see docs/{name}-differences.md" for name in others)
 
@@ -70,6 +72,8 @@ def _here(
 ) -> model.Difference | None:
     """Return the difference that applies: of an engine that some of `peers` run on, or of a peer's
     engine, whoever it is that sees it."""
+    if not differences:
+        return None
     engine = {name: stage.casting.engine(peer) for name, peer in stage.case.peers.items()}
     keys = {engine[name] for name in peers} | {f"{name}:{engine[name]}" for name in engine}
     return next((each for key, each in differences.items() if key in keys), None)

@@ -143,10 +143,11 @@ class Stage:
             EngineFailed: if an engine in another process died.
         """
 
-        def holds() -> bool:
+        def told_and_holds() -> bool:
             self.driver.flush()
             return condition()
 
+        holds = condition if self.casting.ours else told_and_holds
         deadline = self.reactor.now() + timeout
         while True:
             try:

@@ -8,11 +8,11 @@ is an arrow from whoever sent it; one that nobody got is a call.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from sockharness.events import Event, Kind
 from sockharness.expectations import CLOSING
 from sockharness.printable import show
+from sockharness.record import record
 from sockharness.timeline import LISTENER, Channel, Timeline
 
 TEXT = 24
@@ -20,7 +20,7 @@ TEXT = 24
 FINAL = (*CLOSING, "shutdown")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Rung:
     """One line of a ladder: at `target` happened `text`; it came from `source` (empty: from
     itself), which gave `given`."""

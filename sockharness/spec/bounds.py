@@ -1,9 +1,9 @@
 """Bounds of a number: what a call should return, how many frames there should be."""
 
-from dataclasses import dataclass
+from sockharness.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Bounds:
     """What a call should return: every bound that is given must hold; `capture` names the value."""
 

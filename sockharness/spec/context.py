@@ -42,6 +42,12 @@ class Context:
     peers: dict[str, model.Peer] = field(default_factory=dict)
     handlers: dict[str, model.HandlerSet] = field(default_factory=dict)
 
+    def with_peers_of(self, other: "Context") -> None:
+        """Take over the peers of another case of the file, in which they are the same."""
+        self.names, self.facts, self.peers = other.names, other.facts, other.peers
+        self.handler_names, self.handlers = other.handler_names, other.handlers
+        self.mentioned, self.captured = set(other.mentioned), set(other.captured)
+
     def payload(self, node: Node) -> Payload:
         """Decode bytes of a stream."""
         return payloads.decode(node, self.scope())

@@ -2,11 +2,13 @@
 
 Every complaint has a place and, where there is one, the mend; all of a file's complaints are
 reported at once. A key that is in no table is an error with the nearest known key. `cases:`
-decodes the peers and the exchange once for each case, with the names that the case binds.
+decodes the exchange once for each case, with the names that the case binds, and so the peers if
+they use any.
 """
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from sockharness.errors import Problem, SpecError
@@ -73,6 +75,7 @@ class _File:
         self._folder = folder
         self._problems = Problems()
         self._uses = payloads.Uses()
+        self._same_peers: Context | None = None
 
     def spec(self) -> model.Spec:
         """Return the model, or raise all problems."""
@@ -224,8 +227,7 @@ class _File:
         actions = ActionDecoder(context)
         steps, wire = StepDecoder(context, actions), WireDecoder(context, actions)
         with self._problems.collect():
-            peers = PeerDecoder(context, actions)
-            peers.decode(self._required(known, "peers"), known.get("handlers"))
+            self._peers(known, context, actions)
         with self._problems.collect():
             steps.decode(self._required(known, "exchange"))
         if "wire" in known:
@@ -251,6 +253,17 @@ class _File:
             differs=differs,
             location=place,
         )
+
+    def _peers(self, known: Mapping[str, Node], context: Context, actions: ActionDecoder) -> None:
+        """Decode the peers; if they use no name, once for all cases."""
+        if self._same_peers is not None:
+            context.with_peers_of(self._same_peers)
+            return
+        node, handlers = self._required(known, "peers"), known.get("handlers")
+        PeerDecoder(context, actions).decode(node, handlers)
+        if not any(each and nodes.names_something(each) for each in (node, handlers)):
+            mentioned, captured = set(context.mentioned), set(context.captured)
+            self._same_peers = replace(context, mentioned=mentioned, captured=captured)
 
     def _required(self, known: Mapping[str, Node], key: str) -> Node:
         if key not in known:

@@ -18,12 +18,13 @@ are for messages only, because on a stream there is nothing that ends what they 
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Protocol
 
 from sockharness.printable import count, show
+from sockharness.record import record
 
 REGEX_WINDOW = 64 * 1024
 """The most bytes that a regular expression looks at, if it ends in literal bytes."""
@@ -43,7 +44,7 @@ class Verdict(Enum):
     MISMATCH = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Result:
     """A matcher's answer.
 
@@ -78,7 +79,7 @@ class Matcher(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exact:
     """These bytes and no others."""
 
@@ -102,7 +103,7 @@ class Exact:
         return f'"{show(self.data, limit=40)}"'
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Length:
     """Any bytes, so many of them."""
 
@@ -122,7 +123,7 @@ class Length:
         return count(self.size, "byte")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sha256:
     """So many bytes with this SHA-256 (FIPS 180-4)."""
 
@@ -145,7 +146,7 @@ class Sha256:
         return f"{count(self.size, 'byte')} with SHA-256 {self.digest[:12]}…"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Regex:
     """The shortest run of bytes that a regular expression matches as a whole."""
 
@@ -174,7 +175,7 @@ class Regex:
         return f"/{show(self.pattern.pattern, limit=40)}/"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Capture:
     """What another matcher takes, remembered under a name."""
 
@@ -198,7 +199,7 @@ class Capture:
         return f"{self.inner.describe()} as {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Concat:
     """One matcher's bytes after another's."""
 
@@ -226,7 +227,7 @@ class Concat:
         return " then ".join(part.describe() for part in self.parts)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AnyBytes:
     """A message, whatever it is."""
 
@@ -242,7 +243,7 @@ class AnyBytes:
         return "any bytes"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StartsWith:
     """A message that begins with these bytes."""
 

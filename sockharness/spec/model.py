@@ -6,10 +6,11 @@ methods, events those of its handlers.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from sockharness.location import Location
+from sockharness.record import record
 from sockharness.spec.bounds import Bounds as Bounds
 from sockharness.spec.model_bytes import Joined as Joined
 from sockharness.spec.model_bytes import Literal as Literal
@@ -32,7 +33,7 @@ from sockharness.spec.model_datagrams import Udp as Udp
 # ---- actions: the engine's methods
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Write:
     """One call of `write`: what the kernel does not take is not sent."""
 
@@ -41,7 +42,7 @@ class Write:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WriteAll:
     """`write`, and again after each `drain`, until all is taken."""
 
@@ -50,7 +51,7 @@ class WriteAll:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Echo:
     """In a `data` handler: write all of what was received, or send the datagram back."""
 
@@ -58,7 +59,7 @@ class Echo:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class End:
     """Write, if there is something, then close (FIN)."""
 
@@ -67,7 +68,7 @@ class End:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """A method without bytes: `close`, `terminate`, `shutdown`, `pause`, `resume`, `flush`.
 
@@ -79,7 +80,7 @@ class Call:
     flag: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetTimeout:
     """Arm the socket's time-out, in seconds."""
 
@@ -88,7 +89,7 @@ class SetTimeout:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reload:
     """Replace the handlers, by others or by those of a name (which may come later in the file)."""
 
@@ -97,7 +98,7 @@ class Reload:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Raise:
     """In a handler: raise an exception with this message."""
 
@@ -109,7 +110,7 @@ class Raise:
 Action = Write | WriteAll | Echo | End | Call | SetTimeout | Reload | Raise | DatagramAction
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HandlerSet:
     """Which handlers a peer has, and what each does."""
 
@@ -119,7 +120,7 @@ class HandlerSet:
 # ---- peers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class StreamOptions:
     """What `listen` and `connect` have in common; sizes in bytes."""
 
@@ -133,7 +134,7 @@ BACKLOG = 512
 """How many connections may wait to be accepted, unless a listener says otherwise."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Listen:
     """A peer that listens at an IP literal; port 0 lets the kernel choose."""
 
@@ -144,7 +145,7 @@ class Listen:
     location: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Connect:
     """A peer that connects: to another peer by name, or to an IP literal and a port."""
 
@@ -155,7 +156,7 @@ class Connect:
     location: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Peer:
     """A named participant. Without `handlers` it speaks the script."""
 
@@ -188,7 +189,7 @@ class Peer:
 # ---- steps
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class PeerRef:
     """A peer in a step: its only connection, its n-th (`server@2`), or the one with `other`."""
 
@@ -201,7 +202,7 @@ class PeerRef:
         return self.name if self.connection is None else f"{self.name}@{self.connection}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Arrow:
     """`sender -> receiver: payload`: the receiver gets it; a scripted sender writes it."""
 
@@ -212,7 +213,7 @@ class Arrow:
     within: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Act:
     """A peer is told to do something; what it returns or raises (a code) may be checked."""
 
@@ -224,7 +225,7 @@ class Act:
     within: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Sees:
     """A peer's handler is called: `error` is a code, `none` or `any`."""
 
@@ -236,7 +237,7 @@ class Sees:
     within: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Received:
     """A peer has got these bytes next."""
 
@@ -246,7 +247,7 @@ class Received:
     within: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class ReceivedDatagrams:
     """A peer has got these datagrams next, in this order or in any."""
 
@@ -257,7 +258,7 @@ class ReceivedDatagrams:
     within: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Never:
     """An event does not come for so many seconds."""
 
@@ -270,7 +271,7 @@ class Never:
 Step = Arrow | Act | Sees | Received | ReceivedDatagrams | Never
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class FieldTest:
     """A field of a frame by scapy's name, and the text or name that it must equal."""
 
@@ -279,7 +280,7 @@ class FieldTest:
     location: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class WireCheck:
     """How many frames fit `where`; each of those must also fit `each`."""
 
@@ -293,7 +294,7 @@ class WireCheck:
 # ---- the whole
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Difference:
     """What is otherwise on an engine, and which row of the deliberate differences says so.
 
@@ -307,7 +308,7 @@ class Difference:
     instead: Step | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Case:
     """One conversation: the peers, what they say in order, and what must have crossed the wire.
 
@@ -350,7 +351,7 @@ class Case:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Spec:
     """A file: its cases, at least one, and its title, which may be empty.
 

@@ -1,10 +1,10 @@
 """Bytes in a spec, as values that never change: something to write, and something to expect."""
 
 from array import array
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+from sockharness.record import record
 from sockharness.spec.bindings import Bindings
 from sockharness.spec.matchers import Concat, Exact, Matcher
 
@@ -21,7 +21,7 @@ class Payload(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Literal:
     """Bytes that stand in the file."""
 
@@ -36,7 +36,7 @@ class Literal:
         return Exact(self.content)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pattern:
     """Many bytes, described: `counter` (32-bit big-endian numbers from 0) or `zero`."""
 
@@ -52,7 +52,7 @@ class Pattern:
         return Exact(self.data(names))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Repeated:
     """Bytes again and again, made when they are needed: many of them fit into a short file."""
 
@@ -68,7 +68,7 @@ class Repeated:
         return Exact(self.data(names))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reference:
     """What a name is bound to while the case runs."""
 
@@ -83,7 +83,7 @@ class Reference:
         return Exact(names.data(self.name))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RestOf:
     """What is left of some bytes behind a captured count."""
 
@@ -99,7 +99,7 @@ class RestOf:
         return Exact(self.data(names))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Joined:
     """One payload behind another."""
 
@@ -114,7 +114,7 @@ class Joined:
         return Concat([part.matcher(names) for part in self.parts])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wanted:
     """Bytes that are only described; `example` is what a scripted sender writes."""
 

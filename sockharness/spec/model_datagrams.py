@@ -4,17 +4,17 @@ A datagram is a message: it arrives whole or not at all, so none of this has a s
 actions bear the names of the engine's methods.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from sockharness.location import Location
+from sockharness.record import record
 from sockharness.spec.model_bytes import Payload
 
 GROUP = "group"
 """Where a member of a multicast group is bound, instead of to an address."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Multicast:
     """Which group a peer is about: one of its own, leased for the run, or another peer's.
 
@@ -32,7 +32,7 @@ class Multicast:
     location: Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Udp:
     """A peer with a UDP socket: bound, and connected if `peer` or `remote_host` says to whom.
 
@@ -63,7 +63,7 @@ class Udp:
         return self.host == GROUP
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Send:
     """One datagram: to the peer `to`; without it, to whom the sender is connected to, or, in a
     `data` handler, to whom it came from."""
@@ -74,7 +74,7 @@ class Send:
     to: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SendMany:
     """Several datagrams in one call, to the peer `to`."""
 
@@ -84,7 +84,7 @@ class SendMany:
     to: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetOption:
     """A method that sets an option: `set_broadcast`, `set_ttl`, `set_multicast_interface`, …"""
 
@@ -93,7 +93,7 @@ class SetOption:
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Membership:
     """Join or leave the peer's group, at its interface; `source`: for one source, a peer or an
     address."""

@@ -74,6 +74,15 @@ def size_of(node: Node) -> int:
     return 1
 
 
+def names_something(node: Node) -> bool:
+    """Say whether a `$` stands anywhere in a node, so that it may mean something else elsewhere."""
+    if isinstance(node, Sequence):
+        return any(map(names_something, node.items))
+    if isinstance(node, Mapping):
+        return any(names_something(value) for _, value in node.entries)
+    return "$" in node.text
+
+
 def read(path: Path, *, shown: str = "") -> Node:
     """Read a file into nodes.
 

@@ -14,12 +14,13 @@ import binascii
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 
 from sockharness.location import Location
 from sockharness.printable import show
+from sockharness.record import record
 from sockharness.spec import model
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.matchers import (
@@ -59,7 +60,7 @@ GROUP_FACTS = (*PEER_FACTS, "group")
 """What it can ask of one that has to do with a multicast group."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Uses:
     """Which names a file uses, over all of its cases: whoever decodes it notes them here.
 
@@ -76,7 +77,7 @@ class Uses:
     in_cases: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scope:
     """What names mean at a place in the file.
 
@@ -240,7 +241,7 @@ def _first_key(node: MappingNode) -> Location:
     return node.entries[0][0].location if node.entries else node.location
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Form:
     """A mapping that describes bytes, its form being `name`."""
 
@@ -448,7 +449,7 @@ def _needs_messages(form: _Form) -> None:
         raise Refusal(form.node.location, f"'{form.name}' needs a peer that gets messages", hint)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Form:
     """A way to describe bytes: how it is decoded, and which keys may stand beside its own."""
 

@@ -105,6 +105,37 @@ def test_each_case_has_its_names_place_and_bytes(tmp_path: Path) -> None:
     assert said == [b"cb", b"aa"]
 
 
+def test_peers_that_use_a_name_differ_from_case_to_case(tmp_path: Path) -> None:
+    spec = load(
+        tmp_path,
+        "sockspec: 1\ncases: {one: {x: a}, two: {x: b}}\npeers:\n"
+        "  server: {tcp: {listen: loopback}, on: {open: [write: $x]}}\n"
+        "  client: {tcp: {connect: server}}\n"
+        "exchange:\n  - server -> client: $x\n",
+    )
+
+    handlers = [case.peers["server"].handlers for case in spec.cases]
+    written = [each.actions["open"][0] for each in handlers if each is not None]
+    assert [each.payload.data(Bindings()) for each in written if isinstance(each, model.Write)] == [
+        b"a",
+        b"b",
+    ]
+
+
+def test_peers_that_use_no_name_are_the_same_in_all_cases(tmp_path: Path) -> None:
+    spec = load(
+        tmp_path,
+        "sockspec: 1\ncases: {one: {x: a}, two: {x: b}}\n"
+        f"handlers: {{loud: {{data: [echo]}}}}\n{PEERS}exchange:\n"
+        "  - client -> server: $x\n  - client: {reload: loud}\n",
+    )
+
+    one, two = spec.cases
+    assert list(one.peers) == list(two.peers) == ["server", "client"]
+    assert one.peers["server"] == two.peers["server"]
+    assert one.handlers == two.handlers
+
+
 @pytest.mark.parametrize("path", sorted(SPECS.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_every_spec_of_ours_is_good(path: Path) -> None:
     assert loader.load(path).cases

@@ -6,7 +6,7 @@ counts on both sides: the difference is what each further test pays.
 
 from pathlib import Path
 
-from benchmarks.measure import interleaved, pytest_command
+from benchmarks.measure import installed_command, interleaved, pytest_command
 
 ONCE = "def test_once(tcp_server): pass\n"
 EMPTY = "def test_{number}(): pass\n"
@@ -31,14 +31,18 @@ def measure(folder: Path, *, count: int, rounds: int) -> dict[str, object]:
 
 
 def measure_start(folder: Path, *, rounds: int) -> dict[str, object]:
-    """Return the seconds of a pytest that does not use the plugin, with and without it."""
+    """Return the seconds of a pytest that does not use the plugin, with and without it.
+
+    Both look for plugins as pytest does for its users, since that is no matter of ours.
+    """
     plain = _file(folder, "test_plain.py", EMPTY, 1)
     seconds = interleaved(
         {
-            "bare": pytest_command(plain, plugin=False),
-            "with the plugin": pytest_command(plain),
+            "bare": installed_command(plain, plugin=False),
+            "with the plugin": installed_command(plain, plugin=True),
         },
         rounds=rounds,
+        autoload=True,
     )
     return {"seconds": seconds}
 

@@ -5,15 +5,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
 
 
-def interleaved(commands: Mapping[str, Sequence[str]], *, rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each command, run once a round after one that does not count."""
+def interleaved(
+    commands: Mapping[str, Sequence[str]], *, rounds: int, autoload: bool = False
+) -> dict[str, list[float]]:
+    """Return the seconds of each command, run once a round after one that does not count.
+
+    Args:
+        commands: by name.
+        rounds: how often each is run.
+        autoload: whether pytest loads the plugins that are installed, as it does for its users.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for round_number in range(rounds + 1):
         progress(f"round {round_number} of {rounds}")
         for name, command in commands.items():
-            lasted = _run(command)
+            lasted = _run(command, autoload=autoload)
             if round_number:
                 seconds[name].append(lasted)
     progress("")
@@ -26,6 +35,14 @@ def pytest_command(*args: str, plugin: bool = True) -> list[str]:
     return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *ours, *args]
 
 
+def installed_command(*args: str, plugin: bool) -> list[str]:
+    """Return the command of a pytest that finds its plugins by itself and loads ours, or none."""
+    found = {each.name for each in entry_points(group="pytest11")}
+    blocked = sorted(found - {"sockharness"} if plugin else found)
+    options = [option for name in blocked for option in ("-p", f"no:{name}")]
+    return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *args]
+
+
 def progress(text: str) -> None:
     """Show what is being done, on a terminal."""
     if sys.stderr.isatty():
@@ -33,8 +50,10 @@ def progress(text: str) -> None:
         sys.stderr.flush()
 
 
-def _run(command: Sequence[str]) -> float:
+def _run(command: Sequence[str], *, autoload: bool) -> float:
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    if autoload:
+        del environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is compiled once is not measured
     began = time.perf_counter()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

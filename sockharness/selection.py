@@ -6,11 +6,12 @@ spec that is named there needs no option. `--sockspec` without anything else on 
 the whole run.
 """
 
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
 import pytest
+
+from sockharness.record import record
 
 SUFFIXES = (".yaml", ".yml")
 LOOKED_AT = 20
@@ -19,7 +20,7 @@ HEAD = 4096
 """A spec that is named without `--sockspec` says `sockspec:` within so many bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Selection:
     """What was asked for.
 

@@ -5,17 +5,18 @@ its environment variable (`SOCKHARNESS_` and the name without `sock`) follow fro
 """
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+
+from sockharness.record import record
 
 if TYPE_CHECKING:
     from sockharness.drivers.casting import Casting
     from sockharness.policy import Policy
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Setting:
     """One option of a run."""
 

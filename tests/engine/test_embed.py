@@ -22,10 +22,10 @@ from tests.engine.hosting import (
     Run,
     RunLoop,
     boom,
-    descriptors,
 )
 from tests.helpers.conformance import Stage
 from tests.helpers.conversation import DEADLINE
+from tests.helpers.descriptors import descriptors
 
 
 def test_each_loop_has_its_own_reactor_made_on_first_use(run_loop: RunLoop) -> None:

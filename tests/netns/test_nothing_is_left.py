@@ -17,6 +17,7 @@ import sockharness
 from sockharness import probes
 from sockharness.errors import ClosedError
 from sockharness.netns import Network
+from tests.helpers.descriptors import descriptors
 
 ROOT = str(Path(sockharness.__file__).parent.parent)
 
@@ -85,12 +86,8 @@ def _ends(processes: set[int]) -> Iterator[None]:
             assert select.select([end], [], [], 10)[0], "a process inside still runs"
 
 
-def _descriptors() -> set[str]:
-    return set(os.listdir("/proc/self/fd"))
-
-
 def test_a_closed_network_leaves_no_descriptor_no_process_and_no_namespace() -> None:
-    before = _descriptors()
+    before = descriptors()
 
     with Network.open() as network:
         hosts = network.pair()
@@ -104,7 +101,7 @@ def test_a_closed_network_leaves_no_descriptor_no_process_and_no_namespace() -> 
 
     assert not _processes_inside(namespaces)
     assert not _held_by(os.getpid(), namespaces)
-    assert _descriptors() == before
+    assert descriptors() == before
 
 
 def test_what_programs_started_ends_with_the_network() -> None:
@@ -127,12 +124,12 @@ def test_a_program_that_still_runs_is_killed_and_its_end_is_told() -> None:
 def test_a_forgotten_program_is_a_warning_and_leaves_no_descriptor() -> None:
     with Network.open() as network:
         host = network.host("a")
-        before = _descriptors()
+        before = descriptors()
 
         with pytest.warns(ResourceWarning) as warnings:
             host.run(["true"])
         assert any("unclosed" in str(warning.message) for warning in warnings)
-        assert _descriptors() == before
+        assert descriptors() == before
 
 
 def test_a_socket_outlives_its_network() -> None:
@@ -147,13 +144,13 @@ def test_a_socket_outlives_its_network() -> None:
 def test_a_failed_start_of_a_program_leaves_no_descriptor() -> None:
     with Network.open() as network:
         host = network.host("a")
-        before = _descriptors()
+        before = descriptors()
 
         for command in (["/no/such/program"], ["no-such-program"]):
             with pytest.raises(FileNotFoundError):
                 host.run(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
-        assert _descriptors() == before
+        assert descriptors() == before
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from sockharness.policy import Policy
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
 from sockharness.spec import loader
+from tests.helpers.descriptors import descriptors
 from tests.helpers.replaying import PEERS, headlines, replay
 
 SCRIPTED = PEERS.replace(", on: {data: [echo]}", "")
@@ -228,14 +229,14 @@ def test_a_stage_leaves_nothing_open(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(PEERS + 'exchange: [client -> server: "a"]')
     (case,) = loader.load(path).cases
-    before = _descriptors()
+    before = descriptors()
 
     with Stage(case, policy=Policy()) as stage:
         Replayer(stage).run()
-        during = _descriptors()
+        during = descriptors()
 
     assert during > before
-    assert _descriptors() == before
+    assert descriptors() == before
 
 
 def test_a_stage_that_cannot_be_set_leaves_nothing_open(tmp_path: Path) -> None:
@@ -245,16 +246,12 @@ def test_a_stage_that_cannot_be_set_leaves_nothing_open(tmp_path: Path) -> None:
         peers = PEERS.replace("listen: loopback", f"listen: loopback, port: {port}")
         path.write_text(peers + 'exchange: [client -> server: "a"]')
         (case,) = loader.load(path).cases
-        before = _descriptors()
+        before = descriptors()
 
         with pytest.raises(SpecError, match=r"server cannot listen on .*: EADDRINUSE"):
             Stage(case, policy=Policy()).__enter__()
 
-        assert _descriptors() == before
-
-
-def _descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+        assert descriptors() == before
 
 
 NOBODY = """\

@@ -276,14 +276,15 @@ def _echo(folder: Path) -> Path:
 
 
 def test_one_child_is_kept_and_knows_nothing_of_earlier_specs(
-    stage: Staged, engines: Engines
+    stage: Staged, engines: Engines, free_port: int
 ) -> None:
-    with stage(ECHO + "  - client: {sees: open}\n") as first:
-        port = port_of(first)
+    listening = ECHO.replace("listen: loopback", f"listen: loopback, port: {free_port}")
+    with stage(listening + "  - client: {sees: open}\n") as first:
+        assert port_of(first) == free_port
     pid = engines.bun.child().pid
     text = f"""\
 sockspec: 1
-peers: {{client: {{tcp: {{connect: 127.0.0.1, port: {port}}}}}}}
+peers: {{client: {{tcp: {{connect: 127.0.0.1, port: {free_port}}}}}}}
 exchange: [client: {{sees: connect_error, error: ECONNREFUSED}}]
 """
 

@@ -155,9 +155,11 @@ def test_reuse_port_on_both_shares_the_port(
 
 
 @pytest.mark.shows("TCP-133")
-def test_the_port_can_be_bound_again_while_accepted_connections_live(tcp: MakeTalk) -> None:
+def test_the_port_can_be_bound_again_while_accepted_connections_live(
+    tcp: MakeTalk, free_port: int
+) -> None:
     """TCP-133."""
-    conversation = tcp()
+    conversation = tcp(listen_options={"port": free_port})
     conversation.listener.stop()
 
     assert make(conversation.reactor, port=conversation.listener.port).port
@@ -182,10 +184,10 @@ def test_a_malformed_name_is_a_failed_look_up(reactor: Reactor) -> None:
 
 
 @pytest.mark.shows("TCP-148")
-def test_all_addresses_of_ipv6_include_ipv4_unless_told(reactor: Reactor) -> None:
+def test_all_addresses_of_ipv6_include_ipv4_unless_told(reactor: Reactor, free_port: int) -> None:
     """TCP-148."""
     both = make(reactor, hostname="::")
-    only = make(reactor, hostname="::", ipv6_only=True)
+    only = make(reactor, hostname="::", port=free_port, ipv6_only=True)
 
     with socket.create_connection(("127.0.0.1", both.port or 0), DEADLINE):
         pass
@@ -341,9 +343,11 @@ def test_stop_removes_whatever_is_at_the_path(reactor: Reactor, tmp_path: Path, 
 
 
 @pytest.mark.shows("TCP-147", "TCP-158")
-def test_stop_refuses_new_connections_and_leaves_old_ones(talk: MakeTalk) -> None:
+def test_stop_refuses_new_connections_and_leaves_old_ones(
+    talk: MakeTalk, kind: str, free_port: int
+) -> None:
     """TCP-158, TCP-147."""
-    conversation = talk()
+    conversation = talk(listen_options={"port": free_port} if kind == "tcp" else {})
     address = conversation.listener.address
 
     conversation.listener.stop()

@@ -13,6 +13,7 @@ from sockharness import Datagram, DatagramFlags, UdpPeer, match, probes
 from sockharness.errors import ClosedError, ExpectationFailed, UsageError
 from sockharness.harness import Harness
 from sockharness.outcome import Verdict
+from tests.helpers.ports import leased_port
 
 
 @pytest.fixture
@@ -507,15 +508,14 @@ def test_what_a_handler_raises_goes_to_error_or_fails_the_test(
     assert isinstance(taken[0], ZeroDivisionError)
 
 
-def test_what_the_network_says_goes_to_error(peer: UdpPeer, client: socket.socket) -> None:
+def test_what_the_network_says_goes_to_error(peer: UdpPeer) -> None:
     told: list[BaseException] = []
     peer.on(error=lambda udp, error: told.append(error))
-    gone = client.getsockname()
-    client.close()
 
-    peer.send(b"x", gone)
+    with leased_port() as nobody:
+        peer.send(b"x", ("127.0.0.1", nobody))
 
-    assert peer.wait_for("error").code == "ECONNREFUSED"
+        assert peer.wait_for("error").code == "ECONNREFUSED"
     peer.check()
     assert isinstance(told[0], ConnectionRefusedError)
 

@@ -120,9 +120,8 @@ class Talk:
 
         handlers["open"] = open_
         where: dict[str, Any] = {"unix": unix} if unix else {"hostname": "127.0.0.1", "port": 0}
-        self.listener: Listener = listen(
-            socket=handlers, reactor=reactor, **where, **both, **(listen_options or {})
-        )
+        given = {**where, **both, **(listen_options or {})}
+        self.listener: Listener = listen(socket=handlers, reactor=reactor, **given)
         self._client_handlers = client or self.log.handlers("c")
         self._connect_options = {**both, **(connect_options or {})}
         self.client = self.connect().result(DEADLINE)

@@ -31,6 +31,7 @@ THERE = "10.77.0.2"  # of vb
 LINK_LOCAL_HERE = "fe80::a"
 LINK_LOCAL_THERE = "fe80::b"
 _CLONE_NEWNET = 0x40000000
+_ETH_P_ALL = 3
 
 _LINKS = """\
 link set lo up
@@ -93,8 +94,8 @@ def write_setting(name: str, value: str) -> None:
 
 def watching(name: str) -> socket.socket:
     """Return a socket that sees the frames of an interface."""
-    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-    sock.bind((name, 0))
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # of no interface yet
+    sock.bind((name, _ETH_P_ALL))
     sock.settimeout(5.0)
     return sock
 

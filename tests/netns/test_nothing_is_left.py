@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -74,6 +74,14 @@ def _held_by(process: int, namespaces: set[int]) -> bool:
     return bool(links & {f"net:[{number}]" for number in namespaces})
 
 
+def _kept(stack: ExitStack, namespaces: Iterable[int]) -> list[int]:
+    """Keep descriptors of namespaces for a while: else new ones, elsewhere, get their numbers."""
+    kept = list(namespaces)
+    for fd in kept:
+        stack.callback(os.close, fd)
+    return kept
+
+
 @contextmanager
 def _ends(processes: set[int]) -> Iterator[None]:
     """Wait, afterwards, for the end of these processes."""
@@ -89,19 +97,21 @@ def _ends(processes: set[int]) -> Iterator[None]:
 def test_a_closed_network_leaves_no_descriptor_no_process_and_no_namespace() -> None:
     before = descriptors()
 
-    with Network.open() as network:
-        hosts = network.pair()
-        namespaces = {os.fstat(host.fileno()).st_ino for host in hosts}
-        assert _processes_inside(namespaces)
-        assert _held_by(os.getpid(), namespaces)
-        with hosts[0].run(LEAVES_A_CHILD, stdout=subprocess.PIPE) as program:
-            assert program.stdout is not None
-            assert program.stdout.readline() == b"started\n"
-            assert program.wait(10) == 0
+    with ExitStack() as stack:
+        with Network.open() as network:
+            hosts = network.pair()
+            namespaces = {os.fstat(host.fileno()).st_ino for host in hosts}
+            kept = _kept(stack, (os.dup(host.fileno()) for host in hosts))
+            assert _processes_inside(namespaces)
+            assert _held_by(os.getpid(), namespaces)
+            with hosts[0].run(LEAVES_A_CHILD, stdout=subprocess.PIPE) as program:
+                assert program.stdout is not None
+                assert program.stdout.readline() == b"started\n"
+                assert program.wait(10) == 0
 
-    assert not _processes_inside(namespaces)
+        assert not _processes_inside(namespaces)
+        assert descriptors() == before | {str(fd) for fd in kept}
     assert not _held_by(os.getpid(), namespaces)
-    assert descriptors() == before
 
 
 def test_what_programs_started_ends_with_the_network() -> None:
@@ -189,12 +199,14 @@ def _read_to_the_end(process: "subprocess.Popen[bytes]") -> bytes:
     "then", [WAITS, FORKS, LEAVES_AN_ANSWER_UNREAD], ids=["", "forked", "unread"]
 )
 def test_the_kill_of_its_maker_leaves_nothing(then: str) -> None:
-    with _maker(then) as maker:
+    with _maker(then) as maker, ExitStack() as stack:
         assert maker.stdout is not None
-        namespaces = {int(number) for number in maker.stdout.readline().split()}
+        made = {int(number) for number in maker.stdout.readline().split()}
         assert maker.stdout.readline() == b"ready\n"
-        inside = _processes_inside(namespaces)
+        inside = _processes_inside(made)
         assert len(inside) >= 3  # the owner, the program, its child
+        kept = _kept(stack, (os.open(f"/proc/{each}/ns/net", os.O_RDONLY) for each in inside))
+        namespaces = {os.fstat(fd).st_ino for fd in kept}
 
         with _ends(inside):
             maker.kill()

@@ -298,8 +298,9 @@ def test_posted_calls_and_timers_made_outside_an_iteration_wake_the_loop(run: Ru
             stage.log.ring()
 
         await stage.settle()
-        stage.reactor.call_later(0.03, note, "late")
-        stage.reactor.call_later(0.001, note, "early")
+        now = stage.reactor.now()
+        stage.reactor.call_at(now + 0.03, note, "late")
+        stage.reactor.call_at(now + 0.001, note, "early")
         stage.reactor.call_soon(note, "soon")
         await stage.until(lambda: len(order) == 3)
 

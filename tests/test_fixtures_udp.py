@@ -50,7 +50,7 @@ def in_another_process(address: tuple[str, int]) -> str:
         [sys.executable, "-c", PROGRAM, address[0], str(address[1])],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     ).stdout.strip()
 

@@ -15,7 +15,7 @@ from sockharness.engine.listener import listen
 from sockharness.engine.reactor import Reactor
 from sockharness.errors import ClosedError, UsageError
 
-DEADLINE = 5.0
+DEADLINE = 30.0
 Pair = tuple[socket.socket, socket.socket]
 
 

@@ -10,7 +10,7 @@ from sockharness.engine.reactor import Reactor
 from sockharness.engine.runner import ThreadRunner
 from sockharness.errors import ClosedError, UsageError
 
-DEADLINE = 5.0
+DEADLINE = 30.0
 
 
 @pytest.fixture

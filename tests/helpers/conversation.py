@@ -16,7 +16,7 @@ from sockharness.engine.reactor import Reactor
 from sockharness.engine.stream import Socket
 from sockharness.errors import code_of
 
-DEADLINE = 5.0
+DEADLINE = 30.0
 EVENTS = ("open", "data", "drain", "end", "close", "error", "timeout", "connect_error")
 Handlers = dict[str, Callable[..., Any]]
 

@@ -19,7 +19,7 @@ from sockharness.engine.udp import UDPSocket, udp_socket
 from sockharness.errors import code_of
 from tests.helpers.ports import leased_port
 
-DEADLINE = 5.0
+DEADLINE = 30.0
 LOOPBACK = "127.0.0.1"
 Handlers = dict[str, Callable[..., Any]]
 

@@ -279,7 +279,7 @@ def _nested(*forbidden: str) -> str:
             env=environment,
             text=True,
         ) as program:
-            text: str = program.communicate(timeout=30)[0]
+            text: str = program.communicate(timeout=120)[0]
     if "Read-only file system" in text or "PermissionError" in text:
         pytest.skip("/proc/sys/user cannot be written here")
     return text
@@ -350,7 +350,7 @@ with Network.open() as network:
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

@@ -32,7 +32,7 @@ def test_more_than_a_pipe_holds_goes_in_and_out_at_once(host: Host) -> None:
     data = bytes(range(256)) * 4096
 
     with host.run(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
-        output, _ = program.communicate(data, timeout=30)
+        output, _ = program.communicate(data, timeout=120)
 
     assert output == data
 

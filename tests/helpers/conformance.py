@@ -26,6 +26,7 @@ from sockharness.engine.runner import ThreadRunner
 from sockharness.engine.stream import Socket
 from tests.helpers import certificates
 from tests.helpers.conversation import DEADLINE, Handlers, Log
+from tests.helpers.loopback import wait_for_delivery
 from tests.helpers.ports import leased_port
 
 Until = Callable[[Callable[[], object]], Awaitable[None]]
@@ -128,13 +129,14 @@ class Stage:
         await self.until(lambda: self.log.seen(who, event) >= times)
 
     async def settle(self) -> None:
-        """Wait until nothing happens for some iterations: loopback delivers inside the call."""
+        """Wait until nothing happens for some iterations."""
         quiet, before = 0, -1
 
         def look() -> None:
             nonlocal quiet, before
             quiet = quiet + 1 if before == self.log.calls else 0
             before = self.log.calls
+            wait_for_delivery()
             if quiet < 5:
                 self.reactor.call_soon(look)
             elif self.log.ring is not None:

@@ -15,6 +15,7 @@ from sockharness.engine.listener import Listener, listen
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.stream import Socket
 from sockharness.errors import code_of
+from tests.helpers.loopback import wait_for_delivery
 
 DEADLINE = 30.0
 EVENTS = ("open", "data", "drain", "end", "close", "error", "timeout", "connect_error")
@@ -151,7 +152,7 @@ class Talk:
         self.until(lambda: self.log.seen(who, event) >= times)
 
     def settle(self) -> None:
-        """Run until nothing happens any more: loopback delivers inside the system call."""
+        """Run until nothing happens any more."""
         settle(self.reactor, self.log)
 
     def trace(self) -> str:
@@ -173,6 +174,7 @@ def settle(reactor: Reactor, log: Log) -> None:
     quiet = 0
     while quiet < 5:
         before = log.calls
+        wait_for_delivery()
         reactor.run_once(0)
         quiet = quiet + 1 if before == log.calls else 0
 

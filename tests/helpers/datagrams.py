@@ -17,6 +17,7 @@ from sockharness.engine.kernel import Kernel
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.udp import UDPSocket, udp_socket
 from sockharness.errors import code_of
+from tests.helpers.loopback import wait_for_delivery
 from tests.helpers.ports import leased_port
 
 DEADLINE = 30.0
@@ -119,6 +120,7 @@ class Net:
         quiet = 0
         while quiet < 5:
             before = len(self.log)
+            wait_for_delivery()
             self.reactor.run_once(0)
             quiet = quiet + 1 if before == len(self.log) else 0
         return self.trace

@@ -79,19 +79,19 @@ def test_a_port_that_a_stranger_has_is_passed_over(
 ) -> None:
     if family == socket.AF_INET6 and (reason := probes.ipv6()):
         pytest.skip(reason)
-    with Leases(seed).port() as port:
+    with Leases(seed, ports=OURS).port() as port:
         pass
 
     with socket.socket(family, kind) as stranger:
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
         stranger.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
-        with Leases(seed).port() as other:
+        with Leases(seed, ports=OURS).port() as other:
             assert other != port
 
 
 def test_a_port_in_time_wait_is_passed_over(seed: str) -> None:
     with (
-        Leases(seed).port() as port,
+        Leases(seed, ports=OURS).port() as port,
         socket.create_server(("127.0.0.1", port)) as listener,
         socket.create_connection(("127.0.0.1", port)) as client,
     ):
@@ -99,13 +99,13 @@ def test_a_port_in_time_wait_is_passed_over(seed: str) -> None:
         accepted.close()  # whoever closes first has the TIME_WAIT
         assert client.recv(1) == b""
 
-    with Leases(seed).port() as other:
+    with Leases(seed, ports=OURS).port() as other:
         assert other != port
 
 
 def test_when_all_are_taken_that_is_said(seed: str) -> None:
     with ExitStack() as stack:
-        port = stack.enter_context(Leases(seed).port())
+        port = stack.enter_context(Leases(seed, ports=OURS).port())
 
         with pytest.raises(Unavailable) as caught:
             stack.enter_context(Leases(seed, ports=[port]).port())

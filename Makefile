@@ -1,6 +1,8 @@
 # Each target makes its own environment in .venv first; ARGS goes to pytest, e.g. make test ARGS="-n 2".
+# Another Python has one beside it: make test PYTHON=python3.13 VENV=.venv-3.13
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 ARGS ?=
 SECONDS ?= 60
 # What the specs are compared with; npm installs it into a folder of this clone.
@@ -9,36 +11,36 @@ BUN := .bun/node_modules/.bin/bun
 
 .PHONY: specs test check format lint types layers fix bun conformance fuzz bench figures clean
 
-specs: .venv/ready
+specs: $(VENV)/ready
 	$(BIN)/pytest --sockspec specs/ $(ARGS)
 
-test: .venv/ready
+test: $(VENV)/ready
 	$(BIN)/pytest tests $(ARGS)
 
 check: format lint types layers test specs
 
-format: .venv/ready
+format: $(VENV)/ready
 	$(BIN)/ruff format --check .
 
-lint: .venv/ready
+lint: $(VENV)/ready
 	$(BIN)/ruff check .
 
-types: .venv/ready
+types: $(VENV)/ready
 	$(BIN)/mypy
 
-layers: .venv/ready
+layers: $(VENV)/ready
 	$(BIN)/lint-imports
 
-fix: .venv/ready
+fix: $(VENV)/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 # Measures and prints, e.g. make bench ARGS="engine --rounds 3"; the results stay as JSON.
-bench: .venv/ready
+bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks run --json build/benchmarks.json $(ARGS)
 
 # Measures, and puts what came out into the documentation.
-figures: .venv/ready
+figures: $(VENV)/ready
 	$(BIN)/python -m benchmarks run --json docs/benchmarks.json $(ARGS)
 	$(BIN)/python -m benchmarks plot docs/benchmarks.json docs/benchmarks.svg
 	$(BIN)/python -m benchmarks table docs/benchmarks.json docs/benchmarks.md
@@ -47,12 +49,12 @@ bun: .bun/$(BUN_VERSION)
 	@echo "Bun $(BUN_VERSION): pytest --sockspec specs/ --sock-engine=bun --sock-bun=$(BUN)"
 
 # Where Bun cannot be had, this says so and holds the recorded run against the corpus.
-conformance: .venv/ready
+conformance: $(VENV)/ready
 	-@$(MAKE) --no-print-directory bun
 	$(BIN)/python -m tests.conformance --bun $(BUN)
 
 # Random programs on our engine and on Bun; SEED=n begins with that seed.
-fuzz: .venv/ready bun
+fuzz: $(VENV)/ready bun
 	SOCKHARNESS_BUN=$(BUN) $(BIN)/python -m tests.differential \
 		--seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
@@ -62,10 +64,10 @@ fuzz: .venv/ready bun
 	$(BUN) --version
 	touch $@
 
-.venv/ready: pyproject.toml
-	$(PYTHON) -m venv .venv
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	touch $@
 
 clean:
-	rm -rf .bun .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .sockharness
+	rm -rf .bun .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .sockharness

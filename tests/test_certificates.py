@@ -329,7 +329,7 @@ def test_a_program_can_use_the_files(ca: Authority) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=120,
         )
         for certificate in (ca.issue(), ca.bad(BadCertificate.REVOKED))
     )

@@ -61,7 +61,7 @@ def test_a_client_in_another_process(tcp_server: TcpServer) -> None:
         [sys.executable, "-c", PROGRAM, host, str(port)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
 

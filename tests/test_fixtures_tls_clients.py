@@ -130,7 +130,7 @@ def test_another_process(tls_pair: TlsPair) -> None:
         [sys.executable, "-c", PROGRAM, host, str(port), tls_pair.ca.ca_file],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
 
@@ -147,7 +147,7 @@ def curl(pair: TlsPair, *options: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,
         env={"PATH": os.environ["PATH"]},  # no proxy
     )
 
@@ -213,7 +213,7 @@ def s_client(pair: TlsPair, *options: str, says: str = "") -> subprocess.Complet
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,
     )
 
 

@@ -1,14 +1,23 @@
 """The fixtures `udp_peer` and `multicast_group`: which test fails, when, and what is told."""
 
 import asyncio
+import errno
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 import trio
 
-from sockharness import Datagram, ExpectationFailed, MulticastGroup, UdpPeer, UsageError
+from sockharness import (
+    Datagram,
+    ExpectationFailed,
+    MulticastGroup,
+    UdpPeer,
+    UdpPeerFactory,
+    UsageError,
+)
 from sockharness.facade.packets import Wire
 from tests.test_fixtures_tcp_server import run
 
@@ -50,7 +59,7 @@ def in_another_process(address: tuple[str, int]) -> str:
         [sys.executable, "-c", PROGRAM, address[0], str(address[1])],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     ).stdout.strip()
 
@@ -159,16 +168,27 @@ def test_the_wire_shows_datagrams(
     assert [bytes(each["UDP"].payload) for each in packets] == [b"QUERY", b"ANSWER", b"here I am"]
 
 
+def neighbours(stack: ExitStack, factory: UdpPeerFactory) -> tuple[UdpPeer, socket.socket]:
+    """Return a peer and a TCP server that has its number, which must not be somebody's already."""
+    for _ in range(100):
+        peer = stack.enter_context(factory())
+        try:
+            return peer, stack.enter_context(socket.create_server(peer.address))
+        except OSError as error:  # of a connection, or of one that ended a minute ago
+            if error.errno != errno.EADDRINUSE:
+                raise
+    raise AssertionError("no number is free")
+
+
 def test_a_neighbour_of_tcp_that_has_the_same_number_is_not_shown(
-    udp_peer: UdpPeer, wire: Wire
+    udp_peer_factory: UdpPeerFactory, wire: Wire
 ) -> None:
-    with (
-        wire.capture(udp_peer) as packets,
-        socket.create_server(udp_peer.address) as neighbour,
-        socket.create_connection(neighbour.getsockname(), timeout=5),
-    ):
-        udp_peer.send(b"mine", udp_peer.address)
-        assert udp_peer.receive() == b"mine"
+    with ExitStack() as stack:
+        peer, neighbour = neighbours(stack, udp_peer_factory)
+        packets = stack.enter_context(wire.capture(peer))
+        stack.enter_context(socket.create_connection(neighbour.getsockname(), timeout=5))
+        peer.send(b"mine", peer.address)
+        assert peer.receive() == b"mine"
 
     assert [bytes(each["UDP"].payload) for each in packets] == [b"mine"]
 

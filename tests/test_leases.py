@@ -16,10 +16,12 @@ import pytest
 import sockharness
 from sockharness import probes
 from sockharness.errors import Unavailable, UsageError
-from sockharness.leases import Group, Leases, ports_outside_the_kernels_range
+from sockharness.leases import FIRST_PORT, Group, Leases, ports_outside_the_kernels_range
 from sockharness.netns import Host, Network
 
 ROOT = str(Path(sockharness.__file__).parent.parent)
+OURS = range(3000, FIRST_PORT)
+"""Ports that no other test leases: what was given back is not another one's at once."""
 KINDS = [(socket.AF_INET, socket.SOCK_STREAM), (socket.AF_INET, socket.SOCK_DGRAM)]
 KINDS6 = [(socket.AF_INET6, socket.SOCK_STREAM), (socket.AF_INET6, socket.SOCK_DGRAM)]
 
@@ -53,10 +55,9 @@ def test_a_leased_port_is_none_that_the_kernel_chooses(seed: str) -> None:
 
 
 def test_a_port_is_leased_once_and_free_afterwards(seed: str) -> None:
-    with Leases(seed).port() as first, Leases(seed).port() as second:
+    with Leases(seed, ports=OURS).port() as first, Leases(seed, ports=OURS).port() as second:
         assert first != second
-
-    with Leases(seed).port() as again:
+    with Leases(seed, ports=OURS).port() as again:
         assert again == first
 
 
@@ -78,19 +79,19 @@ def test_a_port_that_a_stranger_has_is_passed_over(
 ) -> None:
     if family == socket.AF_INET6 and (reason := probes.ipv6()):
         pytest.skip(reason)
-    with Leases(seed).port() as port:
+    with Leases(seed, ports=OURS).port() as port:
         pass
 
     with socket.socket(family, kind) as stranger:
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
         stranger.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
-        with Leases(seed).port() as other:
+        with Leases(seed, ports=OURS).port() as other:
             assert other != port
 
 
 def test_a_port_in_time_wait_is_passed_over(seed: str) -> None:
     with (
-        Leases(seed).port() as port,
+        Leases(seed, ports=OURS).port() as port,
         socket.create_server(("127.0.0.1", port)) as listener,
         socket.create_connection(("127.0.0.1", port)) as client,
     ):
@@ -98,13 +99,13 @@ def test_a_port_in_time_wait_is_passed_over(seed: str) -> None:
         accepted.close()  # whoever closes first has the TIME_WAIT
         assert client.recv(1) == b""
 
-    with Leases(seed).port() as other:
+    with Leases(seed, ports=OURS).port() as other:
         assert other != port
 
 
 def test_when_all_are_taken_that_is_said(seed: str) -> None:
     with ExitStack() as stack:
-        port = stack.enter_context(Leases(seed).port())
+        port = stack.enter_context(Leases(seed, ports=OURS).port())
 
         with pytest.raises(Unavailable) as caught:
             stack.enter_context(Leases(seed, ports=[port]).port())
@@ -169,7 +170,7 @@ LEASES_PORTS = """
 import sys
 from contextlib import ExitStack
 from sockharness.leases import Leases
-leases = Leases(sys.argv[1])
+leases = Leases(sys.argv[1], ports=range(*map(int, sys.argv[2:])))
 print("ready", flush=True)
 sys.stdin.readline()
 with ExitStack() as stack:
@@ -178,9 +179,12 @@ with ExitStack() as stack:
 """
 
 
+_BOUNDS = (str(OURS.start), str(OURS.stop))
+
+
 @pytest.mark.slow  # starts interpreters
 def test_competing_processes_never_have_the_same_port(seed: str) -> None:
-    with _holders(LEASES_PORTS, 4, seed) as processes:
+    with _holders(LEASES_PORTS, 4, seed, *_BOUNDS) as processes:
         assert [_line(process) for process in processes] == [["ready"]] * 4
         _go(processes)
         ports = [port for process in processes for port in _line(process)]
@@ -191,17 +195,15 @@ def test_competing_processes_never_have_the_same_port(seed: str) -> None:
 
 @pytest.mark.slow  # starts an interpreter
 def test_the_lease_of_a_killed_process_is_free_at_once(seed: str) -> None:
-    with _holders(LEASES_PORTS, 1, seed) as (process,):
+    with _holders(LEASES_PORTS, 1, seed, *_BOUNDS) as (process,):
         _line(process)
         _go([process])
         held = [int(port) for port in _line(process)]
-        with Leases(seed).port() as other:
+        with Leases(seed, ports=OURS).port() as other:
             assert other not in held
-
         process.kill()
         process.wait(10)
-
-    with Leases(seed).port() as again:
+    with Leases(seed, ports=OURS).port() as again:
         assert again == held[0]
 
 
@@ -378,7 +380,7 @@ def _lease_where_the_kernel_chooses_from(host: Host, ports: str) -> list[str]:
         env={**os.environ, "PYTHONPATH": ROOT},
         text=True,
     ) as program:
-        lines: list[str] = program.communicate(timeout=30)[0].splitlines()
+        lines: list[str] = program.communicate(timeout=120)[0].splitlines()
     if "Read-only file system" in lines[-1] or "PermissionError" in lines[-1]:
         pytest.skip("/proc/sys/net cannot be written here")
     return lines

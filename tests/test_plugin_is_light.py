@@ -34,7 +34,7 @@ def _loaded(program: str) -> list[str]:
         env=ALONE,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 
@@ -87,7 +87,7 @@ print([name for name in sys.modules if name.partition(".")[0] in {HEAVY!r}])
         env=ALONE,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

@@ -59,7 +59,7 @@ def test_the_first_lack_is_told_and_asking_is_light() -> None:
         pytest.skip("this user may capture, and only root can become somebody else")
 
     run = subprocess.run(
-        [sys.executable, "-c", CHILD], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", CHILD], capture_output=True, text=True, timeout=120, check=True
     )
 
     before, reason, after = run.stdout.splitlines()

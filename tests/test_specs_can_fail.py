@@ -13,11 +13,12 @@ from sockharness.replay.stage import Stage
 from sockharness.report.text import failure_text
 from sockharness.spec import loader
 from sockharness.spec.model import Case
+from tests.helpers.idle import let_only_idle_time_pass
 from tests.helpers.mutations import Mutant, mutants
 
 SPECS = Path(__file__).parent.parent / "specs"
 SCALE = 0.04
-"""Wrong copies that wait in vain wait for 0.2 s."""
+"""Wrong copies that wait in vain wait for 0.2 s; to be busy is not to wait."""
 
 LAST_ORDERLY = "an orderly end or close at the end of a conversation may go unclaimed"
 NEGATIVE = "a negative claims nothing"
@@ -210,5 +211,7 @@ def _tell(path: Path) -> str:
 
 
 def _replay_case(case: Case) -> Outcome:
-    with Stage(case, policy=Policy(), capture=bool(case.wire)) as stage:
+    stage = Stage(case, policy=Policy(), capture=bool(case.wire))
+    let_only_idle_time_pass(stage)
+    with stage:
         return Replayer(stage, SCALE).run()

@@ -141,6 +141,12 @@ class Core:
         except TimeoutError:
             return False
 
+    @property
+    def patience(self) -> float:
+        """Seconds for a call to the harness's thread; it waits for its turn only, so a scale below
+        1, which lets a test give up sooner, does not shorten it."""
+        return TIMEOUT * max(1.0, self.scale)
+
     def refuse_in_handler(self, method: str) -> None:
         """Raise where waiting would wait for itself."""
         if self.runner.reactor.in_thread:
@@ -156,7 +162,7 @@ class Core:
         done = threading.Lock()  # a bare lock: this is done for every test
         done.acquire()
         self.runner.post(self._turn, -1, done.release)
-        if not done.acquire(timeout=TIMEOUT * self.scale):
+        if not done.acquire(timeout=self.patience):
             raise UsageError("the harness's thread is busy: a handler does not return")
 
     def _turn(self, seen: int, done: Callable[[], None]) -> None:

@@ -18,7 +18,7 @@ from sockharness.errors import ClosedError, TLSError, UsageError
 from sockharness.events import Event
 from sockharness.facade.callsite import call_site
 from sockharness.facade.conversation import Conversation
-from sockharness.facade.core import LAST_LOOK, TIMEOUT, Core, raised
+from sockharness.facade.core import LAST_LOOK, Core, raised
 from sockharness.facade.handshake import Handshake, fault
 from sockharness.facade.script import Exchange, Script, matcher, unexpected, unmet, unstated
 from sockharness.facade.wants import Settled
@@ -376,7 +376,7 @@ class Endpoint:
             raise ClosedError(f"{self.name} is closed")
 
     def _call(self, function: Callable[..., Any], *args: Any) -> Any:
-        return self.core.runner.call(function, *args, timeout=TIMEOUT * self.core.scale)
+        return self.core.runner.call(function, *args, timeout=self.core.patience)
 
 
 def _reset(conversations: Iterable[Conversation]) -> None:

@@ -29,7 +29,7 @@ from sockharness.events import Event, Kind
 from sockharness.expectations import Mismatch
 from sockharness.facade import messages
 from sockharness.facade.callsite import call_site
-from sockharness.facade.core import LAST_LOOK, TIMEOUT, Core, raised
+from sockharness.facade.core import LAST_LOOK, Core, raised
 from sockharness.facade.datagram import Address, Datagram
 from sockharness.facade.queues import datagrams, make_room
 from sockharness.facade.script import (
@@ -526,4 +526,4 @@ class Mailbox:
             raise ClosedError(f"{self.title} is closed")
 
     def _call(self, function: Callable[..., Any], *args: Any) -> Any:
-        return self.core.runner.call(function, *args, timeout=TIMEOUT * self.core.scale)
+        return self.core.runner.call(function, *args, timeout=self.core.patience)

@@ -100,7 +100,7 @@ def test_without_bun_the_recorded_run_is_held_against_ours() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from sockharness.drivers.cast import Engines
 from sockharness.engine.stream import Socket
@@ -111,7 +111,12 @@ def test_a_bun_that_does_not_start_is_told_in_a_few_lines(tmp_path: Path) -> Non
 def test_every_program_is_a_spec(tmp_path: Path) -> None:
     path = tmp_path / "program.yaml"
 
-    @settings(max_examples=200, deadline=None, database=None)
+    @settings(
+        max_examples=200,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],  # a matter of the machine
+    )
     @given(programs())
     def loads(program: Program) -> None:
         path.write_text(program.spec())

@@ -38,9 +38,9 @@ def test_what_it_tells_comes_through_the_reactor(start: Start) -> None:
     child, told = start(ECHO), list[Message]()
     with Reactor() as reactor:
         child.attach(reactor, told.append)
-        child.send({"say": "hello"}, timeout=5)
+        child.send({"say": "hello"}, timeout=30)
 
-        assert reactor.run_until(lambda: told, 5)
+        assert reactor.run_until(lambda: told, 30)
         child.detach()
 
     assert told == [{"say": "hello"}]
@@ -50,9 +50,9 @@ def test_what_it_tells_can_be_waited_for_without_a_reactor(start: Start) -> None
     child, told = start(ECHO), list[Message]()
     child.on_message = told.append
 
-    child.send({"n": 1}, timeout=5)
-    child.send({"n": 2}, timeout=5)
-    child.wait(lambda: len(told) == 2, timeout=5)
+    child.send({"n": 1}, timeout=30)
+    child.send({"n": 2}, timeout=30)
+    child.wait(lambda: len(told) == 2, timeout=30)
 
     assert told == [{"n": 1}, {"n": 2}]
 
@@ -73,7 +73,7 @@ def test_a_death_is_told_with_what_it_wrote_on_stderr(start: Start) -> None:
     child = start("import sys; sys.stderr.write('I am\\nnot well\\n'); sys.exit(3)")
 
     with pytest.raises(EngineFailed) as caught:
-        child.wait(lambda: False, timeout=5)
+        child.wait(lambda: False, timeout=30)
 
     assert str(caught.value).splitlines() == [
         "parrot died: status 3",
@@ -90,7 +90,7 @@ def test_a_death_is_found_out_by_the_reactor_too(start: Start) -> None:
         child.attach(reactor, list[Message]().append)
         os.kill(child.pid, signal.SIGKILL)
 
-        assert reactor.run_until(lambda: child.failed, 5)
+        assert reactor.run_until(lambda: child.failed, 30)
 
     with pytest.raises(EngineFailed, match="parrot died: SIGKILL"):
         child.check()
@@ -101,9 +101,9 @@ def test_telling_a_dead_child_says_how_it_died(start: Start) -> None:
     os.kill(child.pid, signal.SIGTERM)
 
     with pytest.raises(EngineFailed, match="parrot died: SIGTERM"):
-        child.wait(lambda: False, timeout=5)
+        child.wait(lambda: False, timeout=30)
     with pytest.raises(EngineFailed, match="parrot died: SIGTERM"):
-        child.send({}, timeout=5)
+        child.send({}, timeout=30)
 
 
 def test_a_child_that_does_not_answer_is_given_up(start: Start) -> None:
@@ -118,7 +118,7 @@ def test_what_is_no_json_is_told(start: Start) -> None:
     child = start("print('Hello, World!', flush=True); input()")
 
     with pytest.raises(EngineFailed, match="parrot told no JSON: Hello, World!"):
-        child.wait(lambda: False, timeout=5)
+        child.wait(lambda: False, timeout=30)
 
 
 def test_only_what_it_wrote_since_the_mark_is_told(start: Start) -> None:

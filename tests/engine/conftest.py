@@ -10,6 +10,9 @@ from sockharness.engine.reactor import Reactor
 from tests.engine.hosting import HOSTS, Run, RunLoop
 from tests.helpers.conformance import DRIVES, PLACES
 from tests.helpers.conversation import DEADLINE, Talk
+from tests.helpers.ports import free_port
+
+__all__ = ["free_port"]
 
 
 @pytest.fixture

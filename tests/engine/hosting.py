@@ -1,8 +1,6 @@
 """What the tests of embedded reactors share."""
 
 import asyncio
-import gc
-import os
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -21,11 +19,6 @@ class Boom(Exception):
 
 def boom(*_args: Any) -> None:
     raise Boom
-
-
-def descriptors() -> list[str]:
-    gc.collect()
-    return os.listdir("/proc/self/fd")
 
 
 def in_trio() -> bool:

@@ -19,6 +19,7 @@ from sockharness.engine.listener import listen
 from sockharness.engine.reactor import Reactor
 from sockharness.errors import ClosedError, UsageError
 from tests.helpers.conversation import Talk
+from tests.helpers.descriptors import descriptors
 
 HANDLERS = {"data": lambda socket, data: None}
 TARGET: dict[str, Any] = {"hostname": "127.0.0.1", "port": 0}
@@ -65,9 +66,9 @@ SWEEP = [(opener, option) for opener, options in BAD.items() for option in optio
 @contextlib.contextmanager
 def nothing_left(reactor: Reactor) -> Iterator[None]:
     """Demand that no descriptor, no reference and no registration is left."""
-    before = (len(os.listdir("/proc/self/fd")), repr(reactor))
+    before = (descriptors(), repr(reactor))
     yield
-    assert (len(os.listdir("/proc/self/fd")), repr(reactor)) == before
+    assert (descriptors(), repr(reactor)) == before
 
 
 def elsewhere(function: Callable[[], object], name: str | None = None) -> BaseException | None:

@@ -264,15 +264,21 @@ def test_a_failure_with_a_connect_error_handler_is_handled(
 
 
 @pytest.mark.shows("TCP-148")
-def test_localhost_and_short_forms_are_looked_up_without_a_thread(reactor: Reactor) -> None:
+def test_localhost_and_short_forms_are_looked_up_without_a_thread() -> None:
     """TCP-148."""
-    listener = listen(socket=HANDLERS, hostname="127.0.0.1", port=0, reactor=reactor)
-    before = threading.active_count()
+    asked: list[int] = []
 
-    for name in ("localhost", "127.1", "2130706433", "0x7f000001"):
-        made = attempt(reactor, hostname=name, port=listener.port)
-        assert threading.active_count() == before
-        assert made.result(DEADLINE).remote_address == "127.0.0.1"
+    class Asked(Kernel):
+        def addresses(self, host: str, port: int, *, flags: int = 0) -> list[AddressInfo]:
+            asked.append(threading.get_ident())
+            return super().addresses(host, port, flags=flags)
+
+    with Reactor(Asked()) as reactor:
+        listener = listen(socket=HANDLERS, hostname="127.0.0.1", port=0, reactor=reactor)
+        for name in ("localhost", "127.1", "2130706433", "0x7f000001"):
+            made = attempt(reactor, hostname=name, port=listener.port)
+            assert made.result(DEADLINE).remote_address == "127.0.0.1"
+    assert set(asked) == {threading.get_ident()}
 
 
 @pytest.mark.shows("TCP-148")
@@ -359,23 +365,15 @@ def test_a_resolver_with_a_bug_does_not_leave_the_attempt_hanging() -> None:
 
 
 @pytest.mark.shows("TCP-153")
-def test_local_address_and_port_are_those_of_the_socket(tcp: MakeTalk, dead_port: int) -> None:
+def test_local_address_and_port_are_those_of_the_socket(tcp: MakeTalk, free_port: int) -> None:
     """TCP-153."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.2", 0))
-        port = free.getsockname()[1]
+    client = tcp().connect(local_address="127.0.0.2", local_port=free_port).result(DEADLINE)
 
-    client = tcp().connect(local_address="127.0.0.2", local_port=port).result(DEADLINE)
-
-    assert (client.local_address, client.local_port) == ("127.0.0.2", port)
+    assert (client.local_address, client.local_port) == ("127.0.0.2", free_port)
 
 
-def test_local_port_alone_binds_any_address(tcp: MakeTalk) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-    assert tcp().connect(local_port=port).result(DEADLINE).local_port == port
+def test_local_port_alone_binds_any_address(tcp: MakeTalk, free_port: int) -> None:
+    assert tcp().connect(local_port=free_port).result(DEADLINE).local_port == free_port
 
 
 @pytest.mark.shows("TCP-153", "D13")

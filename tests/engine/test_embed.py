@@ -22,10 +22,10 @@ from tests.engine.hosting import (
     Run,
     RunLoop,
     boom,
-    descriptors,
 )
 from tests.helpers.conformance import Stage
 from tests.helpers.conversation import DEADLINE
+from tests.helpers.descriptors import descriptors
 
 
 def test_each_loop_has_its_own_reactor_made_on_first_use(run_loop: RunLoop) -> None:
@@ -298,8 +298,9 @@ def test_posted_calls_and_timers_made_outside_an_iteration_wake_the_loop(run: Ru
             stage.log.ring()
 
         await stage.settle()
-        stage.reactor.call_later(0.03, note, "late")
-        stage.reactor.call_later(0.001, note, "early")
+        now = stage.reactor.now()
+        stage.reactor.call_at(now + 0.03, note, "late")
+        stage.reactor.call_at(now + 0.001, note, "early")
         stage.reactor.call_soon(note, "soon")
         await stage.until(lambda: len(order) == 3)
 

@@ -19,11 +19,11 @@ from tests.engine.hosting import (
     Boom,
     Run,
     boom,
-    descriptors,
     in_tasks,
 )
 from tests.helpers.conformance import Stage
 from tests.helpers.conversation import DEADLINE
+from tests.helpers.descriptors import descriptors
 
 
 def test_await_returns_the_socket_whose_open_has_run(run: Run) -> None:
@@ -38,14 +38,13 @@ def test_await_returns_the_socket_whose_open_has_run(run: Run) -> None:
 
 def test_await_raises_why_it_failed(run: Run) -> None:
     async def check(stage: Stage) -> None:
-        listener = stage.listen()
-        listener.stop()
-        connecting = stage.connect(listener, {"data": boom})
+        with stage.stopped() as listener:
+            connecting = stage.connect(listener, {"data": boom})
 
-        with pytest.raises(ConnectionRefusedError) as caught:
-            await connecting
-        with pytest.raises(ConnectionRefusedError):
-            await connecting
+            with pytest.raises(ConnectionRefusedError) as caught:
+                await connecting
+            with pytest.raises(ConnectionRefusedError):
+                await connecting
 
         assert caught.value.code == "ECONNREFUSED"  # type: ignore[attr-defined]
 
@@ -56,10 +55,7 @@ def test_await_raises_what_connect_error_raised(run: Run) -> None:
     """TCP-109: it is not reported besides."""
 
     async def check(stage: Stage) -> None:
-        listener = stage.listen()
-        listener.stop()
-
-        with pytest.raises(Boom):
+        with stage.stopped() as listener, pytest.raises(Boom):
             await stage.connect(listener, {"data": boom, "connect_error": boom})
 
         await stage.settle()

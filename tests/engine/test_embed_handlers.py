@@ -345,9 +345,7 @@ def test_an_async_connect_error_changes_nothing_for_whoever_awaits(run: Run) -> 
             told.append(error)
 
         told: list[OSError] = []
-        listener = stage.listen()
-        listener.stop()
-        with pytest.raises(ConnectionRefusedError):
+        with stage.stopped() as listener, pytest.raises(ConnectionRefusedError):
             await stage.connect(listener, {"data": boom, "connect_error": connect_error})
         while not told:
             await breathe()

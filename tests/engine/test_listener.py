@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sockharness.engine.connector import connect
-from sockharness.engine.kernel import Kernel
+from sockharness.engine.kernel import AddressInfo, Kernel
 from sockharness.engine.listener import Listener, listen
 from sockharness.engine.reactor import Reactor
 from sockharness.errors import ClosedError, UsageError
@@ -155,9 +155,11 @@ def test_reuse_port_on_both_shares_the_port(
 
 
 @pytest.mark.shows("TCP-133")
-def test_the_port_can_be_bound_again_while_accepted_connections_live(tcp: MakeTalk) -> None:
+def test_the_port_can_be_bound_again_while_accepted_connections_live(
+    tcp: MakeTalk, free_port: int
+) -> None:
     """TCP-133."""
-    conversation = tcp()
+    conversation = tcp(listen_options={"port": free_port})
     conversation.listener.stop()
 
     assert make(conversation.reactor, port=conversation.listener.port).port
@@ -173,19 +175,29 @@ def test_an_address_of_another_machine_is_not_available(reactor: Reactor) -> Non
 
 
 @pytest.mark.shows("TCP-134")
-def test_a_malformed_name_is_a_failed_look_up(reactor: Reactor) -> None:
+def test_a_malformed_name_is_a_failed_look_up() -> None:
     """TCP-134."""
-    with pytest.raises(socket.gaierror, match="listen on a b") as caught:
+
+    class NoNames(Kernel):
+        """Asks no name server, which may not be there."""
+
+        def addresses(self, host: str, port: int, *, flags: int = 0) -> list[AddressInfo]:
+            return super().addresses(host, port, flags=flags | socket.AI_NUMERICHOST)
+
+    with (
+        Reactor(NoNames()) as reactor,
+        pytest.raises(socket.gaierror, match="listen on a b") as caught,
+    ):
         make(reactor, hostname="a b")
 
     assert vars(caught.value)["code"] == "ENOTFOUND"
 
 
 @pytest.mark.shows("TCP-148")
-def test_all_addresses_of_ipv6_include_ipv4_unless_told(reactor: Reactor) -> None:
+def test_all_addresses_of_ipv6_include_ipv4_unless_told(reactor: Reactor, free_port: int) -> None:
     """TCP-148."""
     both = make(reactor, hostname="::")
-    only = make(reactor, hostname="::", ipv6_only=True)
+    only = make(reactor, hostname="::", port=free_port, ipv6_only=True)
 
     with socket.create_connection(("127.0.0.1", both.port or 0), DEADLINE):
         pass
@@ -341,9 +353,11 @@ def test_stop_removes_whatever_is_at_the_path(reactor: Reactor, tmp_path: Path, 
 
 
 @pytest.mark.shows("TCP-147", "TCP-158")
-def test_stop_refuses_new_connections_and_leaves_old_ones(talk: MakeTalk) -> None:
+def test_stop_refuses_new_connections_and_leaves_old_ones(
+    talk: MakeTalk, kind: str, free_port: int
+) -> None:
     """TCP-158, TCP-147."""
-    conversation = talk()
+    conversation = talk(listen_options={"port": free_port} if kind == "tcp" else {})
     address = conversation.listener.address
 
     conversation.listener.stop()

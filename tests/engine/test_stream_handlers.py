@@ -196,7 +196,8 @@ def test_timeout_fires_once_and_does_not_close(talk: MakeTalk) -> None:
     conversation.until_seen("c", "timeout")
 
     assert now() - begun >= 0.02
-    assert conversation.trace() == "c.data(traffic) c.timeout"
+    # on a busy machine it may be due before the traffic is looked at
+    assert sorted(conversation.trace().split()) == ["c.data(traffic)", "c.timeout"]
     assert conversation.client.ready_state == 1
 
 
@@ -204,11 +205,12 @@ def test_timeout_fires_once_and_does_not_close(talk: MakeTalk) -> None:
 def test_timeout_zero_cancels_and_another_call_replaces(talk: MakeTalk) -> None:
     """TCP-114."""
     conversation = talk()
+    begun = conversation.reactor.now()
+
     conversation.client.timeout(0.001)
     conversation.client.timeout(0)
     conversation.server.timeout(0.001)
     conversation.server.timeout(0.02)
-    begun = conversation.reactor.now()
 
     conversation.until_seen("s", "timeout")
 

@@ -7,6 +7,7 @@ import pytest
 from sockharness.engine.udp import UDPSocket, udp_socket
 from tests.engine.hosting import Run
 from tests.helpers.conformance import DRIVES, PLACES, Check, Stage
+from tests.helpers.ports import leased_port
 
 HOST = "127.0.0.1"
 
@@ -51,14 +52,13 @@ async def a_batch_that_takes_several_turns_arrives_whole(stage: Stage) -> None:
 
 async def errors_of_the_network_are_told(stage: Stage) -> None:
     """D8, UDP-098."""
-    closed = udp(stage, "x")
-    closed.close()
     a = udp(stage, "a")
 
-    assert a.send(b"x", closed.port, HOST)
-    assert a.send(b"x", closed.port, HOST)
+    with leased_port() as dead:
+        assert a.send(b"x", dead, HOST)
+        assert a.send(b"x", dead, HOST)
+        await stage.seen("a", "error", 2)
 
-    await stage.seen("a", "error", 2)
     assert await stage.trace() == "a.error(ECONNREFUSED) a.error(ECONNREFUSED)"
 
 
@@ -124,12 +124,13 @@ def test_async_handlers_run_in_the_host(run: Run) -> None:
             stage.log.ring and stage.log.ring()
 
         a = udp(stage, "a", socket={"data": data, "error": error})
-        b = udp(stage, "b")
-        b.send(b"x", a.port, HOST)
-        await stage.seen("b", "data")
-        b.close()
-        a.send(b"y", b.port, HOST)
-        await stage.until(lambda: len(seen) == 2)
+        with leased_port() as port:
+            b = udp(stage, "b", port=port)
+            b.send(b"x", a.port, HOST)
+            await stage.seen("b", "data")
+            b.close()
+            a.send(b"y", port, HOST)
+            await stage.until(lambda: len(seen) == 2)
 
         assert seen == ["x", "ConnectionRefusedError"]
 

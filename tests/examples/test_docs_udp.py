@@ -12,8 +12,8 @@ from sockharness.netns import Network
 def ask(address, question=b"QUERY"):
     """The program under test: a client that asks again when it gets no answer."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(0.1)
-        for _ in range(50):
+        client.settimeout(0.5)
+        for _ in range(10):
             client.sendto(question, address)
             try:
                 return client.recv(100)

@@ -66,7 +66,10 @@ def test_bytes_for_which_nothing_is_stated_reset_after_a_moment(
         server.check()
 
 
-def test_within_the_moment_an_expectation_can_be_stated(server: TcpServer, dial: Dial) -> None:
+def test_within_the_moment_an_expectation_can_be_stated(
+    harness: Harness, server: TcpServer, dial: Dial
+) -> None:
+    harness._core.scale = 40  # a moment of ten seconds
     client = dial(server, b"PING")
 
     server.expect(b"PING").reply(b"PONG")
@@ -93,6 +96,7 @@ def test_bytes_are_kept_for_somebody_who_has_looked(
     client.settimeout(0.1)
     with pytest.raises(TimeoutError):
         client.recv(1)
+    connection.wait_for("data", timeout=5 / QUICK)
     assert connection.received == b"hello"
     hasty.clear()
 

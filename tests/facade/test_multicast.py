@@ -28,7 +28,7 @@ with sockharness.Harness() as h:
             sender.sendto(b"%d %d %d" % (number, window, each), group.address)
         for each in range(size):
             expected = b"%d %d %d" % (number, window, each)
-            got = member.receive(timeout=30)
+            got = member.receive(timeout=120)
             assert got == expected, (got, expected)
             assert got.address == sender.getsockname()
     sender.close()

@@ -10,6 +10,7 @@ import trio
 
 from sockharness.errors import ExpectationFailed, UsageError
 from sockharness.facade.tcp import TcpServer
+from sockharness.harness import Harness
 from tests.facade.conftest import Dial
 
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]
@@ -53,7 +54,7 @@ def test_a_wait_that_runs_out_tells_how_long_it_was(server: TcpServer, dial: Dia
         server.wait_for("data", timeout=0.02)
 
     text = str(failure.value)
-    assert re.search(r"waiting: tcp_server for data, 0\.\d\d of 0\.02 s \(given, scale 1\)", text)
+    assert re.search(r"waiting: tcp_server for data, \d+\.\d\d of 0\.02 s \(given, scale 1\)", text)
     assert "connect ------------> open" in text
 
 
@@ -181,6 +182,15 @@ def test_awaiting_outside_of_any_loop_is_refused(server: TcpServer) -> None:
 
     with pytest.raises(UsageError, match="needs a running asyncio or trio loop"):
         waiting.send(None)
+
+
+def test_a_small_scale_shortens_no_call_to_the_harness_thread() -> None:
+    """Such a call waits for nobody's program, only for its turn."""
+    with Harness(timeout_scale=1e-6) as harness:
+        server, peer = harness.tcp_server(), harness.udp_peer()
+        with server.refusing():
+            peer.send(b"x", peer.address)
+        harness.clear()
 
 
 def test_several_threads_can_wait_at_once(server: TcpServer) -> None:

@@ -13,7 +13,8 @@ import asyncio
 import hashlib
 import random
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from sockharness.engine import embed
@@ -25,6 +26,8 @@ from sockharness.engine.runner import ThreadRunner
 from sockharness.engine.stream import Socket
 from tests.helpers import certificates
 from tests.helpers.conversation import DEADLINE, Handlers, Log
+from tests.helpers.loopback import wait_for_delivery
+from tests.helpers.ports import leased_port
 
 Until = Callable[[Callable[[], object]], Awaitable[None]]
 Place = Callable[[str], dict[str, Any]]
@@ -76,8 +79,18 @@ class Stage:
         handlers["open"] = open_
         if self.secure:
             options = {"tls": certificates.good().options, **options}
-        self._listener = listen(socket=handlers, reactor=self.reactor, **self.where, **options)
+        where = {**self.where, **options}
+        self._listener = listen(socket=handlers, reactor=self.reactor, **where)
         return self._listener
+
+    @contextmanager
+    def stopped(self) -> Iterator[Listener]:
+        """A listener that was stopped, in whose place nobody else can listen."""
+        with leased_port() as port:
+            where: dict[str, Any] = {"port": port} if self.is_tcp else {}
+            listener = self.listen(**where)
+            listener.stop()
+            yield listener
 
     def connect(
         self, listener: Listener, handlers: Handlers | None = None, **options: Any
@@ -116,13 +129,14 @@ class Stage:
         await self.until(lambda: self.log.seen(who, event) >= times)
 
     async def settle(self) -> None:
-        """Wait until nothing happens for some iterations: loopback delivers inside the call."""
+        """Wait until nothing happens for some iterations."""
         quiet, before = 0, -1
 
         def look() -> None:
             nonlocal quiet, before
             quiet = quiet + 1 if before == self.log.calls else 0
             before = self.log.calls
+            wait_for_delivery()
             if quiet < 5:
                 self.reactor.call_soon(look)
             elif self.log.ring is not None:
@@ -521,11 +535,9 @@ async def timeouts_fire_once_and_close_nothing(stage: Stage) -> None:
 
 async def connecting_to_nobody_is_refused(stage: Stage) -> None:
     """TCP-136, TCP-141."""
-    listener = stage.listen()
-    listener.stop()
-
-    connecting = stage.connect(listener)
-    await stage.seen("c", "connect_error")
+    with stage.stopped() as listener:
+        connecting = stage.connect(listener)
+        await stage.seen("c", "connect_error")
 
     with_raised(OSError, connecting.result)
     assert stage.log.seen("c", "close") == stage.log.seen("c", "open") == 0

@@ -15,8 +15,9 @@ from sockharness.engine.listener import Listener, listen
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.stream import Socket
 from sockharness.errors import code_of
+from tests.helpers.loopback import wait_for_delivery
 
-DEADLINE = 5.0
+DEADLINE = 30.0
 EVENTS = ("open", "data", "drain", "end", "close", "error", "timeout", "connect_error")
 Handlers = dict[str, Callable[..., Any]]
 
@@ -120,9 +121,8 @@ class Talk:
 
         handlers["open"] = open_
         where: dict[str, Any] = {"unix": unix} if unix else {"hostname": "127.0.0.1", "port": 0}
-        self.listener: Listener = listen(
-            socket=handlers, reactor=reactor, **where, **both, **(listen_options or {})
-        )
+        given = {**where, **both, **(listen_options or {})}
+        self.listener: Listener = listen(socket=handlers, reactor=reactor, **given)
         self._client_handlers = client or self.log.handlers("c")
         self._connect_options = {**both, **(connect_options or {})}
         self.client = self.connect().result(DEADLINE)
@@ -152,7 +152,7 @@ class Talk:
         self.until(lambda: self.log.seen(who, event) >= times)
 
     def settle(self) -> None:
-        """Run until nothing happens any more: loopback delivers inside the system call."""
+        """Run until nothing happens any more."""
         settle(self.reactor, self.log)
 
     def trace(self) -> str:
@@ -174,6 +174,7 @@ def settle(reactor: Reactor, log: Log) -> None:
     quiet = 0
     while quiet < 5:
         before = log.calls
+        wait_for_delivery()
         reactor.run_once(0)
         quiet = quiet + 1 if before == log.calls else 0
 

@@ -17,8 +17,10 @@ from sockharness.engine.kernel import Kernel
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.udp import UDPSocket, udp_socket
 from sockharness.errors import code_of
+from tests.helpers.loopback import wait_for_delivery
+from tests.helpers.ports import leased_port
 
-DEADLINE = 5.0
+DEADLINE = 30.0
 LOOPBACK = "127.0.0.1"
 Handlers = dict[str, Callable[..., Any]]
 
@@ -64,11 +66,9 @@ class Net:
         sock.bind((host, port))
         return sock
 
-    def dead_port(self, host: str = LOOPBACK) -> int:
-        """Return the port of a socket that was just closed."""
-        sock = self.udp(hostname=host)
-        sock.close()
-        return sock.port
+    def dead_port(self) -> int:
+        """Return a port that no socket is bound to, unless the test binds one."""
+        return self._stack.enter_context(leased_port())
 
     def handlers(self, who: str, **then: Callable[..., Any] | None) -> Handlers:
         """Return logging handlers; a replacement runs after the note, `None` leaves one out."""
@@ -120,6 +120,7 @@ class Net:
         quiet = 0
         while quiet < 5:
             before = len(self.log)
+            wait_for_delivery()
             self.reactor.run_once(0)
             quiet = quiet + 1 if before == len(self.log) else 0
         return self.trace

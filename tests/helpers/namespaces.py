@@ -31,6 +31,7 @@ THERE = "10.77.0.2"  # of vb
 LINK_LOCAL_HERE = "fe80::a"
 LINK_LOCAL_THERE = "fe80::b"
 _CLONE_NEWNET = 0x40000000
+_ETH_P_ALL = 3
 
 _LINKS = """\
 link set lo up
@@ -93,9 +94,9 @@ def write_setting(name: str, value: str) -> None:
 
 def watching(name: str) -> socket.socket:
     """Return a socket that sees the frames of an interface."""
-    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-    sock.bind((name, 0))
-    sock.settimeout(5.0)
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # of no interface yet
+    sock.bind((name, _ETH_P_ALL))
+    sock.settimeout(30.0)
     return sock
 
 
@@ -114,12 +115,25 @@ def _leave() -> None:
         pytest.skip(f"no network of its own: {os.strerror(ctypes.get_errno())}")
     for line in _LINKS.splitlines():
         ip(*line.split())
-    deadline = time.monotonic() + 5.0
-    while not (_is_running("va") and _is_running("vb")):
-        assert time.monotonic() < deadline, "the link does not come up"
-        os.sched_yield()
+    _wait_until(lambda: _is_running("va") and _is_running("vb"))
     for line in _ADDRESSES.splitlines():
         ip(*line.split())
+    # A worker of the kernel adds the routes to IPv6 addresses some time after these were given.
+    _wait_until(lambda: _has_route_to(LINK_LOCAL_HERE) and _has_route_to(LINK_LOCAL_THERE))
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30.0
+    while not condition():
+        assert time.monotonic() < deadline, "the link does not come up"
+        os.sched_yield()
+
+
+def _has_route_to(address: str) -> bool:
+    """Say whether an IPv6 address is this network's own by now; so it is where there is no IPv6."""
+    routes = Path("/proc/thread-self/net/ipv6_route")
+    wanted = f"{socket.inet_pton(socket.AF_INET6, address).hex()} 80 "
+    return not routes.exists() or wanted in routes.read_text()
 
 
 def _is_running(name: str) -> bool:

@@ -8,6 +8,7 @@ from sockharness.policy import Policy
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
 from sockharness.spec import loader
+from tests.helpers.idle import let_only_idle_time_pass
 
 PEERS = """\
 sockspec: 1
@@ -20,12 +21,14 @@ peers:
 def replay(folder: Path, text: str, *, peers: str = PEERS, scale: float = 0.1) -> Outcome:
     """Write `peers` and `text` to a file and replay its cases; returns the first bad outcome.
 
-    Waits last a tenth, unless `scale` says otherwise.
+    Waits last a tenth, unless `scale` says otherwise, of time in which nothing is done.
     """
     path = folder / "spec.yaml"
     path.write_text(peers + textwrap.dedent(text))
     for case in loader.load(path).cases:
-        with Stage(case, policy=Policy(), capture=bool(case.wire)) as stage:
+        stage = Stage(case, policy=Policy(), capture=bool(case.wire))
+        let_only_idle_time_pass(stage)
+        with stage:
             outcome = Replayer(stage, scale).run()
         if outcome.failures:
             break

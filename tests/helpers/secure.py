@@ -50,13 +50,11 @@ class Secured:
         given: Options = server_tls or {}
         if not {"key", "cert", "sni"} & set(given):
             given = {**certificates.good().options, **given}
+        where: Options = {"hostname": "127.0.0.1", "port": 0, "tls": given}
         self.listener: Listener = listen(
             socket=self._handlers("s", names, server or {}),
             reactor=reactor,
-            hostname="127.0.0.1",
-            port=0,
-            tls=given,
-            **(listen_options or {}),
+            **{**where, **(listen_options or {})},
         )
 
     def _handlers(self, who: str, names: tuple[str, ...], replaced: dict[str, Any]) -> Handlers:

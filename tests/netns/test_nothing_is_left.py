@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import sockharness
 from sockharness import probes
 from sockharness.errors import ClosedError
 from sockharness.netns import Network
+from tests.helpers.descriptors import descriptors
 
 ROOT = str(Path(sockharness.__file__).parent.parent)
 
@@ -73,6 +74,14 @@ def _held_by(process: int, namespaces: set[int]) -> bool:
     return bool(links & {f"net:[{number}]" for number in namespaces})
 
 
+def _kept(stack: ExitStack, namespaces: Iterable[int]) -> list[int]:
+    """Keep descriptors of namespaces for a while: else new ones, elsewhere, get their numbers."""
+    kept = list(namespaces)
+    for fd in kept:
+        stack.callback(os.close, fd)
+    return kept
+
+
 @contextmanager
 def _ends(processes: set[int]) -> Iterator[None]:
     """Wait, afterwards, for the end of these processes."""
@@ -85,26 +94,24 @@ def _ends(processes: set[int]) -> Iterator[None]:
             assert select.select([end], [], [], 10)[0], "a process inside still runs"
 
 
-def _descriptors() -> set[str]:
-    return set(os.listdir("/proc/self/fd"))
-
-
 def test_a_closed_network_leaves_no_descriptor_no_process_and_no_namespace() -> None:
-    before = _descriptors()
+    before = descriptors()
 
-    with Network.open() as network:
-        hosts = network.pair()
-        namespaces = {os.fstat(host.fileno()).st_ino for host in hosts}
-        assert _processes_inside(namespaces)
-        assert _held_by(os.getpid(), namespaces)
-        with hosts[0].run(LEAVES_A_CHILD, stdout=subprocess.PIPE) as program:
-            assert program.stdout is not None
-            assert program.stdout.readline() == b"started\n"
-            assert program.wait(10) == 0
+    with ExitStack() as stack:
+        with Network.open() as network:
+            hosts = network.pair()
+            namespaces = {os.fstat(host.fileno()).st_ino for host in hosts}
+            kept = _kept(stack, (os.dup(host.fileno()) for host in hosts))
+            assert _processes_inside(namespaces)
+            assert _held_by(os.getpid(), namespaces)
+            with hosts[0].run(LEAVES_A_CHILD, stdout=subprocess.PIPE) as program:
+                assert program.stdout is not None
+                assert program.stdout.readline() == b"started\n"
+                assert program.wait(10) == 0
 
-    assert not _processes_inside(namespaces)
+        assert not _processes_inside(namespaces)
+        assert descriptors() == before | {str(fd) for fd in kept}
     assert not _held_by(os.getpid(), namespaces)
-    assert _descriptors() == before
 
 
 def test_what_programs_started_ends_with_the_network() -> None:
@@ -127,12 +134,12 @@ def test_a_program_that_still_runs_is_killed_and_its_end_is_told() -> None:
 def test_a_forgotten_program_is_a_warning_and_leaves_no_descriptor() -> None:
     with Network.open() as network:
         host = network.host("a")
-        before = _descriptors()
+        before = descriptors()
 
         with pytest.warns(ResourceWarning) as warnings:
             host.run(["true"])
         assert any("unclosed" in str(warning.message) for warning in warnings)
-        assert _descriptors() == before
+        assert descriptors() == before
 
 
 def test_a_socket_outlives_its_network() -> None:
@@ -147,13 +154,13 @@ def test_a_socket_outlives_its_network() -> None:
 def test_a_failed_start_of_a_program_leaves_no_descriptor() -> None:
     with Network.open() as network:
         host = network.host("a")
-        before = _descriptors()
+        before = descriptors()
 
         for command in (["/no/such/program"], ["no-such-program"]):
             with pytest.raises(FileNotFoundError):
                 host.run(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
-        assert _descriptors() == before
+        assert descriptors() == before
 
 
 @contextmanager
@@ -192,12 +199,14 @@ def _read_to_the_end(process: "subprocess.Popen[bytes]") -> bytes:
     "then", [WAITS, FORKS, LEAVES_AN_ANSWER_UNREAD], ids=["", "forked", "unread"]
 )
 def test_the_kill_of_its_maker_leaves_nothing(then: str) -> None:
-    with _maker(then) as maker:
+    with _maker(then) as maker, ExitStack() as stack:
         assert maker.stdout is not None
-        namespaces = {int(number) for number in maker.stdout.readline().split()}
+        made = {int(number) for number in maker.stdout.readline().split()}
         assert maker.stdout.readline() == b"ready\n"
-        inside = _processes_inside(namespaces)
+        inside = _processes_inside(made)
         assert len(inside) >= 3  # the owner, the program, its child
+        kept = _kept(stack, (os.open(f"/proc/{each}/ns/net", os.O_RDONLY) for each in inside))
+        namespaces = {os.fstat(fd).st_ino for fd in kept}
 
         with _ends(inside):
             maker.kill()
@@ -270,7 +279,7 @@ def _nested(*forbidden: str) -> str:
             env=environment,
             text=True,
         ) as program:
-            text: str = program.communicate(timeout=30)[0]
+            text: str = program.communicate(timeout=120)[0]
     if "Read-only file system" in text or "PermissionError" in text:
         pytest.skip("/proc/sys/user cannot be written here")
     return text
@@ -341,7 +350,7 @@ with Network.open() as network:
         cwd="/",
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
 

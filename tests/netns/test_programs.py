@@ -32,7 +32,7 @@ def test_more_than_a_pipe_holds_goes_in_and_out_at_once(host: Host) -> None:
     data = bytes(range(256)) * 4096
 
     with host.run(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
-        output, _ = program.communicate(data, timeout=30)
+        output, _ = program.communicate(data, timeout=120)
 
     assert output == data
 
@@ -110,15 +110,22 @@ def test_waiting_ends_at_the_time_out_with_what_was_said(host: Host) -> None:
 
 def test_what_was_said_before_the_time_out_is_in_the_exception(host: Host) -> None:
     reading, writing = os.pipe()
+    ready, said = os.pipe()
     with (
         open(reading, "rb") as stdin,
         open(writing, "wb"),
+        open(ready, "rb") as ready_to_read,
+        open(said, "wb") as stderr,
         host.run(
-            ["sh", "-c", "echo soon; exec cat"], stdin=stdin, stdout=subprocess.PIPE
+            ["sh", "-c", "echo soon; echo said >&2; exec cat"],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
         ) as program,
     ):
+        assert ready_to_read.readline() == b"said\n"
         with pytest.raises(subprocess.TimeoutExpired) as caught:
-            program.communicate(timeout=0.3)
+            program.communicate(timeout=0.1)
         program.kill()
 
     assert caught.value.output == b"soon\n"

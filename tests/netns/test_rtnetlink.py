@@ -1,9 +1,12 @@
 import errno
+import socket
 import threading
 
 import pytest
 
+from sockharness import probes
 from sockharness.netns import Network
+from sockharness.netns.rtnetlink import LOOPBACK_INDEX
 
 
 def test_an_end_runs_when_both_are_up_and_not_before(network: Network) -> None:
@@ -36,6 +39,27 @@ def test_the_kernels_no_is_an_error_with_its_number(network: Network) -> None:
             with pytest.raises(OSError, match=r"\[Errno \d+\]") as caught:
                 use()
             assert caught.value.errno == number
+
+
+@pytest.mark.parametrize("index", [LOOPBACK_INDEX, 2], ids=["loopback", "link"])
+@pytest.mark.parametrize("pattern", ["127.9.9.{}", "fd00:9::{}"])
+def test_an_address_can_be_sent_to_when_it_was_given(
+    network: Network, index: int, pattern: str
+) -> None:
+    if ":" in pattern and (reason := probes.ipv6()):
+        pytest.skip(reason)
+    here, _ = network.pair()
+    family = socket.AF_INET6 if ":" in pattern else socket.AF_INET
+    with here.rtnetlink() as interfaces:
+        for number in range(1, 100):
+            address = pattern.format(number)
+            with here.socket(family, socket.SOCK_DGRAM) as sock:
+                interfaces.add_address(index, address, 128 if family == socket.AF_INET6 else 32)
+
+                sock.bind((address, 0))
+                sock.settimeout(5)
+                sock.sendto(b"to itself", sock.getsockname())
+                assert sock.recv(100) == b"to itself"
 
 
 def test_an_address_can_be_given_once(network: Network) -> None:

@@ -1,7 +1,6 @@
 """What the loop over the steps makes of a conversation."""
 
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from sockharness.policy import Policy
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
 from sockharness.spec import loader
+from tests.helpers.descriptors import descriptors
 from tests.helpers.replaying import PEERS, headlines, replay
 
 SCRIPTED = PEERS.replace(", on: {data: [echo]}", "")
@@ -228,14 +228,14 @@ def test_a_stage_leaves_nothing_open(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(PEERS + 'exchange: [client -> server: "a"]')
     (case,) = loader.load(path).cases
-    before = _descriptors()
+    before = descriptors()
 
     with Stage(case, policy=Policy()) as stage:
         Replayer(stage).run()
-        during = _descriptors()
+        during = descriptors()
 
     assert during > before
-    assert _descriptors() == before
+    assert descriptors() == before
 
 
 def test_a_stage_that_cannot_be_set_leaves_nothing_open(tmp_path: Path) -> None:
@@ -245,16 +245,12 @@ def test_a_stage_that_cannot_be_set_leaves_nothing_open(tmp_path: Path) -> None:
         peers = PEERS.replace("listen: loopback", f"listen: loopback, port: {port}")
         path.write_text(peers + 'exchange: [client -> server: "a"]')
         (case,) = loader.load(path).cases
-        before = _descriptors()
+        before = descriptors()
 
         with pytest.raises(SpecError, match=r"server cannot listen on .*: EADDRINUSE"):
             Stage(case, policy=Policy()).__enter__()
 
-        assert _descriptors() == before
-
-
-def _descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+        assert descriptors() == before
 
 
 NOBODY = """\
@@ -286,17 +282,12 @@ def test_who_connected_to_a_listener_that_stopped_cannot_act(tmp_path: Path, act
 
 @pytest.mark.parametrize("step", ['client -> server: "x"', 'server -> client: "x"'])
 def test_a_refused_connection_fails_an_arrow_at_once(tmp_path: Path, step: str) -> None:
-    began = time.monotonic()
-
     outcome = replay(
-        tmp_path,
-        f"exchange: [server: stop, client: connect, {step}]",
-        peers=SCRIPTED,
-        scale=1,
+        tmp_path, f"exchange: [server: stop, client: connect, {step}]", peers=SCRIPTED, scale=1
     )
 
     assert headlines(outcome) == ["client saw connect_error (ECONNREFUSED)"]
-    assert time.monotonic() - began < 2
+    assert outcome.failures[0].wait is None
 
 
 def test_a_connection_that_does_not_come_is_waited_for(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ import pytest
 
 from sockharness.engine.reactor import Reactor
 from tests.engine.conftest import kind, reactor, talk, tcp
+from tests.helpers.ports import free_port
 from tests.helpers.secure import Secured
 
-__all__ = ["kind", "reactor", "talk", "tcp"]
+__all__ = ["free_port", "kind", "reactor", "talk", "tcp"]
 
 
 @pytest.fixture

@@ -97,24 +97,19 @@ def test_a_bind_that_overlaps_is_refused(reactor: Reactor, hostname: str) -> Non
     ("hostname", "ipv6_only"), [("127.0.0.2", False), ("::1", False), ("::", True)]
 )
 def test_a_bind_that_does_not_overlap_can_have_the_same_port(
-    reactor: Reactor, hostname: str, ipv6_only: bool
+    reactor: Reactor, hostname: str, ipv6_only: bool, free_port: int
 ) -> None:
     if ":" in hostname and (reason := probes.ipv6()):
         pytest.skip(reason)
 
-    def both() -> bool:
-        port = make(reactor).port or 0
-        try:
-            return make(reactor, hostname, port, ipv6_only=ipv6_only).port == port
-        except OSError as error:  # somebody else's socket, not ours: try with another port
-            return code_of(error) != "EADDRINUSE"
+    make(reactor, port=free_port)
 
-    assert any(both() for _ in range(5))
+    assert make(reactor, hostname, free_port, ipv6_only=ipv6_only).port == free_port
 
 
 @pytest.mark.shows("TCP-133")
-def test_a_port_can_be_bound_again_at_once_after_stop(tcp: MakeTalk) -> None:
-    conversation = tcp()
+def test_a_port_can_be_bound_again_at_once_after_stop(tcp: MakeTalk, free_port: int) -> None:
+    conversation = tcp(listen_options={"port": free_port})
     conversation.client.end()
     conversation.listener.stop(True)
 
@@ -161,11 +156,12 @@ def test_a_stopped_listener_keeps_its_data_and_can_be_reloaded(talk: MakeTalk) -
 
 
 @pytest.mark.shows("TCP-148")
-def test_all_addresses_of_ipv4_are_reached_and_none_of_ipv6(reactor: Reactor) -> None:
+def test_all_addresses_of_ipv4_are_reached_and_none_of_ipv6(
+    reactor: Reactor, free_port: int
+) -> None:
     if reason := probes.ipv6():
         pytest.skip(reason)
-    port = make(reactor, "0.0.0.0").port
-
+    port = make(reactor, "0.0.0.0", free_port).port
     for host in ("127.0.0.1", "127.0.0.2"):
         client = connect(socket=HANDLERS, hostname=host, port=port, reactor=reactor)
         assert client.result(DEADLINE).remote_address == host

@@ -91,8 +91,8 @@ def test_connecting_is_done_at_the_connect_and_secured_tells_of_tls(
 
 
 @pytest.mark.shows("TLS-003")
-def test_only_tcp_makes_connecting_raise(secured: Make) -> None:
-    talk = secured()
+def test_only_tcp_makes_connecting_raise(secured: Make, free_port: int) -> None:
+    talk = secured(listen_options={"port": free_port})
     talk.listener.stop()
 
     connecting = talk.connect()

@@ -726,13 +726,13 @@ def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
 
 
 def timed(tmp_path: Path, text: str) -> tuple[float, list[Problem]]:
-    began = time.perf_counter()
+    began = time.thread_time()  # of this thread: other programs cost nothing
     found: list[Problem] = []
     try:
         load(tmp_path, text)
     except SpecError as error:
         found = list(error.problems)
-    return time.perf_counter() - began, found
+    return time.thread_time() - began, found
 
 
 DEAR = {
@@ -917,9 +917,9 @@ def test_a_client_that_connects_twice_has_two_connections(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("key", ["a" + "-" * 20_000 + "!", "$a " * 5_000, "-" * 20_000])
 def test_a_long_key_is_cheap(key: str, tmp_path: Path) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
 
     found = problems(tmp_path, f'{MINIMAL}  - ? "{key}"\n    : end\n')
 
     assert found[0].message.startswith("unknown peer")
-    assert time.monotonic() - began < 1
+    assert time.thread_time() - began < 1

@@ -229,13 +229,13 @@ def test_the_literal_bytes_at_the_end_of_a_pattern_are_known(pattern: bytes, end
 def test_a_line_that_does_not_end_is_judged_fast_however_it_was_cut() -> None:
     matcher = Regex(re.compile(rb"(?P<line>.*)\r\n", re.DOTALL))
     data = bytearray()
-    began = time.monotonic()
+    began = time.thread_time()
 
     while len(data) < REGEX_WINDOW - 64:
         data += b"x" * 64
         assert matcher.match(data).verdict is Verdict.MORE
 
-    assert time.monotonic() - began < 1
+    assert time.thread_time() - began < 1
     assert matcher.match(data + b"\r\n").size == len(data) + 2
 
 
@@ -250,11 +250,11 @@ def test_a_pattern_without_a_literal_end_looks_at_less() -> None:
 def test_a_pattern_that_very_many_runs_may_end_is_given_up_in_time() -> None:
     matcher = Regex(re.compile(rb"[^:]*:.*\n", re.DOTALL))
     data = b"\n" * REGEX_WINDOW
-    began = time.monotonic()
+    began = time.thread_time()
 
     result = matcher.match(data)
 
-    assert time.monotonic() - began < 3
+    assert time.thread_time() - began < 3
     assert result.because == "no match in the first 11 KiB"
     assert matcher.match(data[:11_000]).verdict is Verdict.MORE
     assert matcher.match(data[:12_000]) == result

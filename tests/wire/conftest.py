@@ -8,6 +8,9 @@ import pytest
 
 from sockharness import probes
 from sockharness.wire.capture import Capture
+from tests.helpers.ports import free_port, leased_port
+
+__all__ = ["free_port"]
 
 
 @pytest.fixture
@@ -26,13 +29,16 @@ def capture() -> Iterator[Callable[..., Capture]]:
 
 @pytest.fixture
 def udp_pair() -> Iterator[Callable[..., tuple[socket.socket, socket.socket, int]]]:
-    """Make a sender connected to a receiver, and the receiver's port."""
+    """Make a sender connected to a receiver, and the receiver's port.
+
+    The port is leased: a capture of it would see a connection of another test that has its number.
+    """
     with ExitStack() as stack:
 
         def make(host: str = "127.0.0.1") -> tuple[socket.socket, socket.socket, int]:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             receiver = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
-            receiver.bind((host, 0))
+            receiver.bind((host, stack.enter_context(leased_port())))
             receiver.settimeout(5)
             sender = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
             sender.connect(receiver.getsockname())
@@ -42,8 +48,8 @@ def udp_pair() -> Iterator[Callable[..., tuple[socket.socket, socket.socket, int
 
 
 @pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
+def listener(free_port: int) -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", free_port)) as sock:
         sock.settimeout(5)
         yield sock
 

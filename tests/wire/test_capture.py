@@ -306,7 +306,11 @@ def test_without_the_right_the_reason_names_the_remedies() -> None:
         pytest.skip("this user may capture, and only root can become somebody else")
 
     run = subprocess.run(
-        [sys.executable, "-c", UNPRIVILEGED], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", UNPRIVILEGED],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
 
     [reason] = run.stdout.splitlines()
@@ -339,7 +343,7 @@ def test_scapy_is_imported_at_the_first_packet_and_not_before() -> None:
         [sys.executable, "-W", "error", "-c", LAZY],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
 
@@ -376,7 +380,7 @@ def test_in_a_namespace_the_reason_is_that_lo_is_down_and_then_it_works() -> Non
         ["unshare", "-Urn", sys.executable, "-c", IN_A_NAMESPACE],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
 

@@ -153,7 +153,7 @@ def test_importing_scapy_warns_nobody_and_leaves_no_traces(tmp_path: Path) -> No
         [sys.executable, "-W", "error", "-c", IMPORT],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
         env={"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")},
     )

@@ -1,6 +1,5 @@
 """What may be given as options of TLS, and what is said of the rest, before anything is opened."""
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from sockharness.engine.tls.context import Config
 from sockharness.engine.tls.options import TLSOptions, checked
 from sockharness.errors import TLSError, code_of
 from tests.helpers import certificates
+from tests.helpers.descriptors import descriptors
 from tests.helpers.tls import talk
 
 GOOD = certificates.good()
@@ -235,8 +235,8 @@ def test_a_clients_key_or_certificate_alone_is_ignored(options: dict[str, Any]) 
 
 
 def test_no_descriptor_is_left_of_files_that_were_read(files: tuple[Path, Path]) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
 
     server(key=files[0], cert=files[1])
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before

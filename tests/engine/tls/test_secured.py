@@ -16,6 +16,7 @@ from sockharness.engine.runner import ThreadRunner
 from sockharness.errors import TLSError, UsageError
 from tests.helpers import certificates
 from tests.helpers.conversation import DEADLINE
+from tests.helpers.ports import leased_port
 
 SILENT: dict[str, Callable[..., None]] = {"data": lambda *_: None}
 TRUST = {"ca": certificates.root().pem}
@@ -44,11 +45,9 @@ async def converse(reactor: Reactor) -> None:
         await connecting.secured()
     listener.stop(True)
 
-    listener = listen(socket=SILENT, hostname="127.0.0.1", port=0, reactor=reactor)
-    listener.stop()
-    with pytest.raises(ConnectionRefusedError):
+    with leased_port() as port, pytest.raises(ConnectionRefusedError):
         await connect(
-            socket=SILENT, hostname="127.0.0.1", port=listener.port, tls=TRUST, reactor=reactor
+            socket=SILENT, hostname="127.0.0.1", port=port, tls=TRUST, reactor=reactor
         ).secured()
 
 

@@ -10,6 +10,7 @@ import pytest
 import sockharness
 from sockharness.engine.kernel import Kernel
 from tests.helpers.datagrams import Names, Net, kernel_of, needs_ipv6, to
+from tests.helpers.descriptors import descriptors
 
 SOL_IP, SOL_IPV6 = raw.IPPROTO_IP, raw.IPPROTO_IPV6
 IP_RECVERR, IPV6_RECVERR = 11, 25
@@ -37,12 +38,12 @@ def test_the_socket_is_bound_when_udp_socket_returns(net: Net) -> None:
 def test_what_goes_wrong_is_raised_by_the_call_and_leaves_nothing_open(
     net: Net, options: dict[str, Any], error: type[Exception]
 ) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
 
     with pytest.raises(error):
         net.udp(**options)
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before
     assert "references=0" in repr(net.reactor)
 
 
@@ -248,7 +249,7 @@ def test_a_port_can_be_shared_by_those_who_say_so(net: Net, name: str, number: i
 @needs_ipv6
 @pytest.mark.shows("UDP-012", "UDP-013", "D23")
 def test_ipv6_only_leaves_ipv4_to_others(net: Net) -> None:
-    six = net.udp(hostname="::", ipv6_only=True)
+    six = net.udp(hostname="::", port=net.dead_port(), ipv6_only=True)
     four = net.udp(port=six.port)
 
     assert four.port == six.port
@@ -296,9 +297,8 @@ def test_an_address_belongs_to_one_socket(net: Net) -> None:
 
 @pytest.mark.shows("UDP-016")
 def test_a_closed_sockets_port_is_free_at_once(net: Net) -> None:
-    first = net.udp()
+    first = net.udp(port=net.dead_port())
     first.close()
-
     assert net.udp(port=first.port).port == first.port
 
 

@@ -1,0 +1,60 @@
+"""Time that passes only while a reactor waits and nothing comes.
+
+A replay whose limits are short, so that what is awaited in vain is given up soon, must not fail
+because the machine was busy elsewhere, or because much was to be done: neither is waiting. All that
+takes part runs on the reactor, so what is under way is there when the poller is asked.
+"""
+
+import select
+import time
+from typing import Any, cast
+
+from sockharness.engine.kernel import Kernel
+from sockharness.engine.reactor import Reactor
+from sockharness.replay.stage import Stage
+from sockharness.timeline import Timeline
+
+TICK = 1e-6
+"""What a look at the clock takes: of two events one is the earlier one, and no wait is for ever."""
+
+
+class IdleTime(Kernel):
+    """A kernel, and a clock, whose time is that of waiting in vain."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def monotonic(self) -> float:
+        """Return the seconds that were waited in vain."""
+        self.time += TICK
+        return self.time
+
+    now = monotonic  # of a clock
+
+    def poller(self) -> select.epoll:
+        """Return a poller that makes the time pass."""
+        return cast("select.epoll", _Poller(self))
+
+
+class _Poller:
+    def __init__(self, idle: IdleTime) -> None:
+        self._idle = idle
+        self._poller = select.epoll()
+
+    def poll(self, timeout: float, maxevents: int) -> list[tuple[int, int]]:
+        began = time.monotonic()
+        events = self._poller.poll(timeout, maxevents)
+        waited = 0.0 if events else max(timeout, time.monotonic() - began)
+        self._idle.time += waited
+        return events
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._poller, name)
+
+
+def let_only_idle_time_pass(stage: Stage) -> None:
+    """Give a stage that was not entered yet a reactor and a timeline of such a time."""
+    idle = IdleTime()
+    stage.reactor.close()
+    stage.reactor = Reactor(idle)
+    stage.timeline = Timeline(idle)

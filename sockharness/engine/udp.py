@@ -44,6 +44,7 @@ from sockharness.engine.datagram_handlers import DatagramHandlers
 from sockharness.engine.handle import Handle
 from sockharness.engine.handlers import tell
 from sockharness.engine.inbox import Inbox
+from sockharness.engine.kernel import Kernel
 from sockharness.engine.multicast import Option
 from sockharness.engine.outgoing import Batch, Destinations
 from sockharness.engine.reactor import Reactor
@@ -77,6 +78,7 @@ class UDPSocket(Handle):
         "_hostname",
         "_inbox",
         "_ipv6",
+        "_kernel",
         "_known",
         "_remote",
         "_sender",
@@ -91,11 +93,13 @@ class UDPSocket(Handle):
         handlers: DatagramHandlers,
         hostname: str,
         *,
+        kernel: Kernel,
         segment_offload: bool,
-        receive_ttl: bool = False,
+        receive_ttl: bool,
     ) -> None:
         """Take over a bound descriptor; it stays the caller's if this raises `OSError`."""
         super().__init__(reactor)
+        self._kernel = kernel
         self.data: Any = None
         self._handlers = handlers
         self._hostname = hostname
@@ -103,15 +107,17 @@ class UDPSocket(Handle):
         self._remote = _peer(sock)
         self._family = int(sock.family)
         self._ipv6 = self._family == _socket.AF_INET6
-        self._destinations = Destinations(sock.family, remember=not reactor.debug)
+        self._destinations = Destinations(sock.family, kernel, remember=not reactor.debug)
         self._known: dict[Any, Any] = self._destinations.known
         self._sendto: Callable[[Any, Any], int] = sock.sendto
         self._sender = BatchSender(
-            reactor, self._destinations, self._attempt, coalesces=segment_offload
+            reactor, kernel, self._destinations, self._attempt, coalesces=segment_offload
         )
         self._armed = False  # waiting for writability
         self._error: OSError | None = None  # what the next send raises (D8)
-        self._inbox = Inbox(self, reactor, handlers, ipv6=self._ipv6, receive_ttl=receive_ttl)
+        self._inbox = Inbox(
+            self, reactor, handlers, kernel=kernel, ipv6=self._ipv6, receive_ttl=receive_ttl
+        )
         self._fd = sock.fileno()
         reactor.register(self._fd, EPOLLIN, self._on_event)
         self._hold(sock)
@@ -234,7 +240,7 @@ class UDPSocket(Handle):
             TypeError, ValueError: no IP address, an unknown zone, a group.
             OSError: EADDRNOTAVAIL, no address of this host.
         """
-        return self._apply(lambda: multicast.interface(address))
+        return self._apply(multicast.interface, address)
 
     def add_membership(self, group: str, interface: str | None = None) -> bool:
         """Join a group, of all sources. Returns `True`.
@@ -248,11 +254,11 @@ class UDPSocket(Handle):
             OSError: EADDRINUSE (joined already), ENODEV (no such interface, no route), ENOPROTOOPT
                 (IPv6 group, IPv4 socket), ENOBUFS (too many: 20 by default over IPv4).
         """
-        return self._apply(lambda: multicast.membership(group, interface, join=True))
+        return self._apply(multicast.membership, group, interface, join=True)
 
     def drop_membership(self, group: str, interface: str | None = None) -> bool:
         """Leave a group; raises as `add_membership`, EADDRNOTAVAIL if it was not joined there."""
-        return self._apply(lambda: multicast.membership(group, interface, join=False))
+        return self._apply(multicast.membership, group, interface, join=False)
 
     def add_source_specific_membership(
         self, source: str, group: str, interface: str | None = None
@@ -261,15 +267,13 @@ class UDPSocket(Handle):
 
         Raises as `add_membership`; the same source again is EADDRNOTAVAIL.
         """
-        return self._apply(lambda: multicast.source_membership(source, group, interface, join=True))
+        return self._apply(multicast.source_membership, source, group, interface, join=True)
 
     def drop_source_specific_membership(
         self, source: str, group: str, interface: str | None = None
     ) -> bool:
         """Leave a group for one source; with the last one the group is left. Raises as joining."""
-        return self._apply(
-            lambda: multicast.source_membership(source, group, interface, join=False)
-        )
+        return self._apply(multicast.source_membership, source, group, interface, join=False)
 
     # Life
 
@@ -470,10 +474,10 @@ class UDPSocket(Handle):
 
     # Parts of the rest
 
-    def _apply(self, option: Callable[[], Option]) -> bool:
+    def _apply(self, option: Callable[..., Option], *named: object, **how: bool) -> bool:
         sock = self._settable()
         with _coded():
-            sock.setsockopt(*option())
+            sock.setsockopt(*option(*named, self._kernel, **how))
         return True
 
     def _set(self, option: tuple[int, int], value: Callable[[], int]) -> int:
@@ -535,6 +539,7 @@ def udp_socket(
     segment_offload: bool = True,
     receive_ttl: bool = False,
     reactor: Reactor | None = None,
+    kernel: Kernel | None = None,
 ) -> UDPSocket:
     """Make a UDP socket, bound and if asked for connected. Blocks only to look up names.
 
@@ -554,6 +559,7 @@ def udp_socket(
             one system call.
         receive_ttl: tell `data` in its flags how many hops a datagram had left. Not in Bun.
         reactor: `Reactor.current()` if absent.
+        kernel: hands out the socket and knows the zones, if not the reactor's. Not in Bun.
 
     Raises:
         TypeError, ValueError: an option cannot be.
@@ -565,8 +571,9 @@ def udp_socket(
     reactor = Reactor.current() if reactor is None else reactor
     handlers = DatagramHandlers(reactor, socket)
     options.flag("segment_offload", segment_offload)
+    kernel = reactor.kernel if kernel is None else options.instance("kernel", kernel, Kernel)
     binding = DatagramBinding(
-        reactor.kernel,
+        kernel,
         hostname=options.host_name("hostname", hostname),
         port=options.port_number("port", port),
         connect=connect,
@@ -583,6 +590,7 @@ def udp_socket(
             sock,
             handlers,
             hostname,
+            kernel=kernel,
             segment_offload=segment_offload,
             receive_ttl=receive_ttl,
         )

@@ -4,7 +4,6 @@ import errno
 import os
 import re
 import socket as raw
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,17 +13,12 @@ from sockharness import probes
 from sockharness.engine.kernel import Kernel
 from sockharness.engine.reactor import Reactor
 from sockharness.inside import InsideKernel
-from sockharness.netns import Host, Network
+from sockharness.netns import Host
+from tests.helpers.networks import network, pair
+
+__all__ = ["network", "pair"]
 
 DEADLINE = 5.0
-
-
-@pytest.fixture
-def pair() -> Iterator[tuple[Host, Host]]:
-    if reason := probes.netns():
-        pytest.skip(reason)
-    with Network.open() as network:
-        yield network.pair()
 
 
 def _namespace(sock: Any) -> int:

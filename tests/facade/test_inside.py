@@ -1,7 +1,7 @@
 """Peers and servers on hosts of a network of their own."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -9,19 +9,6 @@ from sockharness import probes
 from sockharness.errors import ClosedError
 from sockharness.harness import Harness
 from sockharness.netns import Host, Network
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    if reason := probes.netns():
-        pytest.skip(reason)
-    with Network.open() as network:
-        yield network
-
-
-@pytest.fixture
-def pair(network: Network) -> tuple[Host, Host]:
-    return network.pair()
 
 
 @pytest.fixture(params=[4, 6])

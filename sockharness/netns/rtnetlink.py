@@ -4,7 +4,7 @@ A netlink socket works in the network namespace in which it was made, so nobody 
 use it. Each request is one message: a header, a structure by the kind of request, and attributes,
 which may nest. Each is acknowledged with an errno, 0 if it went well.
 
-Three facts of the kernel decide how a link is made:
+Five facts of the kernel decide how a link is made:
 
 1. An interface gets an IPv6 link-local address of itself, which is tentative for about a second
    (duplicate address detection, RFC 4862 section 5.4), and nothing can be sent from it meanwhile.
@@ -14,7 +14,11 @@ Three facts of the kernel decide how a link is made:
    comes with the second end, and a worker of the kernel then starts its queue (link_watch.c).
    Until then frames are dropped in silence. `Rtnetlink.wait_until_running` waits for that.
 3. IPv6 may be switched off in a kernel; then there are IPv4 addresses only.
-4. What is sent to an IPv6 group on loopback is delivered only if the group's route is of the type
+4. An IPv6 address that was added is not yet in use: a worker of the kernel joins the group in which
+   neighbours ask for it (`addrconf_dad_work`), also without detection. Who asks before gets no
+   answer, and asks again a second later. When the worker is done, it tells that the address is
+   there; `Rtnetlink.wait_until_in_use` waits for that.
+5. What is sent to an IPv6 group on loopback is delivered only if the group's route is of the type
    that an own address has; elsewhere it is of the type for groups.
 """
 
@@ -31,6 +35,7 @@ from sockharness.errors import os_error
 _SOL_NETLINK = 270
 _NETLINK_ADD_MEMBERSHIP = 1
 _RTNLGRP_LINK = 1
+_RTNLGRP_IPV6_IFADDR = 9
 _NLMSG_ERROR = 2
 _NLM_F_REQUEST = 0x1
 _NLM_F_ACK = 0x4
@@ -184,6 +189,28 @@ class Rtnetlink:
                 if kind == _RTM_NEWLINK and _is_running(body, index):
                     return
 
+    def hear_of_addresses(self) -> None:
+        """Take in from now on which IPv6 addresses are in use, for `wait_until_in_use`."""
+        self._socket.bind((0, 0))  # without a number of its own it would be left out
+        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _RTNLGRP_IPV6_IFADDR)
+
+    def wait_until_in_use(self, *addresses: str, timeout: float = 5.0) -> None:
+        """Wait until neighbours that ask for these IPv6 addresses are answered.
+
+        They were added after `hear_of_addresses`, and not by this object: it would not have kept
+        what it was told meanwhile.
+
+        Raises:
+            TimeoutError: that did not come to be.
+        """
+        deadline = time.monotonic() + timeout
+        awaited = {_packed(address)[1] for address in addresses}
+        while awaited:
+            self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+            for kind, _, body in _messages(self._socket.recv(_BUFFER)):
+                if kind == _RTM_NEWADDR:
+                    awaited.discard(_value(body, _ADDRESS.size, _IFA_ADDRESS))
+
     def _request(
         self, kind: int, head: bytes, attributes: list[bytes] | None = None, *, flags: int = 0
     ) -> bytes:
@@ -223,13 +250,17 @@ def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 def _is_running(body: bytes, index: int) -> bool:
     if _LINK.unpack_from(body)[2] != index:
         return False
-    offset = _LINK.size
+    return _value(body, _LINK.size, _IFLA_OPERSTATE) == bytes([_IF_OPER_UP])
+
+
+def _value(body: bytes, offset: int, wanted: int) -> bytes:
+    """Return an attribute of a message, from behind its structure on; empty: it has none."""
     while offset + _ATTRIBUTE.size <= len(body):
         size, kind = _ATTRIBUTE.unpack_from(body, offset)
-        if kind == _IFLA_OPERSTATE:
-            return body[offset + _ATTRIBUTE.size] == _IF_OPER_UP
+        if kind == wanted:
+            return body[offset + _ATTRIBUTE.size : offset + size]
         offset += _aligned(size)
-    return False
+    return b""
 
 
 def _link(index: int = 0, *, flags: int = 0) -> bytes:

@@ -1,12 +1,18 @@
-"""Decodes addresses: `loopback`, `loopback6` or an IP literal, never a name."""
+"""Decodes addresses: a word such as `loopback` or an IP literal, never a name."""
 
 import re
 from ipaddress import ip_address
 
 from sockharness.address import LOOPBACK, LOOPBACK6
 from sockharness.spec.bindings import suggestion
-from sockharness.spec.nodes import Node
+from sockharness.spec.model_hosts import LINKS
+from sockharness.spec.nodes import Node, Scalar
 from sockharness.spec.typed import as_text, unexpected
+
+
+def place(node: Node) -> str:
+    """Return an IP literal, or a word for an address on a link of hosts."""
+    return node.text if isinstance(node, Scalar) and node.text in LINKS else host(node)
 
 
 def host(node: Node) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from select import EPOLLIN
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sockharness.drivers.base import Driver, RaisedBySpec, Run
 from sockharness.drivers.cast import Cast, Engines
@@ -132,14 +132,15 @@ class Stage:
 
     def _start_capture(self, stack: ExitStack) -> None:
         """Capture the ports of whoever is turned to; before the first connection, so that its SYN
-        is seen, and before the first join."""
+        is seen, and before the first join. In a network of its own all frames are the case's."""
         from sockharness.wire.capture import Capture
 
-        of = ("tcp", "udp", *(("groups",) if self.case.has_groups else ()))
-        at: dict[str, Any] = {}
         if self._hosts is not None:
-            at = {"interface": self._hosts.interface, "make_socket": self._hosts.packet_socket}
-        capture = Capture(**at, ports=self.driver.ports(), protocols=of)
+            interface, make_socket = self._hosts.interface, self._hosts.packet_socket
+            capture = Capture(interface, ports=None, make_socket=make_socket)
+        else:
+            of = ("tcp", "udp", *(("groups",) if self.case.has_groups else ()))
+            capture = Capture(ports=self.driver.ports(), protocols=of)
         self.capture = stack.enter_context(capture)
         self.reactor.segment_offload = False  # what crosses the wire is then one frame a datagram
         fd = capture.fileno()

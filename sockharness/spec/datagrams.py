@@ -225,10 +225,11 @@ def check_arrow(context: Context, key: Scalar, sender: str, receiver: str) -> No
     ends = [context.peers.get(name) for name in (sender, receiver)]
     if None in ends or any(end and context.has_wrong_target(end) for end in ends):
         raise Known
-    networks.check_reach(context, sender, receiver, key.location)
     one, other = (end.udp if end else None for end in ends)
     if one is None or other is None:
         raise Refusal(key.location, f"only one of '{sender}' and '{receiver}' has a UDP socket")
+    if one.peer != receiver and other.peer != sender:  # else it was told there
+        networks.check_reach(context, sender, receiver, key.location)
     if other.in_group:
         hint = (
             f"write '- {sender}: {{send: …, to: {receiver}}}' and '- {receiver}: {{received: …}}'"

@@ -224,7 +224,7 @@ class _File:
         actions = ActionDecoder(context)
         steps, wire = StepDecoder(context, actions), WireDecoder(context, actions)
         with self._problems.collect():
-            context.hosts = networks.hosts(known.get("hosts"), self._problems)
+            context.hosts = networks.hosts(known.get("hosts"))
             peers = PeerDecoder(context, actions)
             peers.decode(self._required(known, "peers"), known.get("handlers"))
         with self._problems.collect():
@@ -241,7 +241,8 @@ class _File:
         with self._problems.collect():
             differs = self._differs(known.get("differs"), context.names)
         steps.check_peers_are_used()
-        networks.check_all_are_used(context)
+        if not self._problems:
+            networks.check_all_are_used(context)
         return model.Case(
             id=id,
             peers=context.peers,

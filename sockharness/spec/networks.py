@@ -12,7 +12,6 @@ from sockharness.spec import model, words
 from sockharness.spec.context import Context
 from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.problems import Problems
 from sockharness.spec.typed import Refusal, as_sequence, as_text, as_word
 
 MOST = 2
@@ -20,7 +19,7 @@ EXAMPLE = "write 'hosts: [left, right]' at the top, and 'host: left' at the peer
 _PLACES = (("tcp", "listen"), ("tcp", "connect"), ("udp", "bind"), ("multicast", "interface"))
 
 
-def hosts(node: Node | None, problems: Problems) -> Mapping[str, Location]:
+def hosts(node: Node | None) -> Mapping[str, Location]:
     """Decode the names of the hosts."""
     found: dict[str, Location] = {}
     if node is None:
@@ -30,13 +29,12 @@ def hosts(node: Node | None, problems: Problems) -> Mapping[str, Location]:
         hint = "two are joined by a link, one alone has its loopback interface"
         raise Refusal(node.location, f"expected one host or two, got {len(items)}", hint)
     for item in items:
-        with problems.collect():
-            text = as_text(item, "a host's name")
-            assert isinstance(item, Scalar), "it is a text"
-            words.name_of(item, "a host's name")
-            if text in found:
-                raise Refusal(item.location, f"host '{text}' is named twice")
-            found[text] = item.location
+        text = as_text(item, "a host's name")
+        assert isinstance(item, Scalar), "it is a text"
+        words.name_of(item, "a host's name")
+        if text in found:
+            raise Refusal(item.location, f"host '{text}' is named twice")
+        found[text] = item.location
     return found
 
 

@@ -99,7 +99,7 @@ def _instances(packet: Packet, layer: Any) -> Iterator[Packet]:
     Of an MLDv2 report scapy lists the first record only; each next one is the payload of the last.
     """
     while packet:
-        if isinstance(packet, layer):
+        if type(packet) is layer:  # a `UDPerror`, quoted by ICMP, is a `UDP` to Python
             yield packet
         for value in packet.fields.values():
             for item in value if isinstance(value, list) else ():

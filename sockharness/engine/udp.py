@@ -16,7 +16,8 @@ made again, so that no datagram pays for another one (D8). Only a connected sock
 
 **The hot path** of `send` is open for addresses that were parsed before; `Destinations.known` stays
 empty on connected sockets and in debug mode, and is empty again when the socket is closed. So
-everything that is rare is asked on the other path.
+everything that is rare is asked on the other path. The very objects that were the port and address
+of the last datagram are not even looked at: neither can have changed.
 
 Longer than other files because the surface of a socket is wide; what can be said without its
 state is elsewhere.
@@ -51,6 +52,8 @@ from sockharness.engine.reactor import Reactor
 from sockharness.errors import ClosedError, os_error, with_code
 
 _TRIES = 8  # of one send that fails for other reasons than its own
+# Port, address and name of a destination; not even `None` is this port.
+_NOBODY: tuple[Any, Any, Any] = (object(), object(), None)
 _NO_ROOM = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # D6
 
 # Several datagrams, flat or as tuples; on a connected socket payloads alone. A type checker takes
@@ -80,6 +83,7 @@ class UDPSocket(Handle):
         "_ipv6",
         "_kernel",
         "_known",
+        "_last",
         "_remote",
         "_sender",
         "_sendto",
@@ -104,11 +108,12 @@ class UDPSocket(Handle):
         self._handlers = handlers
         self._hostname = hostname
         self._address = sock.getsockname()
-        self._remote = _peer(sock)
+        self._remote = names.peer(sock)
         self._family = int(sock.family)
         self._ipv6 = self._family == _socket.AF_INET6
         self._destinations = Destinations(sock.family, kernel, remember=not reactor.debug)
         self._known: dict[Any, Any] = self._destinations.known
+        self._last = _NOBODY
         self._sendto: Callable[[Any, Any], int] = sock.sendto
         self._sender = BatchSender(
             reactor, kernel, self._destinations, self._attempt, coalesces=segment_offload
@@ -154,15 +159,18 @@ class UDPSocket(Handle):
                 from an IPv4 socket), EACCES (broadcast not allowed), ENETUNREACH and the like; on a
                 connected socket without an `error` handler, once, what the network said (D8).
         """
-        if port is None and address is None:
-            return self._send_to_peer(data)
-        try:
-            host = self._known[address]
-        except (KeyError, TypeError):
-            return self._send_checked(data, port, address)
-        if type(data) is not bytes or type(port) is not int or not 0 < port < 65536:
-            return self._send_checked(data, port, address)
-        name = (host[0], port, 0, host[1]) if self._ipv6 else (host, port)
+        last_port, last_address, name = self._last
+        if port is not last_port or address is not last_address or type(data) is not bytes:
+            if port is None and address is None:
+                return self._send_to_peer(data)
+            try:
+                host = self._known[address]
+            except (KeyError, TypeError):
+                return self._send_checked(data, port, address)
+            if type(data) is not bytes or type(port) is not int or not 0 < port < 65536:
+                return self._send_checked(data, port, address)
+            name = (host[0], port, 0, host[1]) if self._ipv6 else (host, port)
+            self._last = (port, address, name)
         try:
             self._sendto(data, name)
         except OSError as error:
@@ -313,12 +321,12 @@ class UDPSocket(Handle):
     @property
     def address(self) -> tuple[str, int]:
         """(host, port) of this side, host an IP address without zone; also after `close` (D12)."""
-        return _pair(self._address)
+        return names.pair(self._address)
 
     @property
     def remote_address(self) -> tuple[str, int] | None:
         """(host, port) of the peer; `None` on a socket that is not connected."""
-        return None if self._remote is None else _pair(self._remote)
+        return None if self._remote is None else names.pair(self._remote)
 
     @property
     def family(self) -> str:
@@ -501,21 +509,11 @@ class UDPSocket(Handle):
         self._reactor.unregister(self._fd)
         self._fd = -1
         self._destinations.forget()
+        self._last = _NOBODY
         self._inbox.close()
         self._armed = False
         self._let_go()
         sock.close()
-
-
-def _peer(sock: _socket.socket) -> Any:
-    try:
-        return sock.getpeername()
-    except OSError:  # ENOTCONN
-        return None
-
-
-def _pair(name: Any) -> tuple[str, int]:
-    return str(names.host(name)), int(name[1])
 
 
 @contextmanager

@@ -19,7 +19,8 @@ class Address:
     """A host and a port, or the path of a unix socket.
 
     Attributes:
-        host: an IP literal without brackets or zone; empty for a unix socket.
+        host: an IP literal without brackets, with a zone only if it is link-local and inside a host
+            of a network; empty for a unix socket.
         port: 0 to 65535; 0 for a unix socket.
         path: the path of a unix socket (a leading NUL marks an abstract name), else empty.
     """

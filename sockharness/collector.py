@@ -96,7 +96,7 @@ class SpecItem(pytest.Function):
             raise self.refused
         policy = settings.policy(self.config)
         if self.case.wire:
-            if reason := settings.capture_reason(self.config):
+            if reason := _no_capture(self.config, self.case):
                 raise Unavailable(reason)
             from sockharness.replay.frames import check_names
 
@@ -263,15 +263,21 @@ def _mark(item: SpecItem, spec: Spec, case: Case) -> None:
     """Mark an item that cannot run here as skipped, with the reason."""
     reason = _unfit(item, spec, case)
     if not reason:
-        needs = set(spec.needs) | ({"multicast"} if case.has_groups else set())
+        needs = {*spec.needs, *case.needs}
         reason = probes.missing(needs & set(probes.NAMES) - {"capture"})
     if reason:
         item.add_marker(pytest.mark.skip(reason=reason))
     needs_capture = "capture" in spec.needs or case.wire
     if not needs_capture or settings.value(item.config, "sock_capture_missing") == "fail":
         return
-    if reason := settings.capture_reason(item.config):
+    if reason := _no_capture(item.config, case):
         item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _no_capture(config: pytest.Config, case: Case) -> str:
+    """Return why a case's frames cannot be captured; in a network of its own they always can."""
+    off = settings.value(config, "sock_capture") == "off"
+    return settings.capture_reason(config) if off or not case.hosts else ""
 
 
 def _unfit(item: SpecItem, spec: Spec, case: Case) -> str:

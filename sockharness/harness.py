@@ -11,6 +11,7 @@ block raised. It always closes.
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
+from ipaddress import ip_address
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,7 +22,7 @@ from sockharness.facade.core import Core, Participant, failed
 from sockharness.facade.fronts import Options, Spares
 from sockharness.facade.group import open_group
 from sockharness.facade.multicast import MulticastGroup
-from sockharness.facade.place import first_interface, loopback
+from sockharness.facade.place import Place, first_interface, kernel_of, loopback
 from sockharness.facade.service import Service
 from sockharness.facade.tcp import TcpServer
 from sockharness.facade.udp import UdpPeer, udp_mailbox
@@ -88,31 +89,37 @@ class Harness:
         self,
         *,
         name: str = "",
-        hostname: str = "127.0.0.1",
+        hostname: str | None = None,
         allow_half_open: bool = False,
         pause_on_connect: bool = False,
         backlog: int = 512,
         send_buffer: int | None = None,
         recv_buffer: int | None = None,
+        inside: "Host | None" = None,
     ) -> TcpServer:
         """Return a new server that listens on loopback, on a port that the system chooses.
 
         Args:
             name: how failures call it; `tcp_server`, `tcp_server2`, … if absent.
-            hostname: `"127.0.0.1"`, another loopback address, or `"localhost"`.
+            hostname: `"127.0.0.1"`, another loopback address, or `"localhost"`; inside a host any
+                IP address, if absent that of its first link.
             allow_half_open: its end of a connection stays open after the client's FIN.
             pause_on_connect: connections do not read until `resume()`.
             backlog: how many connections may wait to be accepted.
             send_buffer: size of the kernel's buffer of a connection, in bytes.
             recv_buffer: the same for receiving.
+            inside: a host of a `sockharness.netns.Network`; the server is there then.
 
         Raises:
-            ValueError: it is no loopback address, or the name is taken.
+            ValueError: it is no loopback address (inside: no IP address), or the name is taken.
+            OSError: the host has no such address.
             ClosedError: the harness is closed.
         """
         self._refuse_closed()
+        _, hostname = _where(hostname, inside)
         options = Options(
-            hostname=_loopback(hostname),
+            hostname=hostname,
+            kernel=kernel_of(inside),
             allow_half_open=allow_half_open,
             pause_on_connect=pause_on_connect,
             backlog=backlog,
@@ -182,24 +189,29 @@ class Harness:
         self,
         *,
         name: str = "",
-        hostname: str = "127.0.0.1",
+        hostname: str | None = None,
         recv_buffer: int | None = None,
+        inside: "Host | None" = None,
     ) -> UdpPeer:
         """Return a new datagram socket on loopback, on a port that the system chooses.
 
         Args:
             name: how failures call it; `udp_peer`, `udp_peer2`, … if absent.
-            hostname: `"127.0.0.1"`, another loopback address, or `"localhost"`.
+            hostname: `"127.0.0.1"`, another loopback address, or `"localhost"`; inside a host any
+                IP address, if absent that of its first link.
             recv_buffer: size of the kernel's receive buffer, in bytes; if absent, what holds a long
                 burst. What finds no room there is lost, and that is told.
+            inside: a host of a `sockharness.netns.Network`; the socket is there then.
 
         Raises:
-            ValueError: it is no loopback address, or the name is taken.
+            ValueError: it is no loopback address (inside: no IP address), or the name is taken.
+            OSError: the host has no such address.
             ClosedError: the harness is closed.
         """
         self._refuse_closed()
         name = self._name(name, "udp_peer")
-        mailbox = udp_mailbox(self._core, name, _loopback(hostname), _size(recv_buffer))
+        place, hostname = _where(hostname, inside)
+        mailbox = udp_mailbox(self._core, name, place, hostname, _size(recv_buffer))
         peer = UdpPeer(mailbox)
         self._take_in(mailbox, peer)
         return peer
@@ -426,12 +438,13 @@ class TcpServerFactory(Protocol):
         self,
         *,
         name: str = "",
-        hostname: str = "127.0.0.1",
+        hostname: str | None = None,
         allow_half_open: bool = False,
         pause_on_connect: bool = False,
         backlog: int = 512,
         send_buffer: int | None = None,
         recv_buffer: int | None = None,
+        inside: "Host | None" = None,
     ) -> AbstractContextManager[TcpServer]:
         """Make a server with a harness of its own; see `Harness.tcp_server`."""
         ...
@@ -444,8 +457,9 @@ class UdpPeerFactory(Protocol):
         self,
         *,
         name: str = "",
-        hostname: str = "127.0.0.1",
+        hostname: str | None = None,
         recv_buffer: int | None = None,
+        inside: "Host | None" = None,
     ) -> AbstractContextManager[UdpPeer]:
         """Make a peer with a harness of its own; see `Harness.udp_peer`."""
         ...
@@ -478,6 +492,21 @@ def _size(recv_buffer: int | None) -> int | None:
     if not 1 <= recv_buffer < 2**31:
         raise ValueError(f"recv_buffer: expected bytes from 1, got {recv_buffer!r}")
     return recv_buffer
+
+
+def _where(hostname: str | None, inside: "Host | None") -> tuple[Place, str]:
+    """Return where a socket is to be, and the address to bind it to."""
+    if inside is None:
+        place = loopback(ipv6=False)
+        return place, place.host if hostname is None else _loopback(hostname)
+    place = first_interface(inside, ipv6=False)
+    if hostname is None:
+        return place, place.host
+    try:
+        ip_address(hostname)
+    except ValueError:
+        raise ValueError(f"hostname: expected an IP address, got {hostname!r}") from None
+    return place, hostname
 
 
 def _loopback(hostname: str) -> str:

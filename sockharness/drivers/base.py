@@ -15,10 +15,11 @@ with an engine in this process; before another engine is told something, it is w
 
 from collections.abc import Sequence
 from dataclasses import field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from sockharness.address import Address
+from sockharness.address import LOOPBACK, Address
 from sockharness.drivers.places import Places
+from sockharness.engine.kernel import Kernel
 from sockharness.engine.reactor import Reactor
 from sockharness.events import Event
 from sockharness.record import record
@@ -37,6 +38,9 @@ from sockharness.spec.model import (
     SetTimeout,
 )
 from sockharness.timeline import Channel, Timeline
+
+if TYPE_CHECKING:
+    from sockharness.drivers.network import Hosts
 
 ALL = ("open", "data", "drain", "end", "close", "error", "timeout")
 """The handlers of a peer without `on:`."""
@@ -114,6 +118,7 @@ class Run:
         links: joins the ends of connections.
         places: where the UDP peers are.
         scale: multiplies time limits.
+        hosts: those of the case's network, if it has one.
     """
 
     case: Case
@@ -123,6 +128,17 @@ class Run:
     links: Links = field(default_factory=Links)
     places: Places = field(default_factory=Places)
     scale: float = 1.0
+    hosts: "Hosts | None" = None
+
+    def kernel(self, peer: str) -> Kernel | None:
+        """Return what hands out the sockets of a peer; `None`: the reactor's own does."""
+        return self.hosts.kernel(self.case.peers[peer].host) if self.hosts is not None else None
+
+    def interface(self, peer: str, text: str, *, ipv6: bool) -> str:
+        """Return an interface of a peer's host as the engine takes it."""
+        if self.hosts is None:
+            return text or LOOPBACK
+        return self.hosts.at(self.case.peers[peer].host, text, ipv6=ipv6)
 
     def membership(self, peer: str, action: Membership) -> tuple[str, ...]:
         """Return the arguments of a method that joins or leaves a peer's group: literals."""
@@ -131,7 +147,8 @@ class Run:
         assert udp.multicast is not None, "the loader sees to it"
         assert group is not None, "groups are leased before anybody joins"
         source = (self.places.source(action.source),) if action.source else ()
-        return (*source, group.host, udp.multicast.interface)
+        at = self.interface(peer, udp.multicast.interface, ipv6=":" in group.host)
+        return (*source, group.host, at)
 
 
 class Engine(Protocol):

@@ -89,6 +89,9 @@ class BunEngine:
     @staticmethod
     def cannot(case: model.Case, peers: Sequence[model.Peer]) -> str:
         """Return why Bun cannot do what peers ask for, naming the key; empty if it can."""
+        if case.hosts and peers:
+            line = next(iter(case.hosts.values())).line
+            return f"'hosts' (line {line}): Bun runs on this machine, not in a network of a spec"
         for peer in peers:
             transport = peer.transport
             if isinstance(transport, model.Udp):

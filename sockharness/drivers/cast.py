@@ -18,6 +18,7 @@ from sockharness.drivers.inprocess import InProcess
 from sockharness.errors import Problem, SpecError, code_of
 from sockharness.events import Event
 from sockharness.leases import Leases
+from sockharness.location import Location
 from sockharness.policy import Policy
 from sockharness.spec import model
 from sockharness.spec.bindings import Value
@@ -96,6 +97,7 @@ class Cast:
         self._case = run.case
         self._timeline = run.timeline
         self._places = run.places
+        self._hosts = run.hosts
         self._leased = ExitStack()
         self._addresses: dict[str, Address] = {}
         self._engines: dict[str, Engine] = {}
@@ -111,8 +113,8 @@ class Cast:
         """Judge the address and listen; see `Driver.listen`."""
         transport = peer.transport
         assert isinstance(transport, model.Listen)
-        address = Address(transport.host, transport.port)
-        self._policy.judge(address, transport.location)
+        address = Address(self._literal(peer, transport.host), transport.port)
+        self._judge(peer, address, transport.location)
         try:
             self._addresses[peer.name] = self._turn(peer.name).listen(peer, address)
         except OSError as error:
@@ -125,20 +127,21 @@ class Cast:
         transport = peer.transport
         assert isinstance(transport, model.Connect)
         target = self._addresses.get(transport.peer)
-        address = target or Address(transport.host, transport.port)
-        self._policy.judge(address, transport.location)
+        address = target or Address(self._literal(peer, transport.host), transport.port)
+        self._judge(peer, address, transport.location)
         self._turn(peer.name).connect(peer, address)
 
     def bind(self, peer: model.Peer) -> None:
         """Judge the addresses and make the socket; see `Driver.bind`."""
         udp = peer.udp
         assert udp is not None
-        remote = self._remote(udp)
+        remote = self._remote(peer, udp)
         if udp.multicast is not None:
-            self._policy.judge(Address(udp.multicast.interface), udp.multicast.location)
+            at = Address(udp.multicast.interface or LOOPBACK)
+            self._judge(peer, at, udp.multicast.location)
             group = self._places.group(peer.name) or self._group(udp.multicast)
             self._places.add_group(peer.name, group)
-        address = self._where(peer.name, udp, remote)
+        address = self._where(peer, udp, remote)
         self._timeline.channel(peer.name).keep_datagrams()
         try:
             bound = self._turn(peer.name).bind(peer, address, remote)
@@ -151,27 +154,38 @@ class Cast:
         for engine in self._engines.values():
             engine.learn(peer.name, bound)
 
-    def _where(self, name: str, udp: model.Udp, remote: Address | None) -> Address:
+    def _literal(self, peer: model.Peer, text: str) -> str:
+        """Return the address that a spec means at a peer."""
+        return text if self._hosts is None else self._hosts.address(peer.host, text)
+
+    def _judge(self, peer: model.Peer, address: Address, location: Location) -> None:
+        """Let an address pass, or refuse it; a network of the spec's own has no way out."""
+        if not peer.host:
+            self._policy.judge(address, location)
+
+    def _where(self, peer: model.Peer, udp: model.Udp, remote: Address | None) -> Address:
         """Return where a UDP socket is to be bound."""
         if udp.in_group:
-            group = self._places.group(name)
+            group = self._places.group(peer.name)
             assert group is not None, "the loader asks for one"
             return group
         if udp.host:
-            address = Address(udp.host, udp.port)
-            self._policy.judge(address, udp.location)
+            address = Address(self._literal(peer, udp.host), udp.port)
+            self._judge(peer, address, udp.location)
             return address
         assert remote is not None, "the loader asks for one of both"
+        if self._hosts is not None:
+            return Address(self._hosts.nearest(peer.host, remote.host), udp.port)
         return Address(LOOPBACK6 if ":" in remote.host else LOOPBACK, udp.port)
 
-    def _remote(self, udp: model.Udp) -> Address | None:
+    def _remote(self, peer: model.Peer, udp: model.Udp) -> Address | None:
         """Return whom a UDP socket is connected to."""
         if udp.peer:
             return self._addresses[udp.peer]
         if not udp.remote_host:
             return None
-        address = Address(udp.remote_host, udp.remote_port)
-        self._policy.judge(address, udp.location)
+        address = Address(self._literal(peer, udp.remote_host), udp.remote_port)
+        self._judge(peer, address, udp.location)
         return address
 
     def _group(self, multicast: model.Multicast) -> Address:
@@ -186,7 +200,8 @@ class Cast:
                 known = self._group(udp.multicast)
                 self._places.add_group(owner, known)
             return known
-        lease = _leases().group(socket.AF_INET, source_specific=multicast.source_specific)
+        family = socket.AF_INET6 if multicast.ipv6 else socket.AF_INET
+        lease = _leases().group(family, source_specific=multicast.source_specific)
         group = self._leased.enter_context(lease)
         return Address(group.address, group.port)
 

@@ -38,6 +38,7 @@ class InProcess:
     """Executes peers with the engine of this package, on a reactor that somebody else runs."""
 
     def __init__(self, run: Run) -> None:
+        self._run = run
         self._case = run.case
         self._reactor = run.reactor
         self._timeline = run.timeline
@@ -61,6 +62,7 @@ class InProcess:
             hostname=address.host,
             port=address.port,
             reactor=self._reactor,
+            kernel=self._run.kernel(peer.name),
             backlog=transport.backlog,
             **_options(transport.options),
         )
@@ -75,6 +77,7 @@ class InProcess:
             port=address.port,
             data=self._connection(peer.name),
             reactor=self._reactor,
+            kernel=self._run.kernel(peer.name),
             **_options(peer.transport.options),
         )
 

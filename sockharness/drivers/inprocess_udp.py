@@ -48,8 +48,10 @@ class UdpPeers:
             socket=self._handlers(peer.name, peer.handlers),
             reuse_addr=peer.udp.in_group,
             reactor=self._run.reactor,
+            kernel=self._run.kernel(peer.name),
         )
-        return Address(*udp.address)
+        host, port = udp.address
+        return Address(address.host if "%" in address.host else host, port)
 
     def act(
         self, channel: Channel, action: model.Action, *, received: Received | None = None
@@ -80,7 +82,11 @@ class UdpPeers:
                 return self._call(event, socket.send, received.data, *to)
             case model.SetOption():
                 event = self._acted(channel, action)
-                return self._call(event, getattr(socket, action.name), action.value)
+                value = action.value
+                if isinstance(value, str):  # an interface
+                    ipv6 = socket.family == "IPv6"
+                    value = self._run.interface(channel.peer, value, ipv6=ipv6)
+                return self._call(event, getattr(socket, action.name), value)
             case model.Membership():
                 event = self._acted(channel, action)
                 arguments = self._run.membership(channel.peer, action)

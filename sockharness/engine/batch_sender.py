@@ -14,6 +14,7 @@ from typing import Any
 
 from sockharness.engine import coalescing, vectors
 from sockharness.engine.coalescing import Run
+from sockharness.engine.kernel import Kernel
 from sockharness.engine.outgoing import Batch, Destinations
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.vectors import Vectors
@@ -29,17 +30,25 @@ class BatchSender:
 
     Args:
         reactor: may forbid to coalesce, as long as somebody captures.
+        kernel: the socket's.
         destinations: the socket's.
         try_: makes a call that sends one datagram.
         coalesces: whether the socket's owner allows to coalesce.
     """
 
-    __slots__ = ("_destinations", "_masses", "_reactor", "_segments", "_try", "_vectors")
+    __slots__ = ("_destinations", "_kernel", "_masses", "_reactor", "_segments", "_try", "_vectors")
 
     def __init__(
-        self, reactor: Reactor, destinations: Destinations, try_: Try, *, coalesces: bool
+        self,
+        reactor: Reactor,
+        kernel: Kernel,
+        destinations: Destinations,
+        try_: Try,
+        *,
+        coalesces: bool,
     ) -> None:
         self._reactor = reactor
+        self._kernel = kernel
         self._destinations = destinations
         self._try = try_
         # Until the kernel says otherwise: how many go in one message, and if there are vectors.
@@ -107,7 +116,7 @@ class BatchSender:
         if not self._vectors.fill(batch.payloads[at:end], names):
             return 0
         try:
-            return self._reactor.kernel.send_messages(sock, self._vectors.headers, end - at)
+            return self._kernel.send_messages(sock, self._vectors.headers, end - at)
         except OSError as error:
             self._masses = error.errno not in vectors.FORBIDDEN
             return 0

@@ -27,7 +27,7 @@ from typing import Any
 
 from sockharness.engine import hosts, options, sockopts
 from sockharness.engine.handlers import HandlerGroup, Handlers
-from sockharness.engine.kernel import AddressInfo
+from sockharness.engine.kernel import AddressInfo, Kernel
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.securing import Securing
 from sockharness.engine.starting import socket_class
@@ -43,11 +43,13 @@ class Settings:
     """The checked options of a `connect`.
 
     Attributes:
+        kernel: hands out the socket.
         host: to be looked up; `None` beside a path or a descriptor.
         local: family (0: any) and socket address to bind to.
         buffers: options of SOL_SOCKET and their values.
     """
 
+    kernel: Kernel
     host: str | None
     port: int
     local: tuple[int, Any] | None
@@ -192,7 +194,7 @@ class Connecting:
 
     def look_up(self) -> None:
         """Begin with the name: at once for literals and `localhost`, else on a thread."""
-        host, port, kernel = self._settings.host or "", self._settings.port, self._reactor.kernel
+        host, port, kernel = self._settings.host or "", self._settings.port, self._settings.kernel
         if host == "localhost":  # the resolver answers from a file
             self._on_looked_up(self._addresses_of(host))
             return
@@ -223,7 +225,7 @@ class Connecting:
         """Begin and finish with a connected descriptor; when it fails it is still the caller's."""
         try:
             blocking = os.get_blocking(fd)
-            sock = self._reactor.kernel.adopt(fd)
+            sock = self._settings.kernel.adopt(fd)
         except OSError as error:
             self._fail(options.described(error, f"adopt descriptor {fd}"))
             return
@@ -239,7 +241,7 @@ class Connecting:
 
     def _addresses_of(self, host: str) -> list[AddressInfo] | OSError:
         try:
-            return self._reactor.kernel.addresses(host, self._settings.port)
+            return self._settings.kernel.addresses(host, self._settings.port)
         except OSError as error:
             return options.described(error, f"look up {host}")
 
@@ -296,7 +298,7 @@ class Connecting:
     def _begin(self, family: int, name: Any) -> tuple[_socket.socket, int]:
         """Make a socket and start to connect it; return it and the errno of connect(2)."""
         settings = self._settings
-        sock = self._reactor.kernel.socket(family)
+        sock = settings.kernel.socket(family)
         try:
             for option, value in settings.buffers:
                 sock.setsockopt(_socket.SOL_SOCKET, option, value)

@@ -7,6 +7,7 @@ from typing import Any
 from sockharness.engine import options
 from sockharness.engine.connecting import Connecting, Settings
 from sockharness.engine.handlers import Handlers
+from sockharness.engine.kernel import Kernel
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.tls.plan import planned
 from sockharness.errors import ClosedError
@@ -30,6 +31,7 @@ def connect(
     send_buffer: int | None = None,
     recv_buffer: int | None = None,
     reactor: Reactor | None = None,
+    kernel: Kernel | None = None,
 ) -> Connecting:
     """Start to connect; then comes `open(socket)`, or `connect_error(socket, error)`.
 
@@ -52,6 +54,7 @@ def connect(
         send_buffer: SO_SNDBUF, bytes.
         recv_buffer: SO_RCVBUF, bytes.
         reactor: `Reactor.current()` if absent.
+        kernel: hands out the socket and knows the zones, if not the reactor's. Not in Bun.
 
     Raises:
         TypeError, ValueError: an option cannot be (TCP-120..130).
@@ -71,10 +74,12 @@ def connect(
     reactor.check()
     if reactor.closed:
         raise ClosedError("connect: the reactor is closed")
+    kernel = reactor.kernel if kernel is None else options.instance("kernel", kernel, Kernel)
     settings = Settings(
+        kernel=kernel,
         host=hostname if by_host else None,
         port=(port or 0) if by_host else 0,
-        local=_local(reactor, local_address, local_port, by_host=by_host),
+        local=_local(kernel, local_address, local_port, by_host=by_host),
         data=data,
         half_open=options.flag("allow_half_open", allow_half_open),
         paused=options.flag("pause_on_connect", pause_on_connect),
@@ -104,7 +109,7 @@ def _target(
 
 
 def _local(
-    reactor: Reactor, address: object, port: object, *, by_host: bool
+    kernel: Kernel, address: object, port: object, *, by_host: bool
 ) -> tuple[int, Any] | None:
     """Return family (0: any) and socket address to bind to."""
     number = options.port_number("local_port", port)
@@ -116,7 +121,7 @@ def _local(
         return 0, ("", number)
     host = options.host_name("local_address", address)
     try:
-        entries = reactor.kernel.addresses(host, number, flags=_socket.AI_NUMERICHOST)
+        entries = kernel.addresses(host, number, flags=_socket.AI_NUMERICHOST)
     except _socket.gaierror:
         raise ValueError(options.complain("local_address", "an IP address", address)) from None
     return entries[0][0], entries[0][4]

@@ -16,6 +16,7 @@ from typing import Any
 from sockharness.engine import coalescing, error_queue, hops, literals, vectors
 from sockharness.engine.datagram_handlers import DatagramFlags, DatagramHandlers
 from sockharness.engine.handlers import Handler
+from sockharness.engine.kernel import Kernel
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.vectors import Message, Slots
 
@@ -43,6 +44,7 @@ class Inbox:
         "_handler",
         "_handlers",
         "_ipv6",
+        "_kernel",
         "_masses",
         "_owner",
         "_posted",
@@ -57,11 +59,13 @@ class Inbox:
         reactor: Reactor,
         handlers: DatagramHandlers,
         *,
+        kernel: Kernel,
         ipv6: bool,
         receive_ttl: bool,
     ) -> None:
         """Make an empty one; `owner` is what handlers get as their socket."""
         self._owner = owner
+        self._kernel = kernel
         self._reactor = reactor
         self._handlers = handlers
         self._ipv6 = ipv6
@@ -118,7 +122,7 @@ class Inbox:
         if slots is None or slots.buffer is not buffer:
             slots = self._slots = Slots(buffer, sock.family)
         slots.clear()
-        count = self._reactor.kernel.receive_messages(sock, slots.headers, most)
+        count = self._kernel.receive_messages(sock, slots.headers, most)
         self._waiting.extend(slots.taken(count))
         self._busy = count >= _FEW
         return count == most
@@ -142,8 +146,8 @@ class Inbox:
             host, port = name[0], name[1]
             if not port:  # nobody could answer to port 0 (UDP-087)
                 continue
-            if ipv6:
-                host = literals.shown(host, name[3])
+            if ipv6 and name[3]:
+                host = literals.shown(host, name[3], self._kernel)
             left -= 1
             try:
                 handler(owner, data, port, host, told)  # type: ignore[misc]

@@ -1,9 +1,12 @@
 """The only door to the operating system.
 
-Everything the engine wants from the system passes through a `Kernel`: sockets, the poller, time and
-name resolution. It hands out real `socket.socket` objects, so the ordinary path pays nothing for
-the door. Whoever wants to inject faults substitutes a `Kernel` whose `socket`, `accept` and
-`adopt` hand out objects that wrap real ones; the engine uses only methods that `socket.socket` has.
+Everything the engine wants from the system passes through a `Kernel`: sockets, the poller, time,
+the names of hosts and interfaces. It hands out real `socket.socket` objects, so the ordinary path
+pays nothing for the door. Whoever wants to inject faults substitutes a `Kernel` whose `socket`,
+`accept` and `adopt` hand out objects that wrap real ones; the engine uses only methods that
+`socket.socket` has. Whoever wants sockets of another network namespace substitutes one for a
+single socket (`kernel=` of `listen`, `connect` and `udp_socket`), in which names of interfaces mean
+that namespace's, too.
 
 All sockets that come out of here are non-blocking and are not inherited by other programs
 (PEP 446). The methods raise what the system says: `OSError`, and `socket.gaierror` for names.
@@ -91,6 +94,20 @@ class Kernel:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
         return int(received)
+
+    def interface_number(self, name: str) -> int:
+        """Return the number of an interface, given by name or by number in digits.
+
+        Raises `OSError`, `OverflowError` if there is none.
+        """
+        if name.isascii() and name.isdigit():
+            self.interface_name(int(name))
+            return int(name)
+        return _socket.if_nametoindex(name)
+
+    def interface_name(self, number: int) -> str:
+        """Return the name of an interface. Raises `OSError`, `OverflowError` if there is none."""
+        return _socket.if_indextoname(number)
 
     def wakeup(self) -> int:
         """Return a new eventfd, with which another thread interrupts a poll."""

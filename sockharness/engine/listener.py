@@ -18,6 +18,7 @@ from sockharness.engine import options
 from sockharness.engine.binding import Binding
 from sockharness.engine.handle import Handle
 from sockharness.engine.handlers import HandlerGroup, Handlers
+from sockharness.engine.kernel import Kernel
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.starting import socket_class
 from sockharness.engine.stream import Socket
@@ -208,7 +209,7 @@ class Listener(Handle):
             if sock is None or self._refusing:
                 return
             try:
-                accepted, remote = self._reactor.kernel.accept(sock)
+                accepted, remote = self._binding.kernel.accept(sock)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -307,6 +308,7 @@ def listen(
     send_buffer: int | None = None,
     recv_buffer: int | None = None,
     reactor: Reactor | None = None,
+    kernel: Kernel | None = None,
 ) -> Listener:
     """Listen on a TCP address or a unix path; return the listener. Blocks only to look up a name.
 
@@ -326,6 +328,7 @@ def listen(
         send_buffer: SO_SNDBUF of accepted sockets, bytes.
         recv_buffer: SO_RCVBUF of accepted sockets, bytes.
         reactor: `Reactor.current()` if absent.
+        kernel: hands out the sockets, if not the reactor's. Not in Bun.
 
     Raises:
         TypeError, ValueError: an option cannot be (TCP-120..130).
@@ -351,7 +354,7 @@ def listen(
     if reactor.closed:
         raise ClosedError("listen: the reactor is closed")
     binding = Binding(
-        reactor.kernel,
+        reactor.kernel if kernel is None else options.instance("kernel", kernel, Kernel),
         hostname=hostname if path is None else None,
         port=port if path is None else None,
         unix=path,

@@ -10,6 +10,7 @@ import socket
 from typing import NamedTuple
 
 from sockharness.engine import options
+from sockharness.engine.kernel import Kernel
 
 _MULTICAST_V4 = range(224, 240)  # the first byte, RFC 1112 section 4
 
@@ -36,8 +37,8 @@ class Literal(NamedTuple):
         return first in _MULTICAST_V4 if self.family == socket.AF_INET else first == 0xFF
 
 
-def parse(option: str, value: object) -> Literal:
-    """Return the address that a text means.
+def parse(option: str, value: object, kernel: Kernel) -> Literal:
+    """Return the address that a text means; `kernel` knows the zones.
 
     Raises:
         TypeError: it is no text.
@@ -45,7 +46,7 @@ def parse(option: str, value: object) -> Literal:
     """
     if not isinstance(value, str):
         raise TypeError(options.complain(option, "an IP address as str", value))
-    literal = _ipv6(option, value) if ":" in value else _ipv4(value)
+    literal = _ipv6(option, value, kernel) if ":" in value else _ipv4(value)
     if literal is None:
         raise ValueError(options.complain(option, "an IP address, not a name", value))
     return literal
@@ -56,12 +57,12 @@ def mapped(text: str) -> str:
     return f"::ffff:{text}"
 
 
-def shown(host: str, zone: int) -> str:
+def shown(host: str, zone: int, kernel: Kernel) -> str:
     """Return an IPv6 address with its zone by name, if there still is one, else by number."""
     if not zone:
         return host
     try:
-        return f"{host}%{socket.if_indextoname(zone)}"
+        return f"{host}%{kernel.interface_name(zone)}"
     except OSError:
         return f"{host}%{zone}"
 
@@ -76,7 +77,7 @@ def _ipv4(value: str) -> Literal | None:
     return Literal(socket.AF_INET, socket.inet_ntoa(packed), packed, 0)
 
 
-def _ipv6(option: str, value: str) -> Literal | None:
+def _ipv6(option: str, value: str, kernel: Kernel) -> Literal | None:
     host, percent, zone = value.partition("%")
     if "\0" in value:
         return None
@@ -84,7 +85,7 @@ def _ipv6(option: str, value: str) -> Literal | None:
         packed = socket.inet_pton(socket.AF_INET6, host)
     except OSError:
         return None
-    number = _interface(zone) if percent else 0
+    number = _interface(zone, kernel) if percent else 0
     if percent and not number:
         raise ValueError(
             options.complain(option, f"an interface of this host, not {zone!r}", value)
@@ -92,11 +93,8 @@ def _ipv6(option: str, value: str) -> Literal | None:
     return Literal(socket.AF_INET6, socket.inet_ntop(socket.AF_INET6, packed), packed, number)
 
 
-def _interface(zone: str) -> int:
+def _interface(zone: str, kernel: Kernel) -> int:
     try:
-        if zone.isascii() and zone.isdigit():
-            socket.if_indextoname(int(zone))
-            return int(zone)
-        return socket.if_nametoindex(zone)
+        return kernel.interface_number(zone)
     except (OSError, OverflowError):
         return 0

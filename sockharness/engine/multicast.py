@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sockharness.engine import options
+from sockharness.engine.kernel import Kernel
 from sockharness.engine.literals import Literal, parse
 
 _IP_ADD_SOURCE_MEMBERSHIP = 39
@@ -50,12 +51,12 @@ class Option(NamedTuple):
     value: bytes | int
 
 
-def interface(address: object) -> Option:
+def interface(address: object, kernel: Kernel) -> Option:
     """Return what makes multicast leave by an interface; `0.0.0.0` and `::` mean: by the route.
 
     Raises `TypeError` and `ValueError` for what is no address, and for a group (UDP-148, D15).
     """
-    literal = parse("address", address)
+    literal = parse("address", address, kernel)
     if literal.is_multicast:
         raise ValueError(options.complain("address", "an interface's address, no group", address))
     if literal.family == _socket.AF_INET:
@@ -63,15 +64,15 @@ def interface(address: object) -> Option:
     return Option(_socket.IPPROTO_IPV6, _socket.IPV6_MULTICAST_IF, literal.zone)
 
 
-def membership(group: object, at: object, *, join: bool) -> Option:
+def membership(group: object, at: object, kernel: Kernel, *, join: bool) -> Option:
     """Return what joins or leaves a group, of all sources.
 
     Raises:
         TypeError: group or interface is no text.
         ValueError: no multicast address, no address at all, or the families differ (UDP-155..157).
     """
-    to = _group(group)
-    link = _interface(at, to)
+    to = _group(group, kernel)
+    link = _interface(at, to, kernel)
     if to.family == _socket.AF_INET:
         number = _socket.IP_ADD_MEMBERSHIP if join else _socket.IP_DROP_MEMBERSHIP
         address = _ANY_V4 if link is None else link.packed
@@ -81,13 +82,15 @@ def membership(group: object, at: object, *, join: bool) -> Option:
     return Option(_socket.IPPROTO_IPV6, number, _MREQ6.pack(to.packed, zone))
 
 
-def source_membership(source: object, group: object, at: object, *, join: bool) -> Option:
+def source_membership(
+    source: object, group: object, at: object, kernel: Kernel, *, join: bool
+) -> Option:
     """Return what joins or leaves a group for one source (RFC 3678). Raises as `membership`."""
-    of = parse("source", source)
-    to = _group(group)
+    of = parse("source", source, kernel)
+    to = _group(group, kernel)
     if of.family != to.family:
         raise ValueError(options.complain("source", f"the family of {to.text}", source))
-    link = _interface(at, to)
+    link = _interface(at, to, kernel)
     if to.family == _socket.AF_INET:
         number = _IP_ADD_SOURCE_MEMBERSHIP if join else _IP_DROP_SOURCE_MEMBERSHIP
         address = _ANY_V4 if link is None else link.packed
@@ -99,17 +102,17 @@ def source_membership(source: object, group: object, at: object, *, join: bool) 
     return Option(_socket.IPPROTO_IPV6, number, value)
 
 
-def _group(group: object) -> Literal:
-    literal = parse("group", group)
+def _group(group: object, kernel: Kernel) -> Literal:
+    literal = parse("group", group, kernel)
     if not literal.is_multicast:
         raise ValueError(options.complain("group", "a multicast address", group))
     return literal
 
 
-def _interface(at: object, group: Literal) -> Literal | None:
+def _interface(at: object, group: Literal, kernel: Kernel) -> Literal | None:
     if at is None:
         return None
-    literal = parse("interface", at)
+    literal = parse("interface", at, kernel)
     if literal.family != group.family:
         raise ValueError(options.complain("interface", f"the family of {group.text}", at))
     return literal

@@ -3,12 +3,26 @@
 A tuple of two is IPv4, one of four IPv6, text or bytes a unix socket.
 """
 
+import socket
 from typing import Any
 
 
 def host(name: Any) -> str | None:
     """Return the IP address without zone; `None` for a unix socket's name."""
     return str(name[0]).partition("%")[0] if isinstance(name, tuple) else None
+
+
+def peer(sock: socket.socket) -> Any:
+    """Return the name of the other end; `None` if it is not connected."""
+    try:
+        return sock.getpeername()
+    except OSError:  # ENOTCONN
+        return None
+
+
+def pair(name: Any) -> tuple[str, int]:
+    """Return the IP address without zone and the port, of no unix socket's name."""
+    return str(host(name)), int(name[1])
 
 
 def port(name: Any) -> int | None:

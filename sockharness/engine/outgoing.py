@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from sockharness.engine import literals, options
 from sockharness.engine.chunk import chunk_of
+from sockharness.engine.kernel import Kernel
 
 _KNOWN_LIMIT = 4096  # destinations that are remembered
 _UNREACHABLE = object()
@@ -35,9 +36,10 @@ class Destinations:
         known: by address as given, what stands for it; `host` fills it.
     """
 
-    __slots__ = ("_ipv6", "_packed", "_remember", "known")
+    __slots__ = ("_ipv6", "_kernel", "_packed", "_remember", "known")
 
-    def __init__(self, family: int, *, remember: bool) -> None:
+    def __init__(self, family: int, kernel: Kernel, *, remember: bool) -> None:
+        self._kernel = kernel
         self._ipv6 = family == _socket.AF_INET6
         self._remember = remember
         self._packed: dict[tuple[Any, int], bytes] = {}
@@ -48,7 +50,7 @@ class Destinations:
 
         Raises `TypeError`, `ValueError` for what is no address.
         """
-        literal = literals.parse("address", address)
+        literal = literals.parse("address", address, self._kernel)
         host: Any
         if not self._ipv6:
             host = literal.text if literal.family == _socket.AF_INET else _UNREACHABLE

@@ -16,7 +16,8 @@ made again, so that no datagram pays for another one (D8). Only a connected sock
 
 **The hot path** of `send` is open for addresses that were parsed before; `Destinations.known` stays
 empty on connected sockets and in debug mode, and is empty again when the socket is closed. So
-everything that is rare is asked on the other path.
+everything that is rare is asked on the other path. The very objects that were the port and address
+of the last datagram are not even looked at: neither can have changed.
 
 Longer than other files because the surface of a socket is wide; what can be said without its
 state is elsewhere.
@@ -44,12 +45,15 @@ from sockharness.engine.datagram_handlers import DatagramHandlers
 from sockharness.engine.handle import Handle
 from sockharness.engine.handlers import tell
 from sockharness.engine.inbox import Inbox
+from sockharness.engine.kernel import Kernel
 from sockharness.engine.multicast import Option
 from sockharness.engine.outgoing import Batch, Destinations
 from sockharness.engine.reactor import Reactor
 from sockharness.errors import ClosedError, os_error, with_code
 
 _TRIES = 8  # of one send that fails for other reasons than its own
+# Port, address and name of a destination; not even `None` is this port.
+_NOBODY: tuple[Any, Any, Any] = (object(), object(), None)
 _NO_ROOM = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # D6
 
 # Several datagrams, flat or as tuples; on a connected socket payloads alone. A type checker takes
@@ -77,7 +81,9 @@ class UDPSocket(Handle):
         "_hostname",
         "_inbox",
         "_ipv6",
+        "_kernel",
         "_known",
+        "_last",
         "_remote",
         "_sender",
         "_sendto",
@@ -91,27 +97,32 @@ class UDPSocket(Handle):
         handlers: DatagramHandlers,
         hostname: str,
         *,
+        kernel: Kernel,
         segment_offload: bool,
-        receive_ttl: bool = False,
+        receive_ttl: bool,
     ) -> None:
         """Take over a bound descriptor; it stays the caller's if this raises `OSError`."""
         super().__init__(reactor)
+        self._kernel = kernel
         self.data: Any = None
         self._handlers = handlers
         self._hostname = hostname
         self._address = sock.getsockname()
-        self._remote = _peer(sock)
+        self._remote = names.peer(sock)
         self._family = int(sock.family)
         self._ipv6 = self._family == _socket.AF_INET6
-        self._destinations = Destinations(sock.family, remember=not reactor.debug)
+        self._destinations = Destinations(sock.family, kernel, remember=not reactor.debug)
         self._known: dict[Any, Any] = self._destinations.known
+        self._last = _NOBODY
         self._sendto: Callable[[Any, Any], int] = sock.sendto
         self._sender = BatchSender(
-            reactor, self._destinations, self._attempt, coalesces=segment_offload
+            reactor, kernel, self._destinations, self._attempt, coalesces=segment_offload
         )
         self._armed = False  # waiting for writability
         self._error: OSError | None = None  # what the next send raises (D8)
-        self._inbox = Inbox(self, reactor, handlers, ipv6=self._ipv6, receive_ttl=receive_ttl)
+        self._inbox = Inbox(
+            self, reactor, handlers, kernel=kernel, ipv6=self._ipv6, receive_ttl=receive_ttl
+        )
         self._fd = sock.fileno()
         reactor.register(self._fd, EPOLLIN, self._on_event)
         self._hold(sock)
@@ -148,15 +159,18 @@ class UDPSocket(Handle):
                 from an IPv4 socket), EACCES (broadcast not allowed), ENETUNREACH and the like; on a
                 connected socket without an `error` handler, once, what the network said (D8).
         """
-        if port is None and address is None:
-            return self._send_to_peer(data)
-        try:
-            host = self._known[address]
-        except (KeyError, TypeError):
-            return self._send_checked(data, port, address)
-        if type(data) is not bytes or type(port) is not int or not 0 < port < 65536:
-            return self._send_checked(data, port, address)
-        name = (host[0], port, 0, host[1]) if self._ipv6 else (host, port)
+        last_port, last_address, name = self._last
+        if port is not last_port or address is not last_address or type(data) is not bytes:
+            if port is None and address is None:
+                return self._send_to_peer(data)
+            try:
+                host = self._known[address]
+            except (KeyError, TypeError):
+                return self._send_checked(data, port, address)
+            if type(data) is not bytes or type(port) is not int or not 0 < port < 65536:
+                return self._send_checked(data, port, address)
+            name = (host[0], port, 0, host[1]) if self._ipv6 else (host, port)
+            self._last = (port, address, name)
         try:
             self._sendto(data, name)
         except OSError as error:
@@ -234,7 +248,7 @@ class UDPSocket(Handle):
             TypeError, ValueError: no IP address, an unknown zone, a group.
             OSError: EADDRNOTAVAIL, no address of this host.
         """
-        return self._apply(lambda: multicast.interface(address))
+        return self._apply(multicast.interface, address)
 
     def add_membership(self, group: str, interface: str | None = None) -> bool:
         """Join a group, of all sources. Returns `True`.
@@ -248,11 +262,11 @@ class UDPSocket(Handle):
             OSError: EADDRINUSE (joined already), ENODEV (no such interface, no route), ENOPROTOOPT
                 (IPv6 group, IPv4 socket), ENOBUFS (too many: 20 by default over IPv4).
         """
-        return self._apply(lambda: multicast.membership(group, interface, join=True))
+        return self._apply(multicast.membership, group, interface, join=True)
 
     def drop_membership(self, group: str, interface: str | None = None) -> bool:
         """Leave a group; raises as `add_membership`, EADDRNOTAVAIL if it was not joined there."""
-        return self._apply(lambda: multicast.membership(group, interface, join=False))
+        return self._apply(multicast.membership, group, interface, join=False)
 
     def add_source_specific_membership(
         self, source: str, group: str, interface: str | None = None
@@ -261,15 +275,13 @@ class UDPSocket(Handle):
 
         Raises as `add_membership`; the same source again is EADDRNOTAVAIL.
         """
-        return self._apply(lambda: multicast.source_membership(source, group, interface, join=True))
+        return self._apply(multicast.source_membership, source, group, interface, join=True)
 
     def drop_source_specific_membership(
         self, source: str, group: str, interface: str | None = None
     ) -> bool:
         """Leave a group for one source; with the last one the group is left. Raises as joining."""
-        return self._apply(
-            lambda: multicast.source_membership(source, group, interface, join=False)
-        )
+        return self._apply(multicast.source_membership, source, group, interface, join=False)
 
     # Life
 
@@ -309,12 +321,12 @@ class UDPSocket(Handle):
     @property
     def address(self) -> tuple[str, int]:
         """(host, port) of this side, host an IP address without zone; also after `close` (D12)."""
-        return _pair(self._address)
+        return names.pair(self._address)
 
     @property
     def remote_address(self) -> tuple[str, int] | None:
         """(host, port) of the peer; `None` on a socket that is not connected."""
-        return None if self._remote is None else _pair(self._remote)
+        return None if self._remote is None else names.pair(self._remote)
 
     @property
     def family(self) -> str:
@@ -470,10 +482,10 @@ class UDPSocket(Handle):
 
     # Parts of the rest
 
-    def _apply(self, option: Callable[[], Option]) -> bool:
+    def _apply(self, option: Callable[..., Option], *named: object, **how: bool) -> bool:
         sock = self._settable()
         with _coded():
-            sock.setsockopt(*option())
+            sock.setsockopt(*option(*named, self._kernel, **how))
         return True
 
     def _set(self, option: tuple[int, int], value: Callable[[], int]) -> int:
@@ -497,21 +509,11 @@ class UDPSocket(Handle):
         self._reactor.unregister(self._fd)
         self._fd = -1
         self._destinations.forget()
+        self._last = _NOBODY
         self._inbox.close()
         self._armed = False
         self._let_go()
         sock.close()
-
-
-def _peer(sock: _socket.socket) -> Any:
-    try:
-        return sock.getpeername()
-    except OSError:  # ENOTCONN
-        return None
-
-
-def _pair(name: Any) -> tuple[str, int]:
-    return str(names.host(name)), int(name[1])
 
 
 @contextmanager
@@ -535,6 +537,7 @@ def udp_socket(
     segment_offload: bool = True,
     receive_ttl: bool = False,
     reactor: Reactor | None = None,
+    kernel: Kernel | None = None,
 ) -> UDPSocket:
     """Make a UDP socket, bound and if asked for connected. Blocks only to look up names.
 
@@ -554,6 +557,7 @@ def udp_socket(
             one system call.
         receive_ttl: tell `data` in its flags how many hops a datagram had left. Not in Bun.
         reactor: `Reactor.current()` if absent.
+        kernel: hands out the socket and knows the zones, if not the reactor's. Not in Bun.
 
     Raises:
         TypeError, ValueError: an option cannot be.
@@ -565,8 +569,9 @@ def udp_socket(
     reactor = Reactor.current() if reactor is None else reactor
     handlers = DatagramHandlers(reactor, socket)
     options.flag("segment_offload", segment_offload)
+    kernel = reactor.kernel if kernel is None else options.instance("kernel", kernel, Kernel)
     binding = DatagramBinding(
-        reactor.kernel,
+        kernel,
         hostname=options.host_name("hostname", hostname),
         port=options.port_number("port", port),
         connect=connect,
@@ -583,6 +588,7 @@ def udp_socket(
             sock,
             handlers,
             hostname,
+            kernel=kernel,
             segment_offload=segment_offload,
             receive_ttl=receive_ttl,
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from sockharness.engine.kernel import Kernel
     from sockharness.engine.listener import Listener
     from sockharness.engine.runner import ThreadRunner
     from sockharness.engine.stream import Socket
@@ -29,6 +30,7 @@ class Options:
         recv_buffer: the same for receiving.
         tls: the engine's options of TLS; `None`: without.
         handshake_timeout: seconds for a handshake of TLS.
+        kernel: the engine's, if its sockets are somewhere else.
     """
 
     hostname: str = "127.0.0.1"
@@ -39,6 +41,7 @@ class Options:
     recv_buffer: int | None = None
     tls: Any = None
     handshake_timeout: float | None = None
+    kernel: "Kernel | None" = None
 
 
 class Owner(Protocol):
@@ -158,6 +161,7 @@ class Front(Handing):
             tls=options.tls,
             handshake_timeout=options.handshake_timeout,
             reactor=runner.reactor,
+            kernel=options.kernel,
         )
 
 

@@ -181,8 +181,7 @@ class Group:
 
     def _sending(self, source: str) -> Callable[[Mapping[str, Handler]], "UDPSocket"]:
         def aim(udp: "UDPSocket") -> None:
-            if self.place.named is not None:
-                udp.set_multicast_interface(self.place.named)
+            udp.set_multicast_interface(self.place.named)
             udp.set_multicast_ttl(self.place.ttl)
 
         return self._made(self.place, aim, hostname=source)

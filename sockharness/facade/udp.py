@@ -9,6 +9,7 @@ from sockharness.facade.callsite import call_site
 from sockharness.facade.core import TIMEOUT, Core
 from sockharness.facade.datagram import Address, Datagram, address_of
 from sockharness.facade.mailbox import Handler, Mailbox
+from sockharness.facade.place import Place
 from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.wants import DatagramWanted, EventWanted, Silence, SilenceWanted
 from sockharness.printable import count
@@ -26,21 +27,19 @@ A_WHILE = 0.1
 """Seconds in which nothing is to come, unless it is told otherwise."""
 
 
-def udp_mailbox(core: Core, name: str, hostname: str, recv_buffer: int | None) -> Mailbox:
+def udp_mailbox(
+    core: Core, name: str, place: Place, hostname: str, recv_buffer: int | None
+) -> Mailbox:
     """Return the mailbox of a peer on a port that the system chooses."""
 
     def make(handlers: Mapping[str, Handler]) -> "UDPSocket":
-        from sockharness.engine.udp import udp_socket
-
-        return udp_socket(
-            hostname=hostname, socket=handlers, receive_ttl=True, reactor=core.runner.reactor
-        )
+        return place.socket(core.runner.reactor, handlers, hostname=hostname)
 
     return Mailbox(core, name, make, recv_buffer=recv_buffer)
 
 
 class UdpPeer:
-    """A datagram socket on loopback that says what a test tells it to, and notes what it is told.
+    """A datagram socket that says what a test tells it to, and notes what it is told.
 
     Attributes:
         host: the IP address it is bound to.

@@ -4,7 +4,7 @@ A netlink socket works in the network namespace in which it was made, so nobody 
 use it. Each request is one message: a header, a structure by the kind of request, and attributes,
 which may nest. Each is acknowledged with an errno, 0 if it went well.
 
-Some facts of the kernel decide how a link is made:
+Five facts of the kernel decide how a link is made:
 
 1. An interface gets an IPv6 link-local address of itself, which is tentative for about a second
    (duplicate address detection, RFC 4862 section 5.4), and nothing can be sent from it meanwhile.
@@ -17,8 +17,10 @@ Some facts of the kernel decide how a link is made:
 4. What is sent to an IPv6 group on loopback is delivered only if the group's route is of the type
    that an own address has; elsewhere it is of the type for groups.
 5. That an IPv6 address was given is acknowledged before it can be used: a worker of the kernel adds
-   the route to it later (`addrconf_dad_begin`, also where nothing is to be detected). Until then
-   what is sent to it goes astray. `Rtnetlink.add_address` waits until that route is told of.
+   the route to it later (`addrconf_dad_begin`, also where nothing is to be detected), when it has
+   joined the group in which neighbours ask for it. Until then what is sent to it goes astray, and
+   who asks for it asks again a second later. `Rtnetlink.add_address` waits until that route is
+   told of.
 """
 
 import errno

@@ -23,11 +23,13 @@ from sockharness.spec.model import Case, Connect, Peer
 from sockharness.timeline import Timeline
 
 if TYPE_CHECKING:
+    from sockharness.drivers.network import Hosts
     from sockharness.wire.capture import Capture
 
 
 class Stage:
-    """What one replay owns. A context manager; entering makes the peers listen and connect.
+    """What one replay owns. A context manager; entering makes the peers listen and connect, on
+    hosts of a network of their own if the case says so.
 
     Args:
         case: whose peers are set up.
@@ -57,12 +59,18 @@ class Stage:
         self._policy = policy
         self._scale = scale
         self._engines = engines
+        self._hosts: Hosts | None = None
         self.capture: Capture | None = None
         self._captures = capture
         self._stack = ExitStack()
 
     def __enter__(self) -> "Stage":
         with ExitStack() as stack:
+            if self.case.hosts:
+                from sockharness.drivers.network import Hosts
+
+                self._hosts = Hosts.open(self.case.hosts)
+                stack.callback(self._hosts.close)
             stack.callback(self.reactor.close)
             self.driver = self._cast()
             stack.callback(self.driver.close)
@@ -110,6 +118,7 @@ class Stage:
             timeline=self.timeline,
             names=self.names,
             scale=self._scale,
+            hosts=self._hosts,
         )
         return Cast(run, policy=self._policy, casting=self.casting, engines=self._engines)
 
@@ -123,12 +132,17 @@ class Stage:
 
     def _start_capture(self, stack: ExitStack) -> None:
         """Capture the ports of whoever is turned to; before the first connection, so that its SYN
-        is seen, and before the first join."""
+        is seen, and before the first join. In a network of its own all frames are the case's."""
         from sockharness.wire.capture import Capture
 
-        of = ("tcp", "udp", *(("groups",) if self.case.has_groups else ()))
-        capture = Capture("lo", ports=self.driver.ports(), protocols=of)
+        if self._hosts is not None:
+            interface, make_socket = self._hosts.interface, self._hosts.packet_socket
+            capture = Capture(interface, ports=None, make_socket=make_socket)
+        else:
+            of = ("tcp", "udp", *(("groups",) if self.case.has_groups else ()))
+            capture = Capture(ports=self.driver.ports(), protocols=of)
         self.capture = stack.enter_context(capture)
+        self.reactor.segment_offload = False  # what crosses the wire is then one frame a datagram
         fd = capture.fileno()
         self.reactor.register(fd, EPOLLIN, lambda _: capture.on_readable())
         stack.callback(self.reactor.unregister, fd)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sockharness.location import Location
 from sockharness.spec import model, payloads
 from sockharness.spec.model import Payload
 from sockharness.spec.nodes import Node
@@ -23,6 +24,7 @@ class Context:
         names: the peers' names.
         facts: what is known of a peer while it runs, of those of which anything is.
         handler_names: the names under `handlers:`.
+        hosts: those of the spec's own network.
         captured: the names that earlier steps capture.
         mentioned: the peers that a step or another peer mentions.
         peers: the peers decoded so far.
@@ -37,6 +39,7 @@ class Context:
     names: tuple[str, ...] = ()
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     handler_names: tuple[str, ...] = ()
+    hosts: Mapping[str, Location] = field(default_factory=dict)
     captured: set[str] = field(default_factory=set)
     mentioned: set[str] = field(default_factory=set)
     peers: dict[str, model.Peer] = field(default_factory=dict)

@@ -4,12 +4,11 @@ socket."""
 from ipaddress import ip_address
 from typing import Any
 
-from sockharness.address import LOOPBACK
 from sockharness.printable import show
-from sockharness.spec import model, words
+from sockharness.spec import model, networks, words
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.context import Context
-from sockharness.spec.hosts import host
+from sockharness.spec.hosts import host, place
 from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
 from sockharness.spec.nodes import Sequence as SequenceNode
@@ -26,8 +25,9 @@ from sockharness.spec.typed import (
     unexpected,
 )
 
-OWN_GROUPS = ("auto", "auto_ssm")
-"""A group that is leased for the run, so that no other run hears it; second: source-specific."""
+OWN_GROUPS = ("auto", "auto_ssm", "auto6")
+"""A group that is leased for the run, so that no other run hears it; the second is for one source,
+the third of IPv6."""
 MOST_AT_ONCE = 10_000
 """The most datagrams that one call may send."""
 
@@ -91,16 +91,20 @@ class UdpDecoder:
             of=group if group not in OWN_GROUPS else "",
             source_specific=group == OWN_GROUPS[1],
             sources=known.get("sources", ()),
-            interface=known.get("interface", LOOPBACK),
+            ipv6=group == OWN_GROUPS[2],
+            interface=known.get("interface", ""),
             location=node.location,
         )
 
     def _group(self, node: Node) -> str:
-        text = as_text(node, "auto, auto_ssm or a peer's name")
+        text = as_text(node, "auto, auto_ssm, auto6 or a peer's name")
         if text not in (*OWN_GROUPS, *self._context.names):
             near = suggestion(text, (*OWN_GROUPS, *self._context.names)).removeprefix("; ")
             hint = near or "a group is leased for each run, so that no other run hears it"
-            raise unexpected(node, "auto, auto_ssm or a peer's name", hint)
+            raise unexpected(node, "auto, auto_ssm, auto6 or a peer's name", hint)
+        if text == OWN_GROUPS[2] and not self._context.hosts:
+            hint = f"few machines have IPv6 groups on loopback; {networks.EXAMPLE}"
+            raise Refusal(node.location, "an IPv6 group needs hosts", hint)
         return text
 
     def _sources(self, node: Node) -> tuple[str, ...]:
@@ -124,6 +128,8 @@ class UdpDecoder:
             if owner is not None and (multicast.of == name or of is None or of.of):
                 message = f"peer '{multicast.of}' has no group of its own"
                 raise Refusal(multicast.location, message, "give it 'multicast: {group: auto}'")
+        if udp.peer:
+            networks.check_reach(self._context, name, udp.peer, udp.location)
 
 
 class DatagramActions:
@@ -134,20 +140,22 @@ class DatagramActions:
 
     def decode(self, verb: Scalar, value: Node, node: Node) -> model.Action:
         """Decode an action; `node` is the mapping in which it stands."""
-        place, name = verb.location, verb.text
+        at, name = verb.location, verb.text
         match name:
             case "send":
-                return model.Send(self._datagram(value), place, self._to(node))
+                return model.Send(self._datagram(value), at, self._to(node))
             case "send_many":
-                return model.SendMany(self._datagrams(value), place, self._to(node))
+                return model.SendMany(self._datagrams(value), at, self._to(node))
             case "add_membership" | "drop_membership":
                 as_word(value, (model.GROUP,), "'group' (or the bare word)")
-                return model.Membership(name, place)
+                return model.Membership(name, at)
             case "add_source_specific_membership" | "drop_source_specific_membership":
                 of = source(value, self._context)
                 self._context.mentioned.add(of)
-                return model.Membership(name, place, of)
-        return model.SetOption(name, _SETTINGS[name](value), place)
+                return model.Membership(name, at, of)
+        if isinstance(value, Scalar):
+            networks.check_word(self._context, value)
+        return model.SetOption(name, _SETTINGS[name](value), at)
 
     def _datagram(self, node: Node) -> model.Payload:
         payload = self._context.datagram(node)
@@ -201,6 +209,7 @@ def check_send(context: Context, peer: model.Peer, action: model.Action, *, repl
         raise Refusal(action.location, f"'{peer.name}' has no group", hint)
     if not isinstance(action, model.Send | model.SendMany):
         return
+    networks.check_reach(context, peer.name, action.to, action.location)
     if udp.connected and action.to:
         target = udp.peer or udp.remote_host
         message = f"'to' is for a peer that is not connected; '{peer.name}' is, to {target}"
@@ -219,6 +228,8 @@ def check_arrow(context: Context, key: Scalar, sender: str, receiver: str) -> No
     one, other = (end.udp if end else None for end in ends)
     if one is None or other is None:
         raise Refusal(key.location, f"only one of '{sender}' and '{receiver}' has a UDP socket")
+    if one.peer != receiver and other.peer != sender:  # else it was told there
+        networks.check_reach(context, sender, receiver, key.location)
     if other.in_group:
         hint = (
             f"write '- {sender}: {{send: …, to: {receiver}}}' and '- {receiver}: {{received: …}}'"
@@ -248,16 +259,19 @@ def _bind(node: Node) -> str:
     if isinstance(node, Scalar) and node.text == model.GROUP:
         return model.GROUP
     try:
-        return host(node)
+        return place(node)
     except Refusal as refusal:
         hint = refusal.problem.hint
         raise unexpected(node, "loopback, loopback6, group or an IP address", hint) from None
 
 
 def _interface(node: Node) -> str:
+    if isinstance(node, Scalar) and node.text == model.LINK:
+        return model.LINK
     address = host(node)
     if ip_address(address).version != 4:
-        raise unexpected(node, "an IPv4 address", "groups of IPv6 are not for specs yet")
+        hint = "it means the interface, also to a group of IPv6"
+        raise unexpected(node, "loopback, link or an IPv4 address", hint)
     return address
 
 

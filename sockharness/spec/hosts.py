@@ -1,18 +1,31 @@
-"""Decodes addresses: `loopback`, `loopback6` or an IP literal, never a name."""
+"""Decodes addresses: a word such as `loopback` or an IP literal, never a name."""
 
 import re
 from ipaddress import ip_address
 
 from sockharness.address import LOOPBACK, LOOPBACK6
 from sockharness.spec.bindings import suggestion
-from sockharness.spec.nodes import Node
-from sockharness.spec.typed import as_text, unexpected
+from sockharness.spec.model_hosts import LINKS
+from sockharness.spec.nodes import Node, Scalar
+from sockharness.spec.typed import Refusal, as_text, unexpected
+
+WHAT = "loopback, loopback6 or an IP address"
+
+
+def place(node: Node) -> str:
+    """Return an IP literal, or a word for an address on a link of hosts."""
+    if not isinstance(node, Scalar) or node.text in LINKS:
+        return as_text(node, WHAT)
+    try:
+        return host(node)
+    except Refusal as refusal:
+        near = suggestion(node.text, LINKS).removeprefix("; ")
+        raise unexpected(node, WHAT, refusal.problem.hint or near) from None
 
 
 def host(node: Node) -> str:
     """Return an IP literal."""
-    what = "loopback, loopback6 or an IP address"
-    text = as_text(node, what)
+    text = as_text(node, WHAT)
     words = {"loopback": LOOPBACK, "loopback6": LOOPBACK6}
     if text in words:
         return words[text]
@@ -22,7 +35,7 @@ def host(node: Node) -> str:
         return str(ip_address(text))
     except ValueError:
         raise unexpected(
-            node, what, _hint(text) or suggestion(text, words).removeprefix("; ")
+            node, WHAT, _hint(text) or suggestion(text, words).removeprefix("; ")
         ) from None
 
 

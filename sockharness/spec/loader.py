@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sockharness.errors import Problem, SpecError
 from sockharness.location import Location
-from sockharness.spec import model, nodes, payloads, words
+from sockharness.spec import model, networks, nodes, payloads, words
 from sockharness.spec.actions import ActionDecoder
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.context import Context
@@ -45,7 +45,7 @@ MAX_REPEATED = 100_000
 
 _TOP = (
     "sockspec", "name", "shows", "peers", "exchange", "let", "cases", "handlers", "wire", "needs",
-    "allow", "engines", "differs",
+    "allow", "engines", "differs", "hosts",
 )  # fmt: skip
 
 _RULE = re.compile(r"(?:TCP|TLS|UDP)-\d{3}|" + words.ROW.pattern, re.ASCII)
@@ -227,6 +227,7 @@ class _File:
         actions = ActionDecoder(context)
         steps, wire = StepDecoder(context, actions), WireDecoder(context, actions)
         with self._problems.collect():
+            context.hosts = networks.hosts(known.get("hosts"))
             self._peers(known, context, actions)
         with self._problems.collect():
             steps.decode(self._required(known, "exchange"))
@@ -242,6 +243,8 @@ class _File:
         with self._problems.collect():
             differs = self._differs(known.get("differs"), context.names)
         steps.check_peers_are_used()
+        if not self._problems:
+            networks.check_all_are_used(context)
         return model.Case(
             id=id,
             peers=context.peers,
@@ -251,6 +254,7 @@ class _File:
             allow=allow,
             differing=steps.differing,
             differs=differs,
+            hosts=context.hosts,
             location=place,
         )
 

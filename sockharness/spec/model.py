@@ -29,6 +29,11 @@ from sockharness.spec.model_datagrams import Send as Send
 from sockharness.spec.model_datagrams import SendMany as SendMany
 from sockharness.spec.model_datagrams import SetOption as SetOption
 from sockharness.spec.model_datagrams import Udp as Udp
+from sockharness.spec.model_hosts import LINK as LINK
+from sockharness.spec.model_hosts import LINK6 as LINK6
+from sockharness.spec.model_hosts import LINK_LOCAL as LINK_LOCAL
+from sockharness.spec.model_hosts import LINKS as LINKS
+from sockharness.spec.model_hosts import LINKS6 as LINKS6
 
 # ---- actions: the engine's methods
 
@@ -158,12 +163,17 @@ class Connect:
 
 @record(kw_only=True)
 class Peer:
-    """A named participant. Without `handlers` it speaks the script."""
+    """A named participant. Without `handlers` it speaks the script.
+
+    Attributes:
+        host: the host of the spec's network that it is on; empty: this machine.
+    """
 
     name: str
     transport: Listen | Connect | Udp
     handlers: HandlerSet | None
     location: Location
+    host: str = ""
 
     @property
     def scripted(self) -> bool:
@@ -179,6 +189,13 @@ class Peer:
     def serves(self) -> bool:
         """Whether others turn to it: it listens, or is bound and connected to nobody."""
         return self.listens or (isinstance(self.transport, Udp) and not self.transport.connected)
+
+    @property
+    def on_ipv6_link(self) -> bool:
+        """Whether it is at an IPv6 address of a link, or has to do with an IPv6 group there."""
+        multicast = self.udp.multicast if self.udp is not None else None
+        at = "" if isinstance(self.transport, Connect) else self.transport.host
+        return at in LINKS6 or (multicast is not None and multicast.ipv6)
 
     @property
     def udp(self) -> Udp | None:
@@ -312,6 +329,7 @@ class Difference:
 class Case:
     """One conversation: the peers, what they say in order, and what must have crossed the wire.
 
+    `hosts` are those of a network of its own, on which all peers are, or none.
     `differs` has the engines on which it does not hold, each with the row that says why;
     `differing` has, for a step's number from 0, what is otherwise on an engine.
     """
@@ -325,6 +343,7 @@ class Case:
     allow: frozenset[str] = frozenset()
     differing: Mapping[int, Mapping[str, Difference]] = field(default_factory=dict)
     differs: Mapping[str, Difference] = field(default_factory=dict)
+    hosts: Mapping[str, Location] = field(default_factory=dict)
 
     def handler_set(self, handlers: HandlerSet | str) -> HandlerSet:
         """Return the handlers that a name stands for."""
@@ -334,6 +353,13 @@ class Case:
     def has_groups(self) -> bool:
         """Whether a peer has to do with a multicast group."""
         return any(peer.udp and peer.udp.multicast for peer in self.peers.values())
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What it needs though its file does not say so."""
+        multicast = ("multicast",) if self.has_groups and not self.hosts else ()
+        ipv6 = ("ipv6",) if any(peer.on_ipv6_link for peer in self.peers.values()) else ()
+        return (*multicast, *(("netns", *ipv6) if self.hosts else ()))
 
     def joins_by_itself(self, peer: str) -> bool:
         """Say whether a member joins before step 1: it does, unless a step tells it to."""

@@ -22,11 +22,13 @@ class Multicast:
         of: the peer whose group it is; empty: one of its own.
         source_specific: whether its own group is from the block for that (RFC 4607).
         sources: whom it hears, by address or by peer; empty: everybody.
-        interface: the address of the interface where it joins.
+        ipv6: whether its own group is one of IPv6.
+        interface: where it joins: an address, `link`, or empty: the link or else loopback.
     """
 
     of: str = ""
     source_specific: bool = False
+    ipv6: bool = False
     sources: tuple[str, ...] = ()
     interface: str
     location: Location

@@ -3,12 +3,12 @@
 from typing import Any
 
 from sockharness.printable import show
-from sockharness.spec import model, words
+from sockharness.spec import model, networks, words
 from sockharness.spec.actions import ActionDecoder
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.context import Context
 from sockharness.spec.datagrams import UdpDecoder
-from sockharness.spec.hosts import host
+from sockharness.spec.hosts import host, place
 from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
 from sockharness.spec.payloads import GROUP_FACTS, PEER_FACTS
@@ -79,7 +79,11 @@ class PeerDecoder:
         else:
             transport = self._tcp(as_mapping(known["tcp"], "{listen: …} or {connect: …}"))
         peer = model.Peer(
-            name=key.text, transport=transport, handlers=handlers, location=key.location
+            name=key.text,
+            transport=transport,
+            handlers=handlers,
+            location=key.location,
+            host=networks.host_of(self._context, key, as_mapping(node)),
         )
         self._actions.check_fits(handlers, peer, key.location)
         return peer
@@ -145,6 +149,7 @@ class PeerDecoder:
         self._context.mentioned.add(target)
         if self._context.has_wrong_target(peer):
             raise Refusal(peer.transport.location, f"peer '{target}' does not listen")
+        networks.check_reach(self._context, peer.name, target, peer.transport.location)
 
 
 def _facts(peer: Node) -> tuple[str, ...]:
@@ -158,7 +163,7 @@ def _facts(peer: Node) -> tuple[str, ...]:
     return PEER_FACTS if listens else ()
 
 
-_PEER = ("tcp", "udp", "multicast", "on")
+_PEER = ("tcp", "udp", "multicast", "on", "host")
 _OPTIONS: dict[str, Decoder] = {
     "allow_half_open": as_bool,
     "pause_on_connect": as_bool,
@@ -166,7 +171,7 @@ _OPTIONS: dict[str, Decoder] = {
     "recv_buffer": lambda node: as_size(node, least=1),
 }
 _TCP: dict[str, Decoder] = {
-    "listen": host,
+    "listen": place,
     "connect": lambda node: as_text(node, "a peer's name or an IP address"),
     "port": lambda node: as_int(node, least=0, most=65535, what="a port"),
     "backlog": lambda node: as_int(node, least=0, most=65535, what="a backlog"),

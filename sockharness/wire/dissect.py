@@ -94,14 +94,17 @@ def fits(packet: Packet, tests: Iterable[tuple[str, str]]) -> bool:
 
 
 def _instances(packet: Packet, layer: Any) -> Iterator[Packet]:
-    """Yield the layers of a class, also those that are items of a list of another layer."""
+    """Yield the layers of a class, also those that are items of a list of another layer.
+
+    Of an MLDv2 report scapy lists the first record only; each next one is the payload of the last.
+    """
     while packet:
-        if isinstance(packet, layer):
+        if type(packet) is layer:  # a `UDPerror`, quoted by ICMP, is a `UDP` to Python
             yield packet
         for value in packet.fields.values():
             for item in value if isinstance(value, list) else ():
-                if isinstance(item, layer):
-                    yield item
+                if hasattr(item, "fields"):  # a packet, and no address or the like
+                    yield from _instances(item, layer)
         packet = packet.payload
 
 

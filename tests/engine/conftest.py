@@ -8,6 +8,7 @@ import pytest
 
 from sockharness.engine.reactor import Reactor
 from tests.engine.hosting import HOSTS, Run, RunLoop
+from tests.helpers.cables import cable as cable
 from tests.helpers.conformance import DRIVES, PLACES
 from tests.helpers.conversation import DEADLINE, Talk
 from tests.helpers.ports import free_port

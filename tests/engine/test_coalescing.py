@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sockharness.engine import coalescing
+from tests.helpers.cables import Cable
 from tests.helpers.datagrams import Faulty, Net, kernel_of, needs_ipv6, to
-from tests.helpers.namespaces import in_a_network, ip
 
 HOST = "127.0.0.1"
 UDP_GRO = 104
@@ -193,10 +193,11 @@ def test_a_connected_socket_without_error_handler_hears_of_its_dead_peer_once() 
         assert net.settle() == "b.data(x) b.data(x) b.data(x)"
 
 
-@in_a_network
-def test_datagrams_that_do_not_fit_the_link_are_fragmented_one_by_one_without_a_trace() -> None:
-    ip("link", "set", "lo", "mtu", "1500")
-    with Net(Faulty()) as net:
+def test_datagrams_that_do_not_fit_the_link_are_fragmented_one_by_one_without_a_trace(
+    cable: Cable,
+) -> None:
+    cable.ip("link", "set", "lo", "mtu", "1500")
+    with cable.net(Faulty(of=cable.kernel)) as net:
         receiver, sender = net.udp("a"), net.udp("s")
         payloads = [bytes([number]) * 2000 for number in range(5)]
 

@@ -365,7 +365,7 @@ def test_slots_and_vectors_hold_what_the_system_calls_want() -> None:
         with mmap.mmap(-1, 4 * 65536) as buffer:
             slots = vectors.Slots(buffer, socket.AF_INET)
             room = vectors.Vectors(16)
-            destinations = Destinations(socket.AF_INET, remember=True)
+            destinations = Destinations(socket.AF_INET, Kernel(), remember=True)
             name = destinations.packed([sock.getsockname()[1]], [HOST])
             assert room.fill([b"1", b"22", b"333"], name * 3)
             assert Kernel().send_messages(sock, room.headers, 3) == 3

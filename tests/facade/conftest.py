@@ -6,6 +6,9 @@ import pytest
 
 from sockharness.facade.tcp import TcpServer
 from sockharness.harness import Harness
+from tests.helpers.networks import network, pair
+
+__all__ = ["network", "pair"]
 
 Dial = Callable[..., socket.socket]
 

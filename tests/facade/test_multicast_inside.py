@@ -2,7 +2,6 @@
 
 import socket
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -21,19 +20,6 @@ with socket.socket(family, socket.SOCK_DGRAM) as sender:
     sender.bind((source, 0))
     sender.sendto(b"here I am", (group, port))
 """
-
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    if reason := probes.netns():
-        pytest.skip(reason)
-    with Network.open() as network:
-        yield network
-
-
-@pytest.fixture
-def pair(network: Network) -> tuple[Host, Host]:
-    return network.pair()
 
 
 def made(harness: Harness, inside: Host, *, ipv6: bool) -> MulticastGroup:

@@ -159,9 +159,13 @@ class Faulty(Kernel):
         errors: errnos for the next sends, 0 for one that works.
         calls: the names of the calls that sent something, and the number of bytes.
         options: what was set, level, number and value.
+
+    Args:
+        of: hands out the sockets, if not the ordinary one.
     """
 
-    def __init__(self, *errors: int) -> None:
+    def __init__(self, *errors: int, of: Kernel | None = None) -> None:
+        self._of = of or Kernel()
         self.errors = list(errors)
         self.calls: list[tuple[str, int]] = []
         self.options: list[tuple[Any, ...]] = []
@@ -191,7 +195,7 @@ class Faulty(Kernel):
                 kernel.options.append(args)
                 super().setsockopt(*args)
 
-        sock = Wrapped(family, kind)
+        sock = Wrapped(fileno=self._of.socket(family, kind).detach())
         sock.settimeout(0)
         return sock
 

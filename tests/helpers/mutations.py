@@ -152,7 +152,7 @@ def _of_datagrams(
         indent = line[: step.location.column - 1]
         lines = [f"{indent}{right}: {{received: {_wrong(value, source)}}}"]
         if left in scripted:
-            connected = f"{left}: {{udp: {{connect" in "\n".join(source)
+            connected = re.search(rf"{left}: {{(host: \w+, )?udp: {{connect", "\n".join(source))
             to = "" if connected else f", to: {right}"
             lines.insert(0, f"{indent}{left}: {{send: {_raw(value, source)}{to}}}")
         yield copy("datagram", lines, first + len(lines), "expected")

@@ -4,16 +4,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from sockharness import probes
-from sockharness.netns import Host, Network
+from sockharness.netns import Host
+from tests.helpers.networks import network, pair
 
-
-@pytest.fixture
-def network() -> Iterator[Network]:
-    if reason := probes.netns():
-        pytest.skip(reason)
-    with Network.open() as network:
-        yield network
+__all__ = ["network", "pair"]
 
 
 @pytest.fixture

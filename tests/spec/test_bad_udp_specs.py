@@ -110,7 +110,7 @@ BAD: list[tuple[str, int, int, str, str]] = [
         server("udp: {bind: group}, multicast: {group: 239.1.1.1}"),
         3,
         51,
-        "got '239.1.1.1', expected auto, auto_ssm or a peer's name",
+        "got '239.1.1.1', expected auto, auto_ssm, auto6 or a peer's name",
         "a group is leased for each run, so that no other run hears it",
     ),
     (
@@ -147,8 +147,8 @@ BAD: list[tuple[str, int, int, str, str]] = [
         ),
         5,
         68,
-        "expected an IPv4 address, got 'loopback6'",
-        "groups of IPv6 are not for specs yet",
+        "got 'loopback6', expected loopback, link or an IPv4 address",
+        "it means the interface, also to a group of IPv6",
     ),
     (
         server("udp: {bind: group}, multicast: {group: auto}"),

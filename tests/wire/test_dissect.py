@@ -203,3 +203,25 @@ def test_the_fields_of_a_record_must_be_of_the_same_one() -> None:
 
     assert not dissect.fits(packet, [("IGMPv3gr.maddr", "239.255.0.1"), ("IGMPv3gr.rtype", "5")])
     assert not dissect.fits(packet, [("IGMPv3gr.maddr", "239.255.0.3")])
+
+
+def test_each_record_of_a_report_of_ipv6_is_found() -> None:
+    groups = [bytes.fromhex("ff02" + "00" * 13) + bytes([last]) for last in (1, 2, 3)]
+    source = bytes.fromhex("fd" + "00" * 14 + "09")
+    records = b"".join(
+        bytes([kind, 0, 0, len(sources) // 16]) + group + sources
+        for kind, group, sources in zip((4, 3, 5), groups, (b"", b"", source), strict=True)
+    )
+    mld = b"\x8f\0\0\0\0\0\0\3" + records  # RFC 3810 section 5.2
+    hop_by_hop = b"\x3a\0\5\2\0\0\1\0"
+    size = (len(hop_by_hop) + len(mld)).to_bytes(2, "big")
+    head = b"\x60\0\0\0" + size + b"\0\1" + bytes(16) + bytes.fromhex("ff02" + "00" * 13 + "16")
+    packet = dissect.packet(bytes(12) + b"\x86\xdd" + head + hop_by_hop + mld)
+
+    for kind, last in ((4, 1), (3, 2), (5, 3)):
+        of = [("ICMPv6MLDMultAddrRec.dst", f"ff02::{last}")]
+        assert dissect.fits(packet, [*of, ("ICMPv6MLDMultAddrRec.rtype", str(kind))])
+        assert not dissect.fits(packet, [*of, ("ICMPv6MLDMultAddrRec.rtype", "6")])
+    assert dissect.fits(
+        packet, [("IPv6.dst", "ff02::16"), ("ICMPv6MLDMultAddrRec.sources", "fd00::9")]
+    )

@@ -3,7 +3,10 @@ from collections.abc import Iterator
 import pytest
 
 from sockharness.engine.reactor import Reactor
+from tests.helpers.cables import cable
 from tests.helpers.datagrams import Net
+
+__all__ = ["cable"]
 
 
 @pytest.fixture(params=["plain", "debug"])

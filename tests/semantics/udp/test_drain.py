@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sockharness.engine.udp import UDPSocket
+from tests.helpers.cables import HERE, Cable
 from tests.helpers.datagrams import Faulty, Net, to
-from tests.helpers.namespaces import HERE, in_a_network, ip, run
 
 HOST = "127.0.0.1"
 
@@ -147,25 +147,26 @@ def test_of_one_poll_errors_come_first_then_data_then_drain() -> None:
 ABSENT = "10.77.0.99"
 
 
-def slow_link(limit: str, *, rate: str = "2mbit") -> None:
+def slow_link(cable: Cable, limit: str, *, rate: str = "2mbit") -> None:
     """Let `va` take 2 Mbit/s, and let it be known where a host is that is not there."""
     if shutil.which("tc") is None:
         pytest.skip("a slow link needs the program tc")
-    shape("add", limit, rate)
-    ip("neigh", "add", ABSENT, "lladdr", "02:00:00:00:00:01", "dev", "va")
+    shape(cable, "add", limit, rate)
+    cable.ip("neigh", "add", ABSENT, "lladdr", "02:00:00:00:00:01", "dev", "va")
 
 
-def shape(verb: str, limit: str, rate: str) -> None:
+def shape(cable: Cable, verb: str, limit: str, rate: str) -> None:
     """Bound what `va` takes, and how much of the rest waits there."""
     bounds = ("rate", rate, "burst", "2k", "limit", limit)
-    run("tc", "qdisc", verb, "dev", "va", "root", "tbf", *bounds)
+    cable.run("tc", "qdisc", verb, "dev", "va", "root", "tbf", *bounds)
 
 
 @pytest.mark.shows("UDP-068", "UDP-073", "UDP-074", "UDP-075")
-@in_a_network
-def test_a_slow_link_fills_the_send_buffer_and_drain_comes_when_half_of_it_is_free() -> None:
-    slow_link("1m", rate="8kbit")  # a datagram takes a second
-    with Net() as net:
+def test_a_slow_link_fills_the_send_buffer_and_drain_comes_when_half_of_it_is_free(
+    cable: Cable,
+) -> None:
+    slow_link(cable, "1m", rate="8kbit")  # a datagram takes a second
+    with cable.net() as net:
         a = net.udp("a", hostname=HERE)
         data = bytes(1000)
         taken = 0
@@ -175,22 +176,21 @@ def test_a_slow_link_fills_the_send_buffer_and_drain_comes_when_half_of_it_is_fr
         assert 50 < taken < 300
         assert a.send_many([data, 9, ABSENT] * 3) == 0
         assert net.log == []
-        shape("change", "1m", "2mbit")
+        shape(cable, "change", "1m", "2mbit")
         net.until(lambda: net.log == ["a.drain"])
         assert a.send_many([data, 9, ABSENT] * 400) > taken // 4
 
 
 @pytest.mark.shows("UDP-074")
-@in_a_network
-def test_what_is_pumped_in_drain_gets_through_a_slow_link() -> None:
-    slow_link("1m")
+def test_what_is_pumped_in_drain_gets_through_a_slow_link(cable: Cable) -> None:
+    slow_link(cable, "1m")
     left = [bytes(1000)] * 250
 
     def pump(socket: UDPSocket) -> None:
         sent = socket.send_many([each for data in left for each in (data, 9, ABSENT)])
         del left[:sent]
 
-    with Net() as net:
+    with cable.net() as net:
         socket = net.udp(hostname=HERE, socket=net.handlers("a", drain=pump))
         pump(socket)
         assert left
@@ -200,10 +200,9 @@ def test_what_is_pumped_in_drain_gets_through_a_slow_link() -> None:
 
 
 @pytest.mark.shows("UDP-054", "D6")
-@in_a_network
-def test_a_queue_that_drops_is_back_pressure() -> None:
-    slow_link("5k")
-    with Net() as net:
+def test_a_queue_that_drops_is_back_pressure(cable: Cable) -> None:
+    slow_link(cable, "5k")
+    with cable.net() as net:
         # One by one: of datagrams that go together it is enough that one finds room.
         a = net.udp("a", hostname=HERE, segment_offload=False)
         answers = [a.send(bytes(1000), 9, ABSENT) for _ in range(40)]

@@ -12,8 +12,8 @@ import pytest
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.udp import UDPSocket, udp_socket
 from sockharness.errors import code_of
+from tests.helpers.cables import Cable
 from tests.helpers.datagrams import DEADLINE, Net, needs_ipv6, peer, to
-from tests.helpers.namespaces import in_a_network, ip, write_setting
 
 HOST = "127.0.0.1"
 
@@ -204,11 +204,10 @@ def test_each_kind_of_icmp_error_has_its_errno(
 
 
 @pytest.mark.shows("UDP-106", "UDP-107")
-@in_a_network
-def test_a_host_that_nobody_answers_for_is_unreachable() -> None:
+def test_a_host_that_nobody_answers_for_is_unreachable(cable: Cable) -> None:
     for name in ("mcast_solicit", "retrans_time_ms"):
-        write_setting(f"ipv4/neigh/va/{name}", "1" if name == "mcast_solicit" else "10")
-    with Net() as net:
+        cable.write_setting(f"ipv4/neigh/va/{name}", "1" if name == "mcast_solicit" else "10")
+    with cable.net() as net:
         a = net.udp("a", hostname="10.77.0.1")
 
         assert a.send(b"x", 9, "10.77.0.99") is True
@@ -227,11 +226,12 @@ def test_a_host_that_nobody_answers_for_is_unreachable() -> None:
         ("", "ENETUNREACH"),
     ],
 )
-@in_a_network
-def test_what_the_own_routes_forbid_is_raised_and_not_told_again(route: str, name: str) -> None:
+def test_what_the_own_routes_forbid_is_raised_and_not_told_again(
+    cable: Cable, route: str, name: str
+) -> None:
     if route:
-        ip("route", "add", route, "10.99.0.0/16")
-    with Net() as net:
+        cable.ip("route", "add", route, "10.99.0.0/16")
+    with cable.net() as net:
         a = net.udp("a", hostname="0.0.0.0")
 
         for _ in range(2):

@@ -9,15 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.cables import HERE, LINK_LOCAL_HERE, LINK_LOCAL_THERE, THERE, Cable
 from tests.helpers.datagrams import Faulty, Net, needs_ipv6, peer
-from tests.helpers.namespaces import (
-    HERE,
-    LINK_LOCAL_HERE,
-    LINK_LOCAL_THERE,
-    THERE,
-    in_a_network,
-    ip,
-)
 
 HOST = "127.0.0.1"
 GROUP, OTHER = "239.1.2.3", "239.1.2.4"
@@ -177,17 +170,16 @@ def test_an_interface_that_is_none_is_refused(net: Net, interface: str) -> None:
 
 
 @pytest.mark.shows("UDP-153")
-@in_a_network
-def test_without_a_route_an_ipv4_group_needs_an_interface() -> None:
-    with Net() as net:
+def test_without_a_route_an_ipv4_group_needs_an_interface(cable: Cable) -> None:
+    with cable.net() as net:
         socket = net.udp(hostname="0.0.0.0")
         with pytest.raises(OSError, match="No such device") as raised:
             socket.add_membership(GROUP)
         assert raised.value.code == "ENODEV"  # type: ignore[attr-defined]
 
-        ip("route", "add", "default", "dev", "va")
+        cable.ip("route", "add", "default", "dev", "va")
         assert socket.add_membership(GROUP) is True
-        assert _joined(GROUP, "va")
+        assert cable.joined(GROUP, "va")
 
         six = net.udp(hostname="::")
         assert six.add_membership(GROUP6) is True
@@ -279,27 +271,26 @@ def test_joining_twice_is_eaddrinuse(net: Net) -> None:
 
 
 @pytest.mark.shows("UDP-158", "UDP-159", "UDP-191")
-@in_a_network
-def test_a_group_can_be_joined_on_each_interface_and_is_left_on_one() -> None:
-    ip("route", "add", "default", "dev", "vb")
-    with Net() as net:
+def test_a_group_can_be_joined_on_each_interface_and_is_left_on_one(cable: Cable) -> None:
+    cable.ip("route", "add", "default", "dev", "vb")
+    with cable.net() as net:
         socket = net.udp(hostname="0.0.0.0")
         for address in (HERE, THERE):
             socket.add_membership(GROUP, address)
-        assert (_joined(GROUP, "va"), _joined(GROUP, "vb")) == (True, True)
+        assert (cable.joined(GROUP, "va"), cable.joined(GROUP, "vb")) == (True, True)
 
         socket.drop_membership(GROUP)
-        assert (_joined(GROUP, "va"), _joined(GROUP, "vb")) == (True, False)
+        assert (cable.joined(GROUP, "va"), cable.joined(GROUP, "vb")) == (True, False)
         with pytest.raises(OSError, match="Cannot assign"):
             socket.drop_membership(GROUP, THERE)
         socket.drop_membership(GROUP, HERE)
-        assert not _joined(GROUP, "va")
+        assert not cable.joined(GROUP, "va")
 
         six = net.udp(hostname="::")
         for name in ("va", "vb"):
             six.add_membership(GROUP6, f"::%{name}")
         six.drop_membership(GROUP6)
-        assert (_joined6(GROUP6, "va"), _joined6(GROUP6, "vb")) == (True, False)
+        assert (cable.joined(GROUP6, "va"), cable.joined(GROUP6, "vb")) == (True, False)
 
 
 @pytest.mark.shows("UDP-159")
@@ -463,11 +454,10 @@ def test_the_filter_is_the_sockets_own(party: Party) -> None:
 
 @needs_ipv6
 @pytest.mark.shows("UDP-167", "UDP-168", "UDP-170", "UDP-175")
-@in_a_network
-def test_sources_of_ipv6_groups_are_filtered_too() -> None:
-    ip("addr", "add", "fd77::1/64", "dev", "va", "nodad")
-    ip("addr", "add", "fd77::9/64", "dev", "va", "nodad")
-    with Net() as net:
+def test_sources_of_ipv6_groups_are_filtered_too(cable: Cable) -> None:
+    cable.ip("addr", "add", "fd77::1/64", "dev", "va", "nodad")
+    cable.ip("addr", "add", "fd77::9/64", "dev", "va", "nodad")
+    with cable.net() as net:
         a = net.udp("a", hostname="::")
         senders = [net.udp(hostname=f"fd77::{number}") for number in (1, 9)]
         for sender in senders:
@@ -481,7 +471,7 @@ def test_sources_of_ipv6_groups_are_filtered_too() -> None:
         assert net.settle() == "a.data(0)"
 
         assert a.drop_source_specific_membership("fd77::1", GROUP6, "::%va") is True
-        assert not _joined6(GROUP6, "va")
+        assert not cable.joined(GROUP6, "va")
 
 
 @pytest.mark.shows("UDP-169", "UDP-173", "D15")
@@ -585,23 +575,21 @@ def test_a_membership_of_sources_cannot_become_one_of_all_but_can_be_left_whole(
 
 
 @pytest.mark.shows("UDP-139")
-@in_a_network
-def test_close_leaves_the_groups() -> None:
-    with Net() as net:
+def test_close_leaves_the_groups(cable: Cable) -> None:
+    with cable.net() as net:
         socket = net.udp(hostname="0.0.0.0")
         socket.add_membership(GROUP, HERE)
-        assert _joined(GROUP, "va")
+        assert cable.joined(GROUP, "va")
 
         socket.close()
 
-        assert not _joined(GROUP, "va")
+        assert not cable.joined(GROUP, "va")
 
 
 @pytest.mark.shows("UDP-081", "UDP-192", "UDP-193", "UDP-006")
-@in_a_network
-def test_link_local_addresses_have_a_zone_that_can_be_sent_back_to() -> None:
+def test_link_local_addresses_have_a_zone_that_can_be_sent_back_to(cable: Cable) -> None:
     here, there = LINK_LOCAL_HERE, LINK_LOCAL_THERE
-    with Net() as net:
+    with cable.net() as net:
         a = net.udp("a", hostname="::")
         b = net.udp("b", hostname=f"{here}%va")
         assert b.hostname == f"{here}%va"
@@ -619,23 +607,3 @@ def test_link_local_addresses_have_a_zone_that_can_be_sent_back_to() -> None:
         assert net.settle().endswith("b.data(connected)")
         assert a.send(b"into the wrong link", b.port, f"{there}%va") is True
         assert a.send(b"whichever", 9, "ff02::1") is True
-
-
-def _joined(group: str, name: str) -> bool:
-    """Say whether this host is a member of an IPv4 group on an interface."""
-    number = raw.if_nametoindex(name)
-    wanted = f"{int.from_bytes(raw.inet_aton(group), 'little'):08X}"
-    current = 0
-    for line in Path("/proc/thread-self/net/igmp").read_text().splitlines()[1:]:
-        if line[0].isdigit():
-            current = int(line.split()[0])
-        elif current == number and line.split()[0] == wanted:
-            return True
-    return False
-
-
-def _joined6(group: str, name: str) -> bool:
-    """Say the same of an IPv6 group."""
-    wanted = raw.inet_pton(raw.AF_INET6, group).hex()
-    lines = Path("/proc/thread-self/net/igmp6").read_text().splitlines()
-    return any(line.split()[1:3] == [name, wanted] for line in lines)

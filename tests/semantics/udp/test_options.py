@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.cables import HERE, THERE, Cable, payload_of
 from tests.helpers.datagrams import Net, kernel_of, needs_ipv6
-from tests.helpers.namespaces import HERE, THERE, in_a_network, ip, payload_of, watching
 
 HOST = "127.0.0.1"
 GROUP = "239.1.2.3"
@@ -49,11 +49,10 @@ def test_broadcast_can_be_allowed_and_forbidden(net: Net) -> None:
 
 
 @pytest.mark.shows("UDP-141", "UDP-142", "UDP-166")
-@in_a_network
-def test_a_broadcast_reaches_all_who_are_bound_to_everything_the_sender_too() -> None:
-    ip("addr", "add", "10.79.0.1/24", "brd", "10.79.0.255", "dev", "va")
-    ip("route", "add", "default", "dev", "va")
-    with Net() as net:
+def test_a_broadcast_reaches_all_who_are_bound_to_everything_the_sender_too(cable: Cable) -> None:
+    cable.ip("addr", "add", "10.79.0.1/24", "brd", "10.79.0.255", "dev", "va")
+    cable.ip("route", "add", "default", "dev", "va")
+    with cable.net() as net:
         a = net.udp("a", hostname="0.0.0.0", reuse_addr=True)
         shared = {"port": a.port, "reuse_addr": True}
         net.udp("b", hostname="0.0.0.0", **shared)
@@ -165,9 +164,8 @@ def test_on_an_ipv6_socket_only_the_options_of_ipv6_are_set(net: Net) -> None:
 
 
 @pytest.mark.shows("UDP-147")
-@in_a_network
-def test_loopback_is_a_matter_of_the_sender_and_the_link_gets_it_anyway() -> None:
-    with Net() as net, watching("vb") as link:
+def test_loopback_is_a_matter_of_the_sender_and_the_link_gets_it_anyway(cable: Cable) -> None:
+    with cable.net() as net, cable.watching("vb") as link:
         receiver = net.udp("a", hostname="0.0.0.0")
         sender = net.udp(hostname=HERE)
         receiver.add_membership(GROUP, HERE)
@@ -188,10 +186,9 @@ def test_loopback_is_a_matter_of_the_sender_and_the_link_gets_it_anyway() -> Non
 
 
 @pytest.mark.shows("UDP-148", "UDP-150")
-@in_a_network
-def test_the_interface_decides_the_link_and_the_source_address() -> None:
-    ip("route", "add", "default", "dev", "vb")
-    with Net() as net:
+def test_the_interface_decides_the_link_and_the_source_address(cable: Cable) -> None:
+    cable.ip("route", "add", "default", "dev", "vb")
+    with cable.net() as net:
         receiver = net.udp("a", hostname="0.0.0.0")
         for address in (HERE, THERE):
             receiver.add_membership(GROUP, address)

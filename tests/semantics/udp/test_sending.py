@@ -308,6 +308,52 @@ def test_port_then_address_then_data_are_looked_at(net: Net) -> None:
         socket.send(None, "9", "nowhere")
 
 
+@pytest.mark.shows("UDP-039", "UDP-040", "UDP-044", "UDP-045")
+def test_the_last_destination_is_looked_at_again_where_it_is_not_the_very_same(net: Net) -> None:
+    a, b = net.udp("a"), net.udp("b")
+    port, other = a.port, b.port
+    sender: Any = net.udp()
+    for _ in range(2):
+        sender.send(b"x", port, HOST)
+
+    for wrong in (float(port), str(port), True, None):
+        with pytest.raises(TypeError, match="port: "):
+            sender.send(b"wrong", wrong, HOST)
+    with pytest.raises(ValueError, match="address: "):
+        sender.send(b"wrong", port, "localhost")
+    with pytest.raises(TypeError):
+        sender.send(None, port, HOST)
+    sender.send(bytearray(b"y"), port, HOST)
+    sender.send(b"z", other, HOST)
+    sender.send(b"z", port, "127.1")
+    sender.send("é", port, HOST)
+
+    assert sorted(net.settle().split()) == ["a.data(x)"] * 2 + [
+        "a.data(y)",
+        "a.data(z)",
+        "a.data(Ã©)",
+        "b.data(z)",
+    ]
+    sender.close()
+    with pytest.raises(ClosedError):
+        sender.send(b"x", port, HOST)
+
+
+@needs_ipv6
+@pytest.mark.shows("UDP-048")
+def test_the_last_destination_of_an_ipv6_socket_may_be_of_either_family(net: Net) -> None:
+    six, four = net.udp("six", hostname="::1"), net.udp("four")
+    ports = six.port, four.port
+    sender = net.udp(hostname="::")
+
+    for _ in range(3):
+        sender.send(b"x", ports[0], "::1")
+    for _ in range(3):
+        sender.send(b"x", ports[1], HOST)
+
+    assert sorted(net.settle().split()) == ["four.data(x)"] * 3 + ["six.data(x)"] * 3
+
+
 @pytest.mark.shows("UDP-051", "UDP-138")
 def test_a_closed_socket_raises_closed_error_whatever_the_arguments(net: Net) -> None:
     a, _ = net.pair()

@@ -7,16 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sockharness.engine.udp import UDPSocket
-from tests.helpers.datagrams import Net
-from tests.helpers.namespaces import (
-    HERE,
-    LINK_LOCAL_HERE,
-    in_a_network,
-    ip,
-    payload_of,
-    watching,
-    write_setting,
-)
+from tests.helpers.cables import HERE, LINK_LOCAL_HERE, Cable, payload_of
 
 GROUP, OTHER, ALL_HOSTS = "239.1.2.3", "239.1.2.4", "224.0.0.1"
 GROUP6 = "ff02::1234"
@@ -27,10 +18,10 @@ TO_INCLUDE, TO_EXCLUDE, ALLOW, BLOCK = 3, 4, 5, 6  # RFC 3376 section 4.2.12
 Record = tuple[str, int, tuple[str, ...]]
 
 
-def be_quick() -> None:
+def be_quick(cable: Cable) -> None:
     """Let reports be repeated soon, not within a second."""
-    write_setting("ipv4/conf/va/igmpv3_unsolicited_report_interval", "20")
-    write_setting("ipv6/conf/va/mldv2_unsolicited_report_interval", "20")
+    cable.write_setting("ipv4/conf/va/igmpv3_unsolicited_report_interval", "20")
+    cable.write_setting("ipv6/conf/va/mldv2_unsolicited_report_interval", "20")
 
 
 def frames(link: raw.socket) -> Iterator[bytes]:
@@ -77,10 +68,9 @@ def changes(link: raw.socket, group: str, count: int) -> list[tuple[int, tuple[s
 
 
 @pytest.mark.shows("UDP-177", "UDP-178", "UDP-179")
-@in_a_network
-def test_join_and_leave_are_told_twice_each() -> None:
-    be_quick()
-    with Net() as net, watching("va") as link:
+def test_join_and_leave_are_told_twice_each(cable: Cable) -> None:
+    be_quick(cable)
+    with cable.net() as net, cable.watching("va") as link:
         socket = net.udp(hostname="0.0.0.0")
 
         socket.add_membership(GROUP, HERE)
@@ -99,10 +89,9 @@ def test_join_and_leave_are_told_twice_each() -> None:
 
 
 @pytest.mark.shows("UDP-180")
-@in_a_network
-def test_sources_are_allowed_and_blocked() -> None:
-    be_quick()
-    with Net() as net, watching("va") as link:
+def test_sources_are_allowed_and_blocked(cable: Cable) -> None:
+    be_quick(cable)
+    with cable.net() as net, cable.watching("va") as link:
         socket = net.udp(hostname="0.0.0.0")
         for source in (S1, S2):
             socket.add_source_specific_membership(source, GROUP, HERE)
@@ -113,10 +102,9 @@ def test_sources_are_allowed_and_blocked() -> None:
 
 
 @pytest.mark.shows("UDP-181")
-@in_a_network
-def test_a_membership_that_becomes_one_of_a_source_is_told_as_that() -> None:
-    be_quick()
-    with Net() as net, watching("va") as link:
+def test_a_membership_that_becomes_one_of_a_source_is_told_as_that(cable: Cable) -> None:
+    be_quick(cable)
+    with cable.net() as net, cable.watching("va") as link:
         socket = net.udp(hostname="0.0.0.0")
         socket.add_membership(GROUP, HERE)
         socket.add_source_specific_membership(S1, GROUP, HERE)
@@ -128,10 +116,9 @@ def test_a_membership_that_becomes_one_of_a_source_is_told_as_that() -> None:
 
 
 @pytest.mark.shows("UDP-139", "UDP-182")
-@in_a_network
-def test_only_the_first_and_the_last_member_are_told_and_close_is_leaving() -> None:
-    be_quick()
-    with Net() as net, watching("va") as link:
+def test_only_the_first_and_the_last_member_are_told_and_close_is_leaving(cable: Cable) -> None:
+    be_quick(cable)
+    with cable.net() as net, cable.watching("va") as link:
         first, second = net.udp(hostname="0.0.0.0"), net.udp(hostname="0.0.0.0")
         first.add_membership(GROUP, HERE)
         assert changes(link, GROUP, 2) == [(TO_EXCLUDE, ())] * 2
@@ -144,10 +131,9 @@ def test_only_the_first_and_the_last_member_are_told_and_close_is_leaving() -> N
 
 
 @pytest.mark.shows("UDP-183")
-@in_a_network
-def test_two_joins_are_both_told() -> None:
-    be_quick()
-    with Net() as net, watching("va") as link:
+def test_two_joins_are_both_told(cable: Cable) -> None:
+    be_quick(cable)
+    with cable.net() as net, cable.watching("va") as link:
         socket = net.udp(hostname="0.0.0.0")
         for group in (GROUP, OTHER):
             socket.add_membership(group, HERE)
@@ -160,10 +146,9 @@ def test_two_joins_are_both_told() -> None:
 
 
 @pytest.mark.shows("UDP-184")
-@in_a_network
-def test_the_group_of_all_hosts_is_never_told() -> None:
-    be_quick()
-    with Net() as net, watching("va") as link:
+def test_the_group_of_all_hosts_is_never_told(cable: Cable) -> None:
+    be_quick(cable)
+    with cable.net() as net, cable.watching("va") as link:
         socket = net.udp(hostname="::")
         for group in (ALL_HOSTS, "ff02::1"):
             assert socket.add_membership(group, HERE if group == ALL_HOSTS else "::%va") is True
@@ -180,10 +165,9 @@ def test_the_group_of_all_hosts_is_never_told() -> None:
 
 
 @pytest.mark.shows("UDP-185")
-@in_a_network
-def test_ipv6_groups_are_told_by_mld() -> None:
-    be_quick()
-    with Net() as net, watching("va") as link:
+def test_ipv6_groups_are_told_by_mld(cable: Cable) -> None:
+    be_quick(cable)
+    with cable.net() as net, cable.watching("va") as link:
         socket = net.udp(hostname="::")
         socket.add_membership(GROUP6, "::%va")
         frame, _ = next(each for each in reports(link) if (GROUP6, TO_EXCLUDE, ()) in each[1])
@@ -205,12 +189,13 @@ def test_ipv6_groups_are_told_by_mld() -> None:
 
 
 @pytest.mark.shows("UDP-186")
-@in_a_network
-def test_an_old_link_is_told_in_its_own_way_and_sources_are_filtered_all_the_same() -> None:
-    write_setting("ipv4/conf/va/force_igmp_version", "2")
-    write_setting("ipv4/conf/va/igmpv2_unsolicited_report_interval", "20")
-    ip("addr", "add", f"{S1}/24", "dev", "va")
-    with Net() as net, watching("va") as link:
+def test_an_old_link_is_told_in_its_own_way_and_sources_are_filtered_all_the_same(
+    cable: Cable,
+) -> None:
+    cable.write_setting("ipv4/conf/va/force_igmp_version", "2")
+    cable.write_setting("ipv4/conf/va/igmpv2_unsolicited_report_interval", "20")
+    cable.ip("addr", "add", f"{S1}/24", "dev", "va")
+    with cable.net() as net, cable.watching("va") as link:
         socket = net.udp("a", hostname="0.0.0.0")
         for source in (S1, S2):
             socket.add_source_specific_membership(source, GROUP, HERE)
@@ -236,10 +221,9 @@ def igmp2(link: raw.socket) -> Iterator[tuple[int, str, str]]:
 
 
 @pytest.mark.shows("UDP-186")
-@in_a_network
-def test_an_old_ipv6_link_is_told_by_mldv1() -> None:
-    write_setting("ipv6/conf/va/force_mld_version", "1")
-    with Net() as net, watching("va") as link:
+def test_an_old_ipv6_link_is_told_by_mldv1(cable: Cable) -> None:
+    cable.write_setting("ipv6/conf/va/force_mld_version", "1")
+    with cable.net() as net, cable.watching("va") as link:
         socket = net.udp(hostname="::")
         socket.add_membership(GROUP6, "::%va")
         socket.drop_membership(GROUP6, "::%va")
@@ -257,10 +241,9 @@ def test_an_old_ipv6_link_is_told_by_mldv1() -> None:
 
 
 @pytest.mark.shows("UDP-141", "UDP-187")
-@in_a_network
-def test_multicast_and_broadcast_have_their_hops_and_hardware_addresses() -> None:
-    ip("addr", "add", "10.79.0.1/24", "brd", "10.79.0.255", "dev", "va")
-    with Net() as net, watching("va") as link:
+def test_multicast_and_broadcast_have_their_hops_and_hardware_addresses(cable: Cable) -> None:
+    cable.ip("addr", "add", "10.79.0.1/24", "brd", "10.79.0.255", "dev", "va")
+    with cable.net() as net, cable.watching("va") as link:
         sender = net.udp(hostname="::")
         sender.set_broadcast(True)
         sender.set_multicast_interface(HERE)
@@ -289,10 +272,9 @@ def _sent(link: raw.socket, sender: UDPSocket, address: str) -> tuple[str, int]:
 
 
 @pytest.mark.shows("UDP-188")
-@in_a_network
-def test_what_is_longer_than_a_frame_arrives_whole() -> None:
-    ip("link", "set", "lo", "mtu", "1500")
-    with Net() as net:
+def test_what_is_longer_than_a_frame_arrives_whole(cable: Cable) -> None:
+    cable.ip("link", "set", "lo", "mtu", "1500")
+    with cable.net() as net:
         a, _ = net.pair()
 
         for size in (1472, 1473, 9000, 65507):
@@ -300,9 +282,8 @@ def test_what_is_longer_than_a_frame_arrives_whole() -> None:
         assert list(map(len, net.until_received(4))) == [1472, 1473, 9000, 65507]
 
 
-@in_a_network
-def test_a_link_shows_whether_datagrams_were_sent_together() -> None:
-    with Net() as net, watching("lo") as link:
+def test_a_link_shows_whether_datagrams_were_sent_together(cable: Cable) -> None:
+    with cable.net() as net, cable.watching("lo") as link:
         a, b = net.pair()
         a.send_many([b"one", b"two"])
         assert payload_of(link, b.port) == b"onetwo"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sockharness.errors import code_of
+from sockharness.record import record
 
 HANDLER_EVENTS = (
     "open",
@@ -32,6 +33,38 @@ class Kind(StrEnum):
     ACTION = "action"
 
 
+@record(kw_only=True)
+class Secured:
+    """What a handshake of TLS came to, as one end knows it; text is empty where there is nothing.
+
+    Attributes:
+        success: what the handler was told.
+        authorized: whether the other side showed a good certificate for the right name.
+        version: such as `"TLSv1.3"`.
+        cipher: its name in OpenSSL.
+        alpn: the protocol that was agreed on.
+        server_name: the name that the client asked for.
+        certificate: the other side's, by its name in the spec.
+        names: what that certificate is for, as text.
+        reused: whether an earlier session was resumed.
+    """
+
+    success: bool
+    authorized: bool = False
+    version: str = ""
+    cipher: str = ""
+    alpn: str = ""
+    server_name: str = ""
+    certificate: str = ""
+    names: str = ""
+    reused: bool = False
+
+    def fact(self, word: str) -> str:
+        """Return one of them as a spec writes it."""
+        value = getattr(self, word)
+        return str(value).lower() if isinstance(value, bool) else value or "none"
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Event:
     """One thing that happened to one peer.
@@ -47,6 +80,7 @@ class Event:
             changes.
         note: a few words more, for people.
         source: the participant from whom it came, where that is known besides.
+        secured: of a `handshake`, what it came to.
     """
 
     name: str
@@ -59,11 +93,17 @@ class Event:
     result: int | None = None
     note: str = ""
     source: str = ""
+    secured: Secured | None = None
 
     @property
     def code(self) -> str:
         """The name of its error, such as `"ECONNRESET"`; empty without one."""
         return code_of(self.error) if self.error is not None else ""
+
+    @property
+    def alert(self) -> str:
+        """The alert of TLS that the other side sent, if its error tells of one; else empty."""
+        return alert_of(self.error)
 
     def __repr__(self) -> str:
         parts = [f"{self.peer}@{self.connection}" if self.connection else self.peer, self.name]
@@ -72,3 +112,13 @@ class Event:
         if self.error is not None:
             parts.append(self.code)
         return f"<Event {' '.join(parts)} at {self.at:.3f} s>"
+
+
+def alert_of(error: BaseException | None) -> str:
+    """Return the alert of TLS of which an error tells; empty without one."""
+    number = getattr(error, "alert", None)
+    if number is None:
+        return ""
+    from sockharness.engine.tls.codes import alert_name
+
+    return alert_name(number)

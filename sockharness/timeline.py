@@ -31,15 +31,18 @@ class Channel:
         unclaimed: the handler events that were not yet claimed, `data` excepted.
         actions: what this end was told to do.
         opened: the `open` event, once it came.
+        secured: the `handshake` event, once it came.
         ended: the first event after which no byte can be received any more (`end`, `close`,
             `connect_error`).
         closed: the `close` or `connect_error` event, once it came: nothing but `error` follows it.
+        began: whether it is this end that has connected, where that is known.
         remote: the peer at the other end, when it is known.
         outside: else the name for whoever is there, if it is not the usual one.
     """
 
     __slots__ = (
         "actions",
+        "began",
         "closed",
         "connection",
         "datagrams",
@@ -50,6 +53,7 @@ class Channel:
         "queued",
         "received",
         "remote",
+        "secured",
         "unclaimed",
         "unread",
     )
@@ -64,8 +68,10 @@ class Channel:
         self.unclaimed: list[Event] = []
         self.actions: list[Event] = []
         self.opened: Event | None = None
+        self.secured: Event | None = None
         self.ended: Event | None = None
         self.closed: Event | None = None
+        self.began = False
         self.remote: Channel | None = None
         self.outside = ""
 
@@ -84,6 +90,8 @@ class Channel:
         self.unclaimed.append(event)
         if event.name == "open":
             self.opened = event
+        elif event.name == "handshake":
+            self.secured = event
         elif event.name in ("end", "close", "connect_error"):
             self.ended = self.ended or event
             if event.name != "end":

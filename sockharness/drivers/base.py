@@ -11,6 +11,11 @@ the same to the replayer. Two levels:
 **Told and done.** An engine in another process has done what it was told only some time later.
 What it is told between two waits goes to it together and is done in one turn of its loop, as it is
 with an engine in this process; before another engine is told something, it is waited for.
+
+**TLS.** Keys and certificates are `Run.credentials`' to give. An engine says with each `handshake`
+what it came to (`events.Secured`), where the other side's certificate has the name that
+`credentials.name_of` knows it by. A `close` may have as its note why a handshake failed of which no
+handler was told.
 """
 
 from collections.abc import Sequence
@@ -18,6 +23,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from sockharness.address import LOOPBACK, Address
+from sockharness.drivers.credentials import Credentials
 from sockharness.drivers.places import Places
 from sockharness.engine.kernel import Kernel
 from sockharness.engine.reactor import Reactor
@@ -32,10 +38,12 @@ from sockharness.spec.model import (
     Membership,
     Peer,
     Reload,
+    ReloadTls,
     Send,
     SendMany,
     SetOption,
     SetTimeout,
+    UpgradeTls,
 )
 from sockharness.timeline import Channel, Timeline
 
@@ -46,6 +54,8 @@ ALL = ("open", "data", "drain", "end", "close", "error", "timeout")
 """The handlers of a peer without `on:`."""
 CLIENT_ONLY = ("connect_error",)
 """Those that it has beside them if it connects."""
+TLS_ONLY = ("handshake",)
+"""Those that it has beside them if it has TLS."""
 ALWAYS = ("open", "data", "drain", "close")
 """The handlers of a peer with `on:`, beside those that it names."""
 UDP_ALL = ("data", "drain", "error")
@@ -139,6 +149,11 @@ class Run:
         if self.hosts is None:
             return text or LOOPBACK
         return self.hosts.at(self.case.peers[peer].host, text, ipv6=ipv6)
+
+    @property
+    def credentials(self) -> Credentials:
+        """The certificates of the case."""
+        return Credentials(self.case.certs)
 
     def membership(self, peer: str, action: Membership) -> tuple[str, ...]:
         """Return the arguments of a method that joins or leaves a peer's group: literals."""
@@ -274,10 +289,12 @@ class Driver(Protocol):
         ...
 
 
-def handler_names(handlers: HandlerSet | None, *, client: bool) -> tuple[str, ...]:
+def handler_names(
+    handlers: HandlerSet | None, *, client: bool, secure: bool = False
+) -> tuple[str, ...]:
     """Return which handlers a peer has: that they exist changes what an engine does."""
     if handlers is None:
-        return ALL + CLIENT_ONLY if client else ALL
+        return ALL + (CLIENT_ONLY if client else ()) + (TLS_ONLY if secure else ())
     return tuple(dict.fromkeys((*ALWAYS, *handlers.actions)))
 
 
@@ -291,6 +308,8 @@ def note_of(action: Action) -> str:
     match action:
         case SetTimeout():
             return f"{action.seconds:g}"
+        case UpgradeTls() | ReloadTls():
+            return action.tls.cert or "tls"
         case Reload():
             return action.handlers if isinstance(action.handlers, str) else "…"
         case Send():

@@ -5,7 +5,7 @@ Here addresses are judged by the policy and targets are found, so engines get IP
 """
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cache, cached_property
 from types import TracebackType
@@ -15,7 +15,7 @@ from sockharness.address import LOOPBACK, LOOPBACK6, Address
 from sockharness.drivers.base import Engine, Run
 from sockharness.drivers.casting import OURS, ROLES, Casting
 from sockharness.drivers.inprocess import InProcess
-from sockharness.errors import Problem, SpecError, code_of
+from sockharness.errors import Problem, SpecError, TLSError, code_of
 from sockharness.events import Event
 from sockharness.leases import Leases
 from sockharness.location import Location
@@ -51,7 +51,7 @@ class Engines:
             return ""
         from sockharness.drivers.bun import BunEngine
 
-        return BunEngine.cannot(case, theirs)
+        return _cannot_tls(case, theirs) or BunEngine.cannot(case, theirs)
 
     def make(self, name: str, run: Run) -> Engine:
         """Return an engine for a replay."""
@@ -86,6 +86,18 @@ class Engines:
         self.close()
 
 
+def _cannot_tls(case: model.Case, peers: Sequence[model.Peer]) -> str:
+    """Return why Bun does not play peers with TLS: the host script has no words for it yet."""
+    for peer in peers:
+        if peer.tls is not None:
+            line = peer.tls.location.line
+            return f"'tls' of {peer.name} (line {line}): not played by Bun yet"
+    for action in case.actions() if peers else ():
+        if isinstance(action, model.UpgradeTls):
+            return f"'upgrade_tls' (line {action.location.line}): not played by Bun yet"
+    return ""
+
+
 class Cast:
     """Drives the peers of a case, each with its engine; see `Driver`."""
 
@@ -117,6 +129,8 @@ class Cast:
         self._judge(peer, address, transport.location)
         try:
             self._addresses[peer.name] = self._turn(peer.name).listen(peer, address)
+        except TLSError as error:
+            raise _unusable(peer, error) from None
         except OSError as error:
             message = f"{peer.name} cannot listen on {address}: {code_of(error)}"
             hint = "leave 'port' out: the system chooses one" if transport.port else ""
@@ -129,7 +143,11 @@ class Cast:
         target = self._addresses.get(transport.peer)
         address = target or Address(self._literal(peer, transport.host), transport.port)
         self._judge(peer, address, transport.location)
-        self._turn(peer.name).connect(peer, address)
+        try:
+            self._turn(peer.name).connect(peer, address)
+        except TLSError as error:
+            raise _unusable(peer, error) from None
+        self._timeline.connections(peer.name)[-1].began = True
 
     def bind(self, peer: model.Peer) -> None:
         """Judge the addresses and make the socket; see `Driver.bind`."""
@@ -261,6 +279,12 @@ class Cast:
             if engine is not mine:
                 engine.sync()
         return mine
+
+
+def _unusable(peer: model.Peer, error: TLSError) -> SpecError:
+    """Return the error of options of TLS that an engine refuses."""
+    place = peer.tls.location if peer.tls is not None else peer.location
+    return SpecError([Problem(place, f"{peer.name} cannot have this TLS: {error.strerror}")])
 
 
 @cache

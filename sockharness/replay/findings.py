@@ -6,13 +6,19 @@ from dataclasses import replace
 from sockharness.errors import code_of
 from sockharness.events import Event
 from sockharness.expectations import Mismatch, that_fits
+from sockharness.handshakes import failed_handshake, failure, why
 from sockharness.outcome import Failure
 from sockharness.printable import count, show
 from sockharness.replay.stage import Stage
+from sockharness.spec.tls_words import ALERTS
 from sockharness.timeline import LISTENER, Channel
 
 UNCLAIMED = ("error", "connect_error", "timeout", "uncaught_exception")
-"""Events that are findings when no step expects them; so is a `close` with an error."""
+"""Events that are findings when no step expects them; so are a `close` with an error, and a
+handshake that failed."""
+
+HUNG_UP = "ECONNRESET"
+"""The error of a handshake in the midst of which the other side went away."""
 
 
 def findings(stage: Stage, told: Sequence[Event]) -> list[Failure]:
@@ -36,11 +42,62 @@ def grave(stage: Stage, told: tuple[Event, ...] = ()) -> list[Failure]:
         told: the events of which the failure of a step tells already.
     """
     return [
-        _found(stage, channel, _unclaimed(channel.peer, event.name, event.error))
+        _unmeant(stage, channel, event)
         for channel in stage.timeline.channels()
         for event in channel.unclaimed
         if _grave(event) and event not in told
     ]
+
+
+def because_of_handshake(stage: Stage, failed: Failure) -> Failure | None:
+    """Return the failure of the handshake because of which a step failed, if that is what happened.
+
+    That is so if the connection of which the step tells is closed, and had one that no step
+    expects, at either end; of both the one is the cause that was not told of it by the other.
+    """
+    told = failed.mismatch.events
+    if any(map(failed_handshake, told)):
+        return None  # that is what the step tells of
+    ends = [stage.timeline.channel(event.peer, event.connection) for event in told]
+    ends += [channel.remote for channel in ends if channel.remote is not None]
+    found = [
+        _told(event)
+        for channel in dict.fromkeys(ends)
+        for event in channel.unclaimed
+        if channel.closed is not None and event not in told and failed_handshake(event)
+    ]
+    found += [_untold(channel.closed) for channel in ends if channel.closed and channel.closed.note]
+    if not found:
+        return None
+    _, mismatch = min(found, key=lambda each: each[0])
+    return Failure(mismatch=mismatch, location=failed.location)
+
+
+def _told(event: Event) -> tuple[int, Mismatch]:
+    return _rank(why(event)), failure(event)
+
+
+def _untold(event: Event) -> tuple[int, Mismatch]:
+    """Return what is said of a handshake that failed and of which no handler was told."""
+    said = f"{event.peer} handshake failed"
+    headline = that_fits(f"{said}: {event.note}", f"{event.peer}: {event.note}", said)
+    hint = f"hint: '{event.peer}' has no 'handshake' handler, so nothing tells it"
+    return _rank(event.note), Mismatch(
+        headline=headline, note=f"{said}: {event.note}", details=(hint,)
+    )
+
+
+def _rank(reason: str) -> int:
+    """Tell how far a reason is from the cause: an alert, or that the other side went away, says
+    that the cause is there."""
+    return 2 if reason == HUNG_UP else 1 if reason in ALERTS else 0
+
+
+def _unmeant(stage: Stage, channel: Channel, event: Event) -> Failure:
+    if failed_handshake(event):
+        place = stage.case.peers[channel.peer].location
+        return Failure(mismatch=failure(event), location=place)
+    return _found(stage, channel, _unclaimed(channel.peer, event.name, event.error))
 
 
 def _of_channel(stage: Stage, channel: Channel, told: Sequence[Event]) -> Iterator[Failure]:
@@ -104,7 +161,8 @@ def _found(stage: Stage, channel: Channel, words: str, received: bytes = b"") ->
 
 
 def _grave(event: Event) -> bool:
-    return event.name in UNCLAIMED or (event.name == "close" and event.error is not None)
+    closed_with_error = event.name == "close" and event.error is not None
+    return event.name in UNCLAIMED or closed_with_error or failed_handshake(event)
 
 
 def _unclaimed(peer: str, event: str, error: BaseException | None) -> str:

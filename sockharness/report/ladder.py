@@ -6,11 +6,13 @@ a peer felt by itself is a word in its own column, and what it did by itself is 
 is an arrow from whoever sent it; one that nobody got is a call.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
 from sockharness.events import Event, Kind
 from sockharness.expectations import CLOSING
+from sockharness.handshakes import why
 from sockharness.printable import show
 from sockharness.record import record
 from sockharness.timeline import LISTENER, Channel, Timeline
@@ -18,6 +20,7 @@ from sockharness.timeline import LISTENER, Channel, Timeline
 TEXT = 24
 """The most characters of data that a rung shows."""
 FINAL = (*CLOSING, "shutdown")
+_CIPHER = re.compile(r"AES_?[0-9]+|CHACHA20")
 
 
 @record(kw_only=True)
@@ -74,6 +77,8 @@ def _told(event: Event, channel: Channel, outside: str) -> Rung:
             text, given = show(event.data, limit=TEXT), f"{len(event.data)} B"
         case "open" if channel.outside and remote is None:  # it is this end that has connected
             return Rung(at=event.at, target=name(channel), text="open")
+        case "open" if channel.began and remote is not None:  # it was told before it was accepted
+            return Rung(at=event.at, target=other, text="open", source=name(channel), given="open")
         case "open":
             text, given = "open", "open" if remote is not None else "connect"
         case "end":
@@ -168,9 +173,19 @@ def _own_close(channel: Channel) -> bool:
 
 def _words(event: Event) -> str:
     if event.name == "handshake":
-        return f"handshake {show(event.note, limit=TEXT)}".rstrip()
+        return f"handshake {show(event.note or _agreed(event), limit=2 * TEXT)}".rstrip()
     if event.error is None:
-        return event.name
+        return f"{event.name} {show(event.note, limit=2 * TEXT)}" if event.note else event.name
     if event.name in ("error", "uncaught_exception"):
         return f"{event.name} {show(str(event.error), limit=TEXT)}"
     return f"{event.name} {show(event.code, limit=TEXT)}"
+
+
+def _agreed(event: Event) -> str:
+    """Return what a handshake came to, in a word or three: `TLSv1.3 h2 AES256`."""
+    secured = event.secured
+    if secured is None or not secured.version:
+        return why(event)
+    kind = _CIPHER.search(secured.cipher)
+    cipher = kind[0].replace("_", "") if kind else secured.cipher
+    return " ".join(filter(None, (secured.version, secured.alpn, cipher)))

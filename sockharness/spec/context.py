@@ -29,6 +29,10 @@ class Context:
         mentioned: the peers that a step or another peer mentions.
         peers: the peers decoded so far.
         handlers: the named handlers decoded so far.
+        cert_names: the names under `certs:`.
+        certs_are_wrong: whether those names are not known, because of a problem.
+        certs: the certificates decoded so far.
+        upgraded: the peers that go over to TLS, as far as they are decoded.
     """
 
     problems: Problems
@@ -44,6 +48,10 @@ class Context:
     mentioned: set[str] = field(default_factory=set)
     peers: dict[str, model.Peer] = field(default_factory=dict)
     handlers: dict[str, model.HandlerSet] = field(default_factory=dict)
+    cert_names: tuple[str, ...] = ()
+    certs_are_wrong: bool = False
+    certs: dict[str, model.Certificate] = field(default_factory=dict)
+    upgraded: set[str] = field(default_factory=set)
 
     def with_peers_of(self, other: "Context") -> None:
         """Take over the peers of another case of the file, in which they are the same."""
@@ -69,6 +77,10 @@ class Context:
         """Say whether a peer has a UDP socket, as far as it could be decoded."""
         peer = self.peers.get(name)
         return peer is not None and peer.udp is not None
+
+    def speaks_tls(self, peer: model.Peer) -> bool:
+        """Say whether a peer has TLS, or goes over to it, as far as that is known."""
+        return peer.tls is not None or peer.name in self.upgraded
 
     def has_wrong_target(self, peer: model.Peer) -> bool:
         """Say whether a peer connects to one that it cannot connect to: a problem that is known."""

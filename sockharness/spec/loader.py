@@ -22,6 +22,7 @@ from sockharness.spec.nodes import Node
 from sockharness.spec.peers import PeerDecoder
 from sockharness.spec.problems import Problems, TooMany, known_key
 from sockharness.spec.steps import StepDecoder
+from sockharness.spec.tls import TlsDecoder
 from sockharness.spec.typed import (
     Refusal,
     as_mapping,
@@ -45,7 +46,7 @@ MAX_REPEATED = 100_000
 
 _TOP = (
     "sockspec", "name", "shows", "peers", "exchange", "let", "cases", "handlers", "wire", "needs",
-    "allow", "engines", "differs", "hosts",
+    "allow", "engines", "differs", "hosts", "certs",
 )  # fmt: skip
 
 _RULE = re.compile(r"(?:TCP|TLS|UDP)-\d{3}|" + words.ROW.pattern, re.ASCII)
@@ -154,6 +155,12 @@ class _File:
                     hint = "'on:' or 'reload:' uses them by this name"
                     raise Refusal(key.location, message, hint)
 
+        for key in _keys(known.get("certs")):
+            if key.text not in self._uses.certs:
+                with self._problems.collect():
+                    message = f"the certificate '{key.text}' is used nowhere"
+                    raise Refusal(key.location, message, "'cert:' or 'sni:' uses it by this name")
+
     def _check_is_used(
         self, name: str, place: Location, message: str, defined: Mapping[str, Location]
     ) -> None:
@@ -227,6 +234,9 @@ class _File:
         actions = ActionDecoder(context)
         steps, wire = StepDecoder(context, actions), WireDecoder(context, actions)
         with self._problems.collect():
+            if "certs" in known:
+                TlsDecoder(context).certs(known["certs"])
+        with self._problems.collect():
             context.hosts = networks.hosts(known.get("hosts"))
             self._peers(known, context, actions)
         with self._problems.collect():
@@ -255,6 +265,7 @@ class _File:
             differing=steps.differing,
             differs=differs,
             hosts=context.hosts,
+            certs=context.certs,
             location=place,
         )
 

@@ -24,6 +24,7 @@ HERE = "10.77.0.1"  # of va
 THERE = "10.77.0.2"  # of vb
 LINK_LOCAL_HERE = "fe80::a"
 LINK_LOCAL_THERE = "fe80::b"
+_ETH_P_ALL = 3
 
 
 class Cable:
@@ -87,10 +88,14 @@ class Cable:
 
     def watching(self, name: str) -> socket.socket:
         """Return a socket that sees the frames of an interface."""
-        sock = self._host.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-        sock.bind((name, 0))
-        sock.settimeout(5.0)
+        sock = self.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # of no interface yet
+        sock.bind((name, _ETH_P_ALL))
+        sock.settimeout(30.0)
         return sock
+
+    def socket(self, family: int, kind: int, protocol: int) -> socket.socket:
+        """Return a socket of the system's that is there."""
+        return self._host.socket(family, kind, protocol)
 
     def joined(self, group: str, name: str) -> bool:
         """Say whether the host is a member of a group on an interface."""

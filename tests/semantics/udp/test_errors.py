@@ -187,16 +187,15 @@ def icmp(kind: int, code: int, source: raw.socket | UDPSocket, to_port: int) -> 
     ],
 )
 @pytest.mark.parametrize("debug", [False, True])
-@in_a_network  # the kernel believes what it is told, of its loopback interface, for ten minutes
 def test_each_kind_of_icmp_error_has_its_errno(
-    kind: int, code: int, name: str, debug: bool
+    cable: Cable, kind: int, code: int, name: str, debug: bool
 ) -> None:
-    with Net(reactor=Reactor(debug=debug)) as net:
-        receiver = net.raw()
-        port = receiver.getsockname()[1]
+    # Inside: the kernel believes what it is told, of its loopback interface, for ten minutes.
+    with Net(reactor=Reactor(cable.kernel, debug=debug)) as net:
+        port = net.udp().port
         a = net.udp("a")
         a.send(b"x", port, HOST)
-        with raw.socket(raw.AF_INET, raw.SOCK_RAW, raw.IPPROTO_ICMP) as forger:
+        with cable.socket(raw.AF_INET, raw.SOCK_RAW, raw.IPPROTO_ICMP) as forger:
             forger.sendto(icmp(kind, code, a, port), (HOST, 0))
 
         assert net.settle() == f"a.error({name})"

@@ -1,10 +1,6 @@
-import os
-import shutil
 import socket
 import ssl
 import stat
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +12,7 @@ import pytest
 from sockharness import BadCertificate
 from sockharness.certificates import Authority, Certificate
 from sockharness.errors import ClosedError
+from tests.helpers.programs import run_installed, run_program
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
@@ -319,18 +316,10 @@ def test_the_secrets_of_connections_are_logged_for_their_owner(
 
 @pytest.mark.slow  # starts a program
 def test_a_program_can_use_the_files(ca: Authority) -> None:
-    if shutil.which("openssl") is None:
-        pytest.skip("needs the program openssl")
-    command = ["openssl", "verify", "-CAfile", ca.ca_file, "-CRLfile", ca.crl_file, "-crl_check"]
+    trust = ["-CAfile", ca.ca_file, "-CRLfile", ca.crl_file, "-crl_check"]
 
     good, revoked = (
-        subprocess.run(
-            [*command, certificate.cert_file],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
+        run_installed("openssl", "verify", *trust, certificate.cert_file)
         for certificate in (ca.issue(), ca.bad(BadCertificate.REVOKED))
     )
 
@@ -377,13 +366,6 @@ Authority().close()
 print(heavy())
 """
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = run_program(program)
 
-    assert done.stdout.splitlines() == ["[]", "['trustme', 'cryptography']"]
+    assert done.stdout.splitlines() == ["[]", "['trustme', 'cryptography']"], done.stderr

@@ -32,6 +32,38 @@ class Kind(StrEnum):
     ACTION = "action"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secured:
+    """What a handshake of TLS came to, as one end knows it; text is empty where there is nothing.
+
+    Attributes:
+        success: what the handler was told.
+        authorized: whether the other side showed a good certificate for the right name.
+        version: such as `"TLSv1.3"`.
+        cipher: its name in OpenSSL.
+        alpn: the protocol that was agreed on.
+        server_name: the name that the client asked for.
+        certificate: the other side's, by its name in the spec.
+        names: what that certificate is for, as text.
+        reused: whether an earlier session was resumed.
+    """
+
+    success: bool
+    authorized: bool = False
+    version: str = ""
+    cipher: str = ""
+    alpn: str = ""
+    server_name: str = ""
+    certificate: str = ""
+    names: str = ""
+    reused: bool = False
+
+    def fact(self, word: str) -> str:
+        """Return one of them as a spec writes it."""
+        value = getattr(self, word)
+        return str(value).lower() if isinstance(value, bool) else value or "none"
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Event:
     """One thing that happened to one peer.
@@ -47,6 +79,7 @@ class Event:
             changes.
         note: a few words more, for people.
         source: the participant from whom it came, where that is known besides.
+        secured: of a `handshake`, what it came to.
     """
 
     name: str
@@ -59,6 +92,7 @@ class Event:
     result: int | None = None
     note: str = ""
     source: str = ""
+    secured: Secured | None = None
 
     @property
     def code(self) -> str:

@@ -173,28 +173,30 @@ class Authority:
         """Return the path of a file with it; it is there until `close`."""
         return self._files.path("crl", self.crl_pem)
 
-    def issue(self, *names: str) -> Certificate:
+    def issue(self, *names: str, variant: str = "") -> Certificate:
         """Return a good certificate for host names and addresses, by default those of loopback.
 
-        It is good for clients, too.
+        It is good for clients, too. Another `variant` is another certificate for the same names.
 
         Raises:
             ValueError: a name cannot be in a certificate.
         """
         names = names or LOOPBACK_NAMES
-        return self._kept((names,), lambda: self._good(names))
+        return self._kept((names, variant), lambda: self._good(names))
 
     def issue_client(self, name: str) -> Certificate:
         """Return a certificate for a client of that name (CN), which no server may use."""
         return self._kept(("client", name), lambda: self._client(name))
 
-    def bad(self, kind: BadCertificate, *names: str) -> Certificate:
+    def bad(self, kind: BadCertificate, *names: str, variant: str = "") -> Certificate:
         """Return a certificate for these names (by default loopback's) with one thing wrong.
+
+        Another `variant` is another certificate of this kind.
 
         The module's text says of which kinds a verifier must do more than trust `ca_file`.
         """
         names = names or LOOPBACK_NAMES
-        return self._kept((kind, names), lambda: self._bad(kind, names))
+        return self._kept((kind, names, variant), lambda: self._bad(kind, names))
 
     def client_context(
         self,

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sockharness.address import Address
+from sockharness.drivers.credentials import Credentials
 from sockharness.drivers.places import Places
 from sockharness.engine.reactor import Reactor
 from sockharness.events import Event
@@ -30,10 +31,12 @@ from sockharness.spec.model import (
     Membership,
     Peer,
     Reload,
+    ReloadTls,
     Send,
     SendMany,
     SetOption,
     SetTimeout,
+    UpgradeTls,
 )
 from sockharness.timeline import Channel, Timeline
 
@@ -41,6 +44,8 @@ ALL = ("open", "data", "drain", "end", "close", "error", "timeout")
 """The handlers of a peer without `on:`."""
 CLIENT_ONLY = ("connect_error",)
 """Those that it has beside them if it connects."""
+TLS_ONLY = ("handshake",)
+"""Those that it has beside them if it has TLS."""
 ALWAYS = ("open", "data", "drain", "close")
 """The handlers of a peer with `on:`, beside those that it names."""
 UDP_ALL = ("data", "drain", "error")
@@ -122,6 +127,11 @@ class Run:
     links: Links = field(default_factory=Links)
     places: Places = field(default_factory=Places)
     scale: float = 1.0
+
+    @property
+    def credentials(self) -> Credentials:
+        """The certificates of the case."""
+        return Credentials(self.case.certs)
 
     def membership(self, peer: str, action: Membership) -> tuple[str, ...]:
         """Return the arguments of a method that joins or leaves a peer's group: literals."""
@@ -256,10 +266,12 @@ class Driver(Protocol):
         ...
 
 
-def handler_names(handlers: HandlerSet | None, *, client: bool) -> tuple[str, ...]:
+def handler_names(
+    handlers: HandlerSet | None, *, client: bool, secure: bool = False
+) -> tuple[str, ...]:
     """Return which handlers a peer has: that they exist changes what an engine does."""
     if handlers is None:
-        return ALL + CLIENT_ONLY if client else ALL
+        return ALL + (CLIENT_ONLY if client else ()) + (TLS_ONLY if secure else ())
     return tuple(dict.fromkeys((*ALWAYS, *handlers.actions)))
 
 
@@ -273,6 +285,8 @@ def note_of(action: Action) -> str:
     match action:
         case SetTimeout():
             return f"{action.seconds:g}"
+        case UpgradeTls() | ReloadTls():
+            return action.tls.cert or "tls"
         case Reload():
             return action.handlers if isinstance(action.handlers, str) else "…"
         case Send():

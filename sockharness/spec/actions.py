@@ -14,6 +14,7 @@ from sockharness.spec.model import Payload
 from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
 from sockharness.spec.problems import Decoder
+from sockharness.spec.tls import TlsDecoder
 from sockharness.spec.typed import (
     Refusal,
     as_bool,
@@ -34,6 +35,7 @@ class ActionDecoder:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._datagrams = DatagramActions(context)
+        self._tls = TlsDecoder(context)
 
     def action(self, verb: Scalar, value: Node, node: Node) -> model.Action:
         """Decode an action that takes a value; `node` is the mapping in which it stands."""
@@ -48,13 +50,32 @@ class ActionDecoder:
             case "timeout":
                 return model.SetTimeout(as_seconds(value), place)
             case "reload":
-                return model.Reload(self.handlers_or_name(value), place)
+                return self._reload(value, place)
+            case "upgrade_tls":
+                return self._upgrade(as_mapping(value, "options of TLS such as {}"), place)
             case "shutdown":
                 as_word(value, ("read",), "'read' (or the bare word 'shutdown')")
                 return model.Call("shutdown", place, flag=True)
             case "stop":
                 return model.Call("stop", place, flag=as_bool(value))
         return self._datagrams.decode(verb, value, node)
+
+    def _reload(self, value: Node, place: Location) -> model.Action:
+        tls = value.get("tls") if isinstance(value, MappingNode) else None
+        if tls is None:
+            return model.Reload(self.handlers_or_name(value), place)
+        assert isinstance(value, MappingNode)
+        if len(value.entries) > 1:
+            hint = "make it a step of its own"
+            raise Refusal(tls.location, "'tls' is reloaded without handlers", hint)
+        secured = self._tls.tls(as_mapping(tls, "options of TLS such as {cert: NAME}"))
+        return model.ReloadTls(secured, place)
+
+    def _upgrade(self, node: MappingNode, place: Location) -> model.UpgradeTls:
+        known = self._context.problems.decode(
+            node, {**self._tls.keys, "on": lambda node: self.handlers_or_name(node, udp=False)}
+        )
+        return model.UpgradeTls(self._tls.secured(node, known), place, known.get("on"))
 
     def verb(self, node: Node, verbs: tuple[str, ...]) -> tuple[Scalar, Node, list[Scalar]]:
         """Return the key that says what a mapping is about, its value, and the other keys."""
@@ -158,10 +179,31 @@ class ActionDecoder:
                     hint = words.other_word(action.name, tuple(words.actions(udp=udp)))
                     raise Refusal(action.location, f"{kind} has no '{action.name}'", hint)
                 check_send(self._context, peer, action, replies=event == "data")
+                if isinstance(action, model.UpgradeTls | model.ReloadTls):
+                    self.check_tls(peer, action)
                 if isinstance(action, model.Reload) and isinstance(
                     action.handlers, model.HandlerSet
                 ):
                     self.check_fits(action.handlers, peer, action.location)
+        if handlers and "handshake" in handlers.actions and not self._context.speaks_tls(peer):
+            hint = "write 'tls:' in place of 'tcp:', or put it into 'on:' of 'upgrade_tls'"
+            raise Refusal(place, f"'{peer.name}' has no TLS, so no 'handshake'", hint)
+
+    def check_tls(self, peer: model.Peer, action: model.UpgradeTls | model.ReloadTls) -> None:
+        """Refuse what a peer cannot do with TLS; take note if it goes over to it."""
+        if isinstance(action, model.ReloadTls):
+            if peer.tls is None or not peer.listens:
+                message = f"'reload: {{tls: …}}' is for a listener with TLS; not '{peer.name}'"
+                raise Refusal(action.location, message)
+            self._tls.check_side(action.tls, server=True)
+            return
+        if peer.tls is not None:
+            raise Refusal(action.location, f"'{peer.name}' has TLS already", "make it 'tcp:'")
+        self._tls.check_side(action.tls, server=peer.listens)
+        self._context.upgraded.add(peer.name)
+        named = action.handlers
+        found = self._context.handlers.get(named) if isinstance(named, str) else named
+        self.check_fits(found, peer, action.location)
 
     def _writable(self, node: Node) -> Payload:
         payload = self._context.payload(node)

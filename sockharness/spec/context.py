@@ -27,6 +27,9 @@ class Context:
         mentioned: the peers that a step or another peer mentions.
         peers: the peers decoded so far.
         handlers: the named handlers decoded so far.
+        cert_names: the names under `certs:`.
+        certs: the certificates decoded so far.
+        upgraded: the peers that go over to TLS, as far as they are decoded.
     """
 
     problems: Problems
@@ -41,6 +44,9 @@ class Context:
     mentioned: set[str] = field(default_factory=set)
     peers: dict[str, model.Peer] = field(default_factory=dict)
     handlers: dict[str, model.HandlerSet] = field(default_factory=dict)
+    cert_names: tuple[str, ...] = ()
+    certs: dict[str, model.Certificate] = field(default_factory=dict)
+    upgraded: set[str] = field(default_factory=set)
 
     def payload(self, node: Node) -> Payload:
         """Decode bytes of a stream."""
@@ -60,6 +66,10 @@ class Context:
         """Say whether a peer has a UDP socket, as far as it could be decoded."""
         peer = self.peers.get(name)
         return peer is not None and peer.udp is not None
+
+    def speaks_tls(self, peer: model.Peer) -> bool:
+        """Say whether a peer has TLS, or goes over to it, as far as that is known."""
+        return peer.tls is not None or peer.name in self.upgraded
 
     def has_wrong_target(self, peer: model.Peer) -> bool:
         """Say whether a peer connects to one that it cannot connect to: a problem that is known."""

@@ -20,6 +20,7 @@ from sockharness.spec.nodes import Node
 from sockharness.spec.peers import PeerDecoder
 from sockharness.spec.problems import Problems, TooMany, known_key
 from sockharness.spec.steps import StepDecoder
+from sockharness.spec.tls import TlsDecoder
 from sockharness.spec.typed import (
     Refusal,
     as_mapping,
@@ -43,7 +44,7 @@ MAX_REPEATED = 100_000
 
 _TOP = (
     "sockspec", "name", "shows", "peers", "exchange", "let", "cases", "handlers", "wire", "needs",
-    "allow", "engines", "differs",
+    "allow", "engines", "differs", "certs",
 )  # fmt: skip
 
 _RULE = re.compile(r"(?:TCP|TLS|UDP)-\d{3}|" + words.ROW.pattern, re.ASCII)
@@ -151,6 +152,12 @@ class _File:
                     hint = "'on:' or 'reload:' uses them by this name"
                     raise Refusal(key.location, message, hint)
 
+        for key in _keys(known.get("certs")):
+            if key.text not in self._uses.certs:
+                with self._problems.collect():
+                    message = f"the certificate '{key.text}' is used nowhere"
+                    raise Refusal(key.location, message, "'cert:' or 'sni:' uses it by this name")
+
     def _check_is_used(
         self, name: str, place: Location, message: str, defined: Mapping[str, Location]
     ) -> None:
@@ -224,6 +231,9 @@ class _File:
         actions = ActionDecoder(context)
         steps, wire = StepDecoder(context, actions), WireDecoder(context, actions)
         with self._problems.collect():
+            if "certs" in known:
+                TlsDecoder(context).certs(known["certs"])
+        with self._problems.collect():
             peers = PeerDecoder(context, actions)
             peers.decode(self._required(known, "peers"), known.get("handlers"))
         with self._problems.collect():
@@ -249,6 +259,7 @@ class _File:
             allow=allow,
             differing=steps.differing,
             differs=differs,
+            certs=context.certs,
             location=place,
         )
 

@@ -5,7 +5,7 @@ message may have to point at carries its `Location`. Actions bear the names of t
 methods, events those of its handlers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -28,6 +28,11 @@ from sockharness.spec.model_datagrams import Send as Send
 from sockharness.spec.model_datagrams import SendMany as SendMany
 from sockharness.spec.model_datagrams import SetOption as SetOption
 from sockharness.spec.model_datagrams import Udp as Udp
+from sockharness.spec.model_tls import Certificate as Certificate
+from sockharness.spec.model_tls import ReloadTls as ReloadTls
+from sockharness.spec.model_tls import Tls as Tls
+from sockharness.spec.model_wire import FieldTest as FieldTest
+from sockharness.spec.model_wire import WireCheck as WireCheck
 
 # ---- actions: the engine's methods
 
@@ -106,7 +111,20 @@ class Raise:
     location: Location
 
 
-Action = Write | WriteAll | Echo | End | Call | SetTimeout | Reload | Raise | DatagramAction
+@dataclass(frozen=True, slots=True)
+class UpgradeTls:
+    """A plain stream goes over to TLS (STARTTLS), with the handlers it has or with others."""
+
+    name: ClassVar[str] = "upgrade_tls"
+    tls: Tls
+    location: Location
+    handlers: "HandlerSet | str | None" = None
+
+
+TlsAction = UpgradeTls | ReloadTls
+Action = (
+    Write | WriteAll | Echo | End | Call | SetTimeout | Reload | Raise | DatagramAction | TlsAction
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +139,13 @@ class HandlerSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOptions:
-    """What `listen` and `connect` have in common; sizes in bytes."""
+    """What `listen` and `connect` have in common; sizes in bytes. `tls`: how it is secured."""
 
     allow_half_open: bool = False
     pause_on_connect: bool = False
     send_buffer: int | None = None
     recv_buffer: int | None = None
+    tls: Tls | None = None
 
 
 BACKLOG = 512
@@ -184,6 +203,11 @@ class Peer:
         """How its UDP socket is made, if it has one."""
         return self.transport if isinstance(self.transport, Udp) else None
 
+    @property
+    def tls(self) -> Tls | None:
+        """How it is secured from its first byte on, if it is."""
+        return None if isinstance(self.transport, Udp) else self.transport.options.tls
+
 
 # ---- steps
 
@@ -226,13 +250,21 @@ class Act:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sees:
-    """A peer's handler is called: `error` is a code, `none` or `any`."""
+    """A peer's handler is called: `error` is a code, `none` or `any`; empty, of a `handshake`:
+    whatever it is, if only it is a success.
+
+    Attributes:
+        alert: the name of the alert that the other side sent, or `none`; empty: any.
+        facts: what must be true of a handshake: the words of `tls_words.FACTS` with their values.
+    """
 
     peer: PeerRef
     event: str
     error: str
     location: Location
     message: str = ""
+    alert: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
     within: float | None = None
 
 
@@ -270,26 +302,6 @@ class Never:
 Step = Arrow | Act | Sees | Received | ReceivedDatagrams | Never
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldTest:
-    """A field of a frame by scapy's name, and the text or name that it must equal."""
-
-    field: str
-    value: str | Reference
-    location: Location
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WireCheck:
-    """How many frames fit `where`; each of those must also fit `each`."""
-
-    where: tuple[FieldTest, ...]
-    count: Bounds | None
-    each: tuple[FieldTest, ...]
-    location: Location
-    within: float | None = None
-
-
 # ---- the whole
 
 
@@ -312,7 +324,8 @@ class Case:
     """One conversation: the peers, what they say in order, and what must have crossed the wire.
 
     `differs` has the engines on which it does not hold, each with the row that says why;
-    `differing` has, for a step's number from 0, what is otherwise on an engine.
+    `differing` has, for a step's number from 0, what is otherwise on an engine. `certs` has the
+    certificates by name.
     """
 
     id: str
@@ -324,10 +337,21 @@ class Case:
     allow: frozenset[str] = frozenset()
     differing: Mapping[int, Mapping[str, Difference]] = field(default_factory=dict)
     differs: Mapping[str, Difference] = field(default_factory=dict)
+    certs: Mapping[str, Certificate] = field(default_factory=dict)
 
     def handler_set(self, handlers: HandlerSet | str) -> HandlerSet:
         """Return the handlers that a name stands for."""
         return self.handlers[handlers] if isinstance(handlers, str) else handlers
+
+    def actions(self) -> Iterator[Action]:
+        """Yield what its peers may be told to do: by steps and by handlers."""
+        for step in self.steps:
+            if isinstance(step, Act):
+                yield step.action
+        peers = (peer.handlers for peer in self.peers.values() if peer.handlers is not None)
+        for handlers in (*peers, *self.handlers.values()):
+            for actions in handlers.actions.values():
+                yield from actions
 
     @property
     def has_groups(self) -> bool:

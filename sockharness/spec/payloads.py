@@ -67,12 +67,14 @@ class Uses:
         read: the names that are read.
         captures: the names that are captured, each with its first place.
         handlers: the handler sets that are used.
+        certs: the certificates that are used.
         in_cases: the names that any case defines.
     """
 
     read: set[str] = field(default_factory=set)
     captures: dict[str, Location] = field(default_factory=dict)
     handlers: set[str] = field(default_factory=set)
+    certs: set[str] = field(default_factory=set)
     in_cases: set[str] = field(default_factory=set)
 
 

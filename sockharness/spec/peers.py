@@ -13,6 +13,7 @@ from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
 from sockharness.spec.payloads import GROUP_FACTS, PEER_FACTS
 from sockharness.spec.problems import Decoder
+from sockharness.spec.tls import TlsDecoder
 from sockharness.spec.typed import (
     Known,
     Refusal,
@@ -31,6 +32,7 @@ class PeerDecoder:
         self._context = context
         self._actions = actions
         self._udp = UdpDecoder(context)
+        self._tls = TlsDecoder(context)
 
     def decode(self, node: Node, handlers: Node | None) -> None:
         """Decode the peers, with the named handler sets that they use."""
@@ -62,22 +64,26 @@ class PeerDecoder:
     def _peer(self, key: Scalar, node: Node) -> model.Peer:
         what = "a peer such as {tcp: {listen: loopback}}"
         known = self._context.problems.entries(as_mapping(node, what), _PEER)
-        if "tcp" not in known and "udp" not in known:
-            message, hint = f"peer '{key.text}' has no transport", "give it 'tcp:' or 'udp:'"
+        transports = [name for name in TRANSPORTS if name in known]
+        if not transports:
+            message = f"peer '{key.text}' has no transport"
+            hint = "give it 'tcp:', 'tls:' or 'udp:'"
             raise self._context.problems.missing(as_mapping(node), known, message, hint)
-        if "tcp" in known and "udp" in known:
-            message = f"peer '{key.text}' has two transports"
-            raise Refusal(known["udp"].location, message, "make it two peers")
-        if "tcp" in known and "multicast" in known:
+        if len(transports) > 1:
+            message = f"peer '{key.text}' has {_TWO[len(transports)]} transports"
+            raise Refusal(known[transports[1]].location, message, "make it two peers")
+        kind = transports[0]
+        if kind != "udp" and "multicast" in known:
             raise Refusal(known["multicast"].location, "'multicast' goes with 'udp'")
         handlers = None
         if "on" in known:
-            handlers = self._peer_handlers(known["on"], udp="udp" in known)
+            handlers = self._peer_handlers(known["on"], udp=kind == "udp")
         transport: model.Listen | model.Connect | model.Udp
-        if "udp" in known:
+        if kind == "udp":
             transport = self._udp.decode(known["udp"], known.get("multicast"))
         else:
-            transport = self._tcp(as_mapping(known["tcp"], "{listen: …} or {connect: …}"))
+            keys = as_mapping(known[kind], "{listen: …} or {connect: …}")
+            transport = self._stream(keys, secured=kind == "tls")
         peer = model.Peer(
             name=key.text, transport=transport, handlers=handlers, location=key.location
         )
@@ -90,10 +96,17 @@ class PeerDecoder:
             return self._context.handlers.get(handlers) or model.HandlerSet({})
         return handlers
 
-    def _tcp(self, node: MappingNode) -> model.Listen | model.Connect:
-        known = self._context.problems.decode(node, _TCP)
+    def _stream(self, node: MappingNode, *, secured: bool) -> model.Listen | model.Connect:
+        table = _TCP | self._tls.keys if secured else _TCP
+        known = self._context.problems.decode(node, table)
         decoded = tuple(known)
-        options = model.StreamOptions(**{name: known.pop(name) for name in _OPTIONS.keys() & known})
+        tls = self._tls.secured(node, known) if secured else None
+        if tls is not None and ("listen" in known) != ("connect" in known):
+            self._tls.check_side(tls, server="listen" in known, node=node)
+        known = {name: value for name, value in known.items() if name in _TCP}
+        options = model.StreamOptions(
+            **{name: known.pop(name) for name in _OPTIONS.keys() & known}, tls=tls
+        )
         if ("listen" in known) == ("connect" in known):
             hint = "{listen: loopback} waits for connections, {connect: server} makes one"
             message = "expected either 'listen' or 'connect'"
@@ -149,16 +162,18 @@ class PeerDecoder:
 
 def _facts(peer: Node) -> tuple[str, ...]:
     """Return which facts there are of a peer that was not decoded yet."""
-    tcp = peer.get("tcp") if isinstance(peer, MappingNode) else None
+    stream = (peer.get("tcp") or peer.get("tls")) if isinstance(peer, MappingNode) else None
     udp = peer.get("udp") if isinstance(peer, MappingNode) else None
     if isinstance(udp, MappingNode):
         assert isinstance(peer, MappingNode)
         return PEER_FACTS if peer.get("multicast") is None else GROUP_FACTS
-    listens = isinstance(tcp, MappingNode) and tcp.get("listen") is not None
+    listens = isinstance(stream, MappingNode) and stream.get("listen") is not None
     return PEER_FACTS if listens else ()
 
 
-_PEER = ("tcp", "udp", "multicast", "on")
+TRANSPORTS = ("tcp", "tls", "udp")
+_TWO = {2: "two", 3: "three"}
+_PEER = (*TRANSPORTS, "multicast", "on")
 _OPTIONS: dict[str, Decoder] = {
     "allow_half_open": as_bool,
     "pause_on_connect": as_bool,

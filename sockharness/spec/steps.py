@@ -3,10 +3,8 @@
 Adding an expectation is a line in `words.VERBS` and a branch in `_told`.
 """
 
-import errno
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from sockharness.location import Location
@@ -20,21 +18,16 @@ from sockharness.spec.differing import check_replaces, differs_of, replaced
 from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
 from sockharness.spec.problems import known_key
+from sockharness.spec.seeing import SeesDecoder, error_code
 from sockharness.spec.typed import (
     Known,
     Refusal,
     as_mapping,
     as_seconds,
     as_sequence,
-    as_text,
     as_word,
     unexpected,
 )
-
-WITH_ERROR = ("close", "error", "connect_error", "uncaught_exception")
-WITH_MESSAGE = ("error", "connect_error", "uncaught_exception")
-ERRORS = ("none", "any", *sorted(errno.errorcode.values()), "ENOTFOUND", "EAI_AGAIN")
-"""What `error:` can say: the names of the operating system, and two of name look-ups."""
 
 _NEARLY_ARROW = re.compile(r"([\w@-]+?)\s*(<-+|=>|<=|-+|>|→|\s)\s*([\w@-]+)")
 _WORD = re.compile(r"[a-z_]*")
@@ -49,6 +42,7 @@ class StepDecoder:
         self.differing: dict[int, dict[str, model.Difference]] = {}
         self._context = context
         self._actions = actions
+        self._seeing = SeesDecoder(context)
         self._numbered: list[model.PeerRef] = []
         self._complete = False
 
@@ -256,11 +250,11 @@ class StepDecoder:
         place = verb.location
         match verb.text:
             case "sees":
-                return self._sees(peer, value, node, within)
+                return self._seeing.sees(peer, value, node, within)
             case "received":
                 return self._received(peer, value, place, within)
             case "never":
-                return self._never(peer, verb, value, node)
+                return self._seeing.never(peer, verb, value, node)
         returns, raises = node.get("returns"), node.get("raises")
         if returns is not None and raises is not None:
             raise Refusal(raises.location, "a call returns or raises, not both")
@@ -268,7 +262,7 @@ class StepDecoder:
             raise unexpected(raises, "an error's code or any", "without 'raises' it must not raise")
         checked = {
             "returns": self._actions.bounds(returns) if returns is not None else None,
-            "raises": _error_code(raises, "an error's code") if raises is not None else "",
+            "raises": error_code(raises, "an error's code") if raises is not None else "",
             "within": within,
         }
         return self._act(peer, self._actions.action(verb, value, node), checked)
@@ -318,6 +312,8 @@ class StepDecoder:
             check_send(self._context, known, action, replies=False)
             if isinstance(action, model.Reload):
                 self._check_reload(known, action)
+            elif isinstance(action, model.UpgradeTls | model.ReloadTls):
+                self._actions.check_tls(known, action)
         return model.Act(peer=peer, action=action, location=action.location, **checked)
 
     def _check_reload(self, peer: model.Peer, action: model.Reload) -> None:
@@ -325,44 +321,6 @@ class StepDecoder:
         handlers = action.handlers
         found = self._context.handlers.get(handlers) if isinstance(handlers, str) else handlers
         self._actions.check_fits(found, peer, action.location)
-
-    def _sees(
-        self, peer: model.PeerRef, value: Node, node: MappingNode, within: float | None
-    ) -> model.Sees:
-        if isinstance(value, Scalar) and value.text == "data":
-            raise Refusal(value.location, "'sees' is not for data", "use 'received: \"…\"'")
-        event = self._event(peer, value, "uncaught_exception")
-        error, message = node.get("error"), node.get("message")
-        for key, fitting in ((error, WITH_ERROR), (message, WITH_MESSAGE)):
-            if key is not None and event not in fitting:
-                name = "error" if key is error else "message"
-                told = f"'{name}' goes with {', '.join(fitting)}"
-                raise Refusal(key.location, f"'{event}' has no {name}", told)
-        default = "none" if event == "close" else "any"
-        return model.Sees(
-            peer=peer,
-            event=event,
-            error=_error_code(error) if error is not None else default,
-            message=as_text(message, "a text") if message is not None else "",
-            location=value.location,
-            within=within,
-        )
-
-    def _never(
-        self, peer: model.PeerRef, verb: Scalar, value: Node, node: MappingNode
-    ) -> model.Never:
-        lasting = node.get("for")
-        if lasting is None:
-            raise Refusal(verb.location, "'never' needs 'for'", "how long, e.g. for: 200ms")
-        event = self._event(peer, value, "data")
-        return model.Never(
-            peer=peer, event=event, lasting=as_seconds(lasting), location=verb.location
-        )
-
-    def _event(self, peer: model.PeerRef, node: Node, more: str) -> str:
-        """Return an event that a peer of that kind can have, or `more`."""
-        events = words.UDP_EVENTS if self._context.is_udp(peer.name) else words.EVENTS
-        return as_word(node, (more, *events), "an event")
 
 
 def _subject(step: MappingNode) -> tuple[Scalar, Node]:
@@ -378,14 +336,3 @@ def _subject(step: MappingNode) -> tuple[Scalar, Node]:
 
 def _connects(step: model.Step, name: str) -> bool:
     return isinstance(step, model.Act) and (step.peer.name, step.action.name) == (name, "connect")
-
-
-def _error_code(node: Node, what: str = "an error's code or none") -> str:
-    text = as_text(node, what)
-    if text in ERRORS:
-        return text
-    near = get_close_matches(text[:LONGEST_WORD].upper(), ERRORS, n=1, cutoff=0.6)
-    hint = (
-        f"did you mean '{near[0]}'?" if near else "known: none, any, and codes such as ECONNRESET"
-    )
-    raise unexpected(node, what, hint)

@@ -3,19 +3,21 @@
 import re
 
 from sockharness.location import Location
-from sockharness.spec import model, payloads
+from sockharness.spec import model, payloads, tls_words
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.model import Payload
 from sockharness.spec.nodes import Node, Scalar
 from sockharness.spec.typed import Refusal, as_text, unexpected
 
-EVENTS = ("open", "drain", "end", "close", "error", "connect_error", "timeout")
+EVENTS = ("open", "drain", "end", "close", "error", "connect_error", "timeout", "handshake")
 """What a handler can be for, beside `data`; what `sees` can name, beside `uncaught_exception`."""
 UDP_EVENTS = ("drain", "error")
 """Those of them that a UDP socket has."""
 HANDLERS = ("open", "data", *EVENTS[1:])
 UDP_HANDLERS = ("data", *UDP_EVENTS)
-PLAIN_ACTIONS = ("close", "terminate", "shutdown", "pause", "resume", "flush", "end", "stop")
+PLAIN_ACTIONS = (
+    "close", "terminate", "shutdown", "pause", "resume", "flush", "end", "stop", "upgrade_tls",
+)  # fmt: skip
 """The actions of a stream that a bare word names."""
 UDP_PLAIN_ACTIONS = ("close", "add_membership", "drop_membership")
 """Those of a UDP socket."""
@@ -29,6 +31,7 @@ STREAM_ACTIONS: dict[str, tuple[str, ...]] = {
     "reload": (),
     "shutdown": (),
     "stop": (),
+    "upgrade_tls": (),
 }
 """The actions that take a value, with the keys that a step may have beside each."""
 UDP_ACTIONS: dict[str, tuple[str, ...]] = {
@@ -47,7 +50,7 @@ UDP_ACTIONS: dict[str, tuple[str, ...]] = {
 }
 ACTIONS = STREAM_ACTIONS | UDP_ACTIONS
 _EXPECTATIONS: dict[str, tuple[str, ...]] = {
-    "sees": ("error", "message", "within"),
+    "sees": ("error", "message", "alert", *tls_words.FACTS, "within"),
     "received": ("within",),
     "never": ("for",),
 }
@@ -129,6 +132,8 @@ def plain(word: str, place: Location) -> model.Action:
     """Return the action of a bare word."""
     if word in ("add_membership", "drop_membership"):
         return model.Membership(word, place)
+    if word == "upgrade_tls":
+        return model.UpgradeTls(model.Tls(location=place), place)
     return model.End(None, place) if word == "end" else model.Call(word, place)
 
 

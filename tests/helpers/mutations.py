@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sockharness.spec import nodes
 from sockharness.spec.nodes import Mapping, Node, Scalar, Sequence
-from sockharness.spec.steps import WITH_ERROR, WITH_MESSAGE
+from sockharness.spec.seeing import WITH
 
 SWAPS = {
     "open": ("end",),
@@ -198,7 +198,7 @@ def _seen(value: Mapping, line: str) -> tuple[str, str, str]:
 
 def _without_misfits(step: str, event: str) -> str:
     """Take the keys out of a step that do not go with its new event: it must load."""
-    for key, fitting in (("error", WITH_ERROR), ("message", WITH_MESSAGE)):
+    for key, fitting in WITH.items():
         if event not in fitting:
             step = re.sub(rf", {key}: [^,}}]+", "", step)
     return step

@@ -169,7 +169,7 @@ BAD: list[tuple[str, int, int, str, str]] = [
         7,
         51,
         "'end' has no error",
-        "'error' goes with close, error, connect_error, uncaught_exception",
+        "'error' goes with close, error, connect_error, handshake, uncaught_exception",
     ),
     (
         step("client: {sees: close, differs: {bun: D5, eror: none}}"),
@@ -310,7 +310,7 @@ BAD: list[tuple[str, int, int, str, str]] = [
         "",
     ),
     (server("tpc: {listen: loopback}"), 3, 12, "unknown key 'tpc'", "did you mean 'tcp'?"),
-    (server("on: {}"), 3, 11, "peer 'server' has no transport", "give it 'tcp:' or 'udp:'"),
+    (server("on: {}"), 3, 11, "peer 'server' has no transport", "give it 'tcp:', 'tls:' or 'udp:'"),
     (server("tcp: loopback"), 3, 17, "got 'loopback', expected {listen: …} or {connect: …}", ""),
     (
         server("tcp: {}"),
@@ -444,7 +444,7 @@ BAD: list[tuple[str, int, int, str, str]] = [
         3,
         49,
         "got a mapping, expected an action or an expectation",
-        "known: write, write_all, end, timeout, reload, shutdown, stop, raise",
+        "known: write, write_all, end, timeout, reload, shutdown, stop, upgrade_tls, raise",
     ),
     (
         handler("data: [{writ: a}]"),
@@ -514,7 +514,7 @@ BAD: list[tuple[str, int, int, str, str]] = [
         7,
         13,
         "expected an action, got 'echo'",
-        "known: close, terminate, shutdown, pause, resume, flush, end, stop, connect",
+        "known: close, terminate, shutdown, pause, resume, flush, end, stop, upgrade_tls, connect",
     ),
     (step("client: []"), 7, 13, "expected an action or an expectation, got a list", ""),
     (
@@ -522,7 +522,8 @@ BAD: list[tuple[str, int, int, str, str]] = [
         7,
         13,
         "got a mapping, expected an action or an expectation",
-        "known: write, write_all, end, timeout, reload, shutdown, stop, sees, received, never",
+        "known: write, write_all, end, timeout, reload, shutdown, stop, upgrade_tls, "
+        "sees, received, never",
     ),
     (
         step("client: {sends: a}"),
@@ -1022,14 +1023,14 @@ BAD: list[tuple[str, int, int, str, str]] = [
         7,
         32,
         "'end' has no error",
-        "'error' goes with close, error, connect_error, uncaught_exc…",
+        "'error' goes with close, error, connect_error, handshake, unc…",
     ),
     (
         step("client: {sees: close, message: x}"),
         7,
         36,
         "'close' has no message",
-        "'message' goes with error, connect_error, uncaught_exception",
+        "'message' goes with error, connect_error, handshake, uncaught_exception",
     ),
     (calls("{at_least: 5, at_most: 1}"), 7, 33, "expected a range, got an empty one", "no number…"),
     (calls("{less_than: 0}"), 7, 33, "expected a range, got an empty one", "no number…"),

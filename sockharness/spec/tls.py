@@ -1,0 +1,209 @@
+"""Decodes what is about TLS: `certs:`, the keys of TLS under `tls:` and `upgrade_tls:`, and what a
+step says of a handshake."""
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+
+from sockharness.spec import model, tls_words, words
+from sockharness.spec.bindings import suggestion
+from sockharness.spec.context import Context
+from sockharness.spec.nodes import Mapping as MappingNode
+from sockharness.spec.nodes import Node, Scalar
+from sockharness.spec.problems import Decoder
+from sockharness.spec.typed import (
+    Refusal,
+    as_bool,
+    as_mapping,
+    as_seconds,
+    as_sequence,
+    as_text,
+    as_word,
+    unexpected,
+)
+
+RESERVED = (tls_words.NO_ONE, "any", tls_words.DEFAULT)
+"""What no certificate may be called."""
+_HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+_LONGEST_HOST = 253
+_LONGEST_PROTOCOL = 255
+_OF_SERVERS = ("sni",)
+_OF_CLIENTS = ("server_name", "resume")
+
+
+class TlsDecoder:
+    """Decodes certificates and how streams are secured."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.keys: dict[str, Decoder] = {
+            "cert": self._cert,
+            "sni": self._sni,
+            "alpn": _protocols,
+            "verify": lambda node: as_word(node, tls_words.VERIFY, "how to verify"),
+            "server_name": _host_name,
+            "min_version": _version,
+            "max_version": _version,
+            "ciphers": lambda node: as_text(node, "ciphers in OpenSSL's notation"),
+            "handshake_timeout": as_seconds,
+            "resume": as_bool,
+        }
+
+    def certs(self, node: Node) -> None:
+        """Decode the certificates into the context."""
+        entries = as_mapping(node, "certificates by name").entries
+        self._context.cert_names = tuple(key.text for key, _ in entries)
+        for key, value in entries:
+            with self._context.problems.collect():
+                words.name_of(key, "a name")
+                if key.text in RESERVED:
+                    message = f"no certificate can be called '{key.text}'"
+                    raise Refusal(key.location, message, "steps give that word another meaning")
+                known = self._context.problems.decode(
+                    as_mapping(value, "a certificate such as {names: [localhost]}"), _CERTIFICATE
+                )
+                self._context.certs[key.text] = model.Certificate(location=key.location, **known)
+
+    def tls(self, node: MappingNode) -> model.Tls:
+        """Decode a mapping that has only keys of TLS."""
+        return self.secured(node, self._context.problems.decode(node, self.keys))
+
+    def secured(self, node: MappingNode, known: Mapping[str, object]) -> model.Tls:
+        """Return what decoded keys of TLS say; other keys beside them are somebody else's."""
+        ours = {name: value for name, value in known.items() if name in self.keys}
+        tls = model.Tls(location=node.location, **ours)  # type: ignore[arg-type]
+        least, most = tls.min_version, tls.max_version
+        if least and most and least > most:
+            place = node.get("max_version") or node
+            raise Refusal(place.location, f"expected at least {least}, got '{most}'")
+        return tls
+
+    def check_side(self, tls: model.Tls, *, server: bool, node: MappingNode | None = None) -> None:
+        """Refuse what only the other side can say.
+
+        Args:
+            tls: what is said.
+            server: whether it is a server's.
+            node: where the keys are, for the place, if it is at hand.
+        """
+        others = _OF_CLIENTS if server else _OF_SERVERS
+        said = next((key for key in others if getattr(tls, key)), "")
+        if not said and (server or tls.verify != "request"):
+            return
+        place = node and node.get(said or "verify")
+        location = place.location if place else tls.location
+        if said:
+            side = "a client" if server else "a server"
+            raise Refusal(location, f"'{said}' is for {side}")
+        hint = "a client always gets the server's certificate: 'require' or 'none'"
+        raise Refusal(location, "'verify: request' is for a server", hint)
+
+    def certificate(self, node: Node, more: tuple[str, ...] = ()) -> str:
+        """Return the name of a certificate, or one of the words `more`."""
+        known = (*more, *self._context.cert_names)
+        if not self._context.cert_names and not (isinstance(node, Scalar) and node.text in more):
+            raise unexpected(node, "the name of a certificate", "add it under 'certs:'")
+        return as_word(node, known, "the name of a certificate")
+
+    def _cert(self, node: Node) -> str:
+        name = self.certificate(node)
+        self._context.uses.certs.add(name)
+        return name
+
+    def _sni(self, node: Node) -> dict[str, str]:
+        what = "certificates by the name that is asked for"
+        entries = as_mapping(node, f"{what} such as {{other.example: NAME}}").entries
+        if not entries:
+            raise Refusal(node.location, f"expected {what}, got none")
+        chosen = {}
+        for key, value in entries:
+            with self._context.problems.collect():
+                chosen[_host_name(key).lower()] = self._cert(value)
+        return chosen
+
+
+class FactsDecoder:
+    """Decodes what a step says of a handshake."""
+
+    def __init__(self, context: Context) -> None:
+        self._tls = TlsDecoder(context)
+        self._keys: dict[str, Decoder] = {
+            "success": _truth,
+            "authorized": _truth,
+            "version": _version,
+            "cipher": lambda node: as_text(node, "the name of a cipher"),
+            "alpn": lambda node: as_text(node, "a protocol or none"),
+            "certificate": self._certificate,
+            "server_name": lambda node: as_text(node, "a name or none").lower(),
+            "reused": _truth,
+        }
+
+    def decode(self, node: MappingNode) -> dict[str, str]:
+        """Return what is said, as text by word."""
+        said = [(key, value) for key, value in node.entries if key.text in self._keys]
+        return {key.text: self._keys[key.text](value) for key, value in said}
+
+    def _certificate(self, node: Node) -> str:
+        return self._tls.certificate(node, (tls_words.NO_ONE, tls_words.DEFAULT))
+
+
+def alert(node: Node) -> str:
+    """Return the name of an alert, or `none`."""
+    text = as_text(node, "an alert or none")
+    known = (tls_words.NO_ONE, *tls_words.ALERTS)
+    if text not in known:
+        near = suggestion(text.lower().replace(" ", "_"), known).removeprefix("; ")
+        hint = near or "as RFC 8446 calls them, such as unknown_ca"
+        raise unexpected(node, "an alert or none", hint)
+    return text
+
+
+def _truth(node: Node) -> str:
+    return str(as_bool(node)).lower()
+
+
+def _version(node: Node) -> str:
+    return as_word(node, tls_words.VERSIONS, "a version")
+
+
+def _protocols(node: Node) -> tuple[str, ...]:
+    items = as_sequence(node, "a list of protocols").items
+    if not items:
+        raise Refusal(node.location, "expected at least one protocol, got none")
+    names = tuple(as_text(item, "a protocol") for item in items)
+    for name, item in zip(names, items, strict=True):
+        if len(name.encode()) > _LONGEST_PROTOCOL:
+            raise Refusal(item.location, f"expected at most {_LONGEST_PROTOCOL} bytes, got more")
+    return names
+
+
+def _host_name(node: Node) -> str:
+    what = "a host name"
+    text = as_text(node, what)
+    if len(text) > _LONGEST_HOST or not _HOST.fullmatch(text.lower()):
+        raise unexpected(node, what)
+    return text
+
+
+def _names(node: Node) -> tuple[str, ...]:
+    items = as_sequence(node, "a list of host names and addresses").items
+    if not items:
+        raise Refusal(node.location, "expected at least one name, got none")
+    return tuple(_name_or_address(item) for item in items)
+
+
+def _name_or_address(node: Node) -> str:
+    what = "a host name or an address"
+    text = as_text(node, what)
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        if len(text) > _LONGEST_HOST or not _HOST.fullmatch(text.lower()):
+            raise unexpected(node, what) from None
+    return text
+
+
+_CERTIFICATE: dict[str, Decoder] = {
+    "names": _names,
+    "bad": lambda node: as_word(node, tls_words.BAD, "what is wrong with it"),
+}

@@ -99,6 +99,16 @@ class Event:
         """The name of its error, such as `"ECONNRESET"`; empty without one."""
         return code_of(self.error) if self.error is not None else ""
 
+    @property
+    def alert(self) -> str:
+        """The alert of TLS that the other side sent, if its error tells of one; else empty."""
+        number = getattr(self.error, "alert", None)
+        if number is None:
+            return ""
+        from sockharness.engine.tls.codes import alert_name
+
+        return alert_name(number)
+
     def __repr__(self) -> str:
         parts = [f"{self.peer}@{self.connection}" if self.connection else self.peer, self.name]
         if self.data:

@@ -6,6 +6,7 @@ still come can satisfy it: a byte that differs, a connection that ended. Whoever
 again after each turn of the loop, and calls `give_up` when the time is over.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
@@ -186,17 +187,25 @@ class EventExpected:
         name: the handler's name.
         error: the code wanted (`"ECONNRESET"`), `NO_ERROR` or `ANY_ERROR`.
         message: text that the error's message must contain, if any.
+        judge: what else there is to complain of, if anything; it is asked first.
     """
 
-    __slots__ = ("channel", "error", "message", "name")
+    __slots__ = ("channel", "error", "judge", "message", "name")
 
     def __init__(
-        self, channel: Channel, name: str, *, error: str = ANY_ERROR, message: str = ""
+        self,
+        channel: Channel,
+        name: str,
+        *,
+        error: str = ANY_ERROR,
+        message: str = "",
+        judge: Callable[[Event], Mismatch | None] | None = None,
     ) -> None:
         self.channel = channel
         self.name = name
         self.error = error
         self.message = message
+        self.judge = judge
 
     def check(self) -> Progress:
         """Look for the event."""
@@ -216,6 +225,9 @@ class EventExpected:
         return self._never_came(f"it saw {instead}" if instead else "")
 
     def _judge(self, event: Event) -> Progress:
+        complaint = self.judge(event) if self.judge is not None else None
+        if complaint is not None:
+            return _failed(complaint)
         got = event.code or NO_ERROR
         if self.error not in (ANY_ERROR, got):
             return _failed(self._other_error(event, got))

@@ -5,31 +5,20 @@ without `on:` has all handlers, and they only record. `write_all` and `echo` kee
 did not take and write on at each `drain`, in order.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from sockharness.address import Address
 from sockharness.drivers.base import RaisedBySpec, Run, handler_names, note_of
+from sockharness.drivers.inprocess_connection import Connection
+from sockharness.drivers.inprocess_tls import TlsPeers
 from sockharness.drivers.inprocess_udp import UdpPeers
 from sockharness.engine.connector import connect
 from sockharness.engine.listener import Listener, listen
 from sockharness.engine.stream import Socket
-from sockharness.events import Event, Kind
+from sockharness.events import Event, Kind, Secured
 from sockharness.spec import model
 from sockharness.timeline import LISTENER, Channel
-
-
-class _Connection:
-    """One connection of a peer: its channel, its socket, and what is still to be written."""
-
-    __slots__ = ("channel", "peer", "pending", "socket")
-
-    def __init__(self, peer: str, channel: Channel) -> None:
-        self.peer = peer
-        self.channel = channel
-        self.socket: Socket | None = None
-        self.pending: deque[tuple[Event, memoryview]] = deque()
 
 
 class InProcess:
@@ -42,8 +31,10 @@ class InProcess:
         self._names = run.names
         self._links = run.links
         self._listeners: dict[str, Listener] = {}
-        self._connections: dict[Channel, _Connection] = {}
+        self._connections: dict[Channel, Connection] = {}
         self._numbers: dict[str, int] = {}
+        self._current = {name: peer.handlers for name, peer in run.case.peers.items()}
+        self._tls = TlsPeers(run)
         self._udp = UdpPeers(run)
         self._recording = True
 
@@ -54,12 +45,12 @@ class InProcess:
         transport = peer.transport
         assert isinstance(transport, model.Listen)
         listener = self._listeners[peer.name] = listen(
-            socket=self._handlers(peer.name, peer.handlers, client=False),
+            socket=self._handlers(peer.name, peer.handlers, client=False, secure=bool(peer.tls)),
             hostname=address.host,
             port=address.port,
             reactor=self._reactor,
             backlog=transport.backlog,
-            **_options(transport.options),
+            **self._options(peer.name, transport.options),
         )
         return Address(str(listener.hostname), int(listener.port or 0))
 
@@ -67,12 +58,12 @@ class InProcess:
         """Connect, with the peer's handlers; see `Engine.connect`."""
         assert isinstance(peer.transport, model.Connect)
         connect(
-            socket=self._handlers(peer.name, peer.handlers, client=True),
+            socket=self._handlers(peer.name, peer.handlers, client=True, secure=bool(peer.tls)),
             hostname=address.host,
             port=address.port,
             data=self._connection(peer.name),
             reactor=self._reactor,
-            **_options(peer.transport.options),
+            **self._options(peer.name, peer.transport.options),
         )
 
     def bind(self, peer: model.Peer, address: Address, remote: Address | None) -> Address:
@@ -117,15 +108,30 @@ class InProcess:
         for listener in self._listeners.values():
             listener.stop(close_active=True)
 
+    def _options(self, peer: str, options: model.StreamOptions) -> dict[str, Any]:
+        """Return the engine's options for those of a spec."""
+        return {
+            "allow_half_open": options.allow_half_open,
+            "pause_on_connect": options.pause_on_connect,
+            "send_buffer": options.send_buffer,
+            "recv_buffer": options.recv_buffer,
+            **self._tls.options(peer),
+        }
+
     # ---- what the engine tells
 
     def _handlers(
-        self, peer: str, handlers: model.HandlerSet | None, *, client: bool
+        self, peer: str, handlers: model.HandlerSet | None, *, client: bool, secure: bool
     ) -> dict[str, Callable[..., None]]:
         """Return the handlers of a peer: each records, then does what the spec says."""
         actions = {} if handlers is None else handlers.actions
-        names = handler_names(handlers, client=client)
-        special = {"open": self._open, "data": self._data, "drain": self._drain}
+        names = handler_names(handlers, client=client, secure=secure)
+        special = {
+            "open": self._open,
+            "data": self._data,
+            "drain": self._drain,
+            "handshake": self._handshake,
+        }
         result: dict[str, Callable[..., None]] = {}
         for name in names:
             make = special.get(name, self._other)
@@ -135,26 +141,36 @@ class InProcess:
     def _open(self, peer: str, name: str, actions: tuple[model.Action, ...]) -> Any:
         def on_open(socket: Socket) -> None:
             connection = socket.data
-            if not isinstance(connection, _Connection):
+            if not isinstance(connection, Connection):
                 connection = socket.data = self._connection(peer)
             connection.socket = socket
-            if self._record(connection, name):
-                self._link(connection.channel, socket)
+            if self._record(connection, socket, name):
+                self._link(connection, socket)
                 self._perform_all(connection, actions)
 
         return on_open
 
     def _data(self, peer: str, name: str, actions: tuple[model.Action, ...]) -> Any:
         def on_data(socket: Socket, data: bytes) -> None:
-            if self._record(socket.data, name, data=data):
+            self._tls.keep_session(socket)
+            if self._record(socket.data, socket, name, data=data):
                 self._perform_all(socket.data, actions, data)
 
         return on_data
 
+    def _handshake(self, peer: str, name: str, actions: tuple[model.Action, ...]) -> Any:
+        def on_handshake(socket: Socket, success: bool, error: OSError | None) -> None:  # noqa: FBT001 - Bun's signature
+            self._tls.keep_session(socket)
+            came_to = self._tls.secured(socket, success=success)
+            if self._record(socket.data, socket, name, error=error, came_to=came_to):
+                self._perform_all(socket.data, actions)
+
+        return on_handshake
+
     def _drain(self, peer: str, name: str, actions: tuple[model.Action, ...]) -> Any:
         def on_drain(socket: Socket) -> None:
-            if self._record(socket.data, name):
-                self._write_on(socket.data)
+            if self._record(socket.data, socket, name):
+                socket.data.write_on()
                 self._perform_all(socket.data, actions)
 
         return on_drain
@@ -162,51 +178,68 @@ class InProcess:
     def _other(self, peer: str, name: str, actions: tuple[model.Action, ...]) -> Any:
         def handler(socket: Socket | Listener, error: BaseException | None = None) -> None:
             connection = socket.data
-            if not isinstance(connection, _Connection):  # a listener's own error
+            if isinstance(socket, Listener):  # its own error
                 channel = self._timeline.channel(peer)
                 self._timeline.add(Event(name=name, peer=channel.peer, error=error))
-            elif self._record(connection, name, error=error):
+                return
+            if not isinstance(connection, Connection):  # closed before it opened (TLS-057)
+                connection = socket.data = self._connection(peer)
+            if self._record(connection, socket, name, error=error):
                 self._perform_all(connection, actions)
 
         return handler
 
     def _record(
         self,
-        connection: _Connection,
+        connection: Connection,
+        socket: Socket,
         name: str,
         *,
         data: bytes = b"",
         error: BaseException | None = None,
+        came_to: Secured | None = None,
     ) -> bool:
-        """Put an event on the timeline; say whether the run still goes on."""
-        if self._recording:
-            channel = connection.channel
-            event = Event(
-                name=name, peer=channel.peer, connection=channel.connection, data=data, error=error
-            )
-            self._timeline.add(event)
-        return self._recording
+        """Put an event on the timeline, unless it is of a socket below another one, or the run is
+        over; say whether it was put there."""
+        if not self._recording or connection.is_below(socket):
+            return False
+        channel = connection.channel
+        event = Event(
+            name=name,
+            peer=channel.peer,
+            connection=channel.connection,
+            data=data,
+            error=error,
+            secured=came_to,
+        )
+        self._timeline.add(event)
+        return True
 
-    def _connection(self, peer: str) -> _Connection:
+    def _connection(self, peer: str) -> Connection:
         number = self._numbers[peer] = self._numbers.get(peer, 0) + 1
         channel = self._timeline.channel(peer, number)
-        connection = self._connections[channel] = _Connection(peer, channel)
+        secure = self._case.peers[peer].tls is not None
+        connection = self._connections[channel] = Connection(peer, channel, secure=secure)
         return connection
 
-    def _link(self, channel: Channel, socket: Socket) -> None:
+    def _link(self, connection: Connection, socket: Socket) -> None:
+        """Tell who is at the other end, once: after `upgrade_tls` it opens again."""
+        if connection.linked:
+            return
+        connection.linked = True
         local = Address(str(socket.local_address), int(socket.local_port or 0))
         remote = Address(str(socket.remote_address), int(socket.remote_port or 0))
-        self._links.add(channel, local, remote)
+        self._links.add(connection.channel, local, remote)
 
     # ---- actions
 
     def _perform_all(
-        self, connection: _Connection, actions: tuple[model.Action, ...], data: bytes = b""
+        self, connection: Connection, actions: tuple[model.Action, ...], data: bytes = b""
     ) -> None:
         for action in actions:
             self._perform(connection, action, data)
 
-    def _perform(self, connection: _Connection, action: model.Action, data: bytes = b"") -> Event:
+    def _perform(self, connection: Connection, action: model.Action, data: bytes = b"") -> Event:
         socket = connection.socket
         assert socket is not None, "the replayer waits for the connection first"
         match action:
@@ -226,10 +259,9 @@ class InProcess:
                 event = self._acted(connection, action.name, note=note_of(action))
                 socket.timeout(action.seconds)
             case model.Reload():
-                event = self._acted(connection, action.name, note=note_of(action))
-                client = socket.listener is None
-                handlers = self._case.handler_set(action.handlers)
-                socket.reload(socket=self._handlers(connection.peer, handlers, client=client))
+                event = self._reload(connection, socket, action)
+            case model.UpgradeTls() | model.ReloadTls():
+                event = self._tls_action(connection, socket, action)
             case model.Raise():
                 channel = connection.channel
                 self._acted(connection, action.name)
@@ -240,7 +272,7 @@ class InProcess:
                 raise AssertionError(f"'{action.name}' is for UDP sockets, as the loader knows")
         return event
 
-    def _call(self, connection: _Connection, socket: Socket, action: model.Call) -> Event:
+    def _call(self, connection: Connection, socket: Socket, action: model.Call) -> Event:
         event = self._acted(connection, action.name, note=note_of(action))
         match action.name:
             case "stop":
@@ -251,21 +283,56 @@ class InProcess:
                 getattr(socket, action.name)()
         return event
 
+    def _reload(self, connection: Connection, socket: Socket, action: model.Reload) -> Event:
+        event = self._acted(connection, action.name, note=note_of(action))
+        client, secure = socket.listener is None, connection.secure
+        handlers = self._reloaded(connection.peer, action)
+        socket.reload(
+            socket=self._handlers(connection.peer, handlers, client=client, secure=secure)
+        )
+        return event
+
+    def _reloaded(self, peer: str, action: model.Reload) -> model.HandlerSet:
+        handlers = self._current[peer] = self._case.handler_set(action.handlers)
+        return handlers
+
+    def _tls_action(
+        self, connection: Connection, socket: Socket, action: model.UpgradeTls | model.ReloadTls
+    ) -> Event:
+        event = self._acted(connection, action.name, note=note_of(action))
+        if isinstance(action, model.ReloadTls):
+            self._tls.reload(self._listeners[connection.peer], action, event)
+            return event
+        peer, client = connection.peer, socket.listener is None
+        handlers = self._current[peer]
+        if action.handlers is not None:
+            handlers = self._case.handler_set(action.handlers)
+        made = self._handlers(peer, handlers, client=client, secure=True)
+        self._tls.upgrade(connection, socket, action, handlers=made, event=event)
+        return event
+
     def _act_on_listener(self, channel: Channel, action: model.Action) -> Event:
         event = self._timeline.add(
             Event(name=action.name, peer=channel.peer, kind=Kind.ACTION, note=note_of(action))
         )
         listener = self._listeners[channel.peer]
-        if isinstance(action, model.Reload):
-            handlers = self._case.handler_set(action.handlers)
-            listener.reload(socket=self._handlers(channel.peer, handlers, client=False))
+        if isinstance(action, model.ReloadTls):
+            self._tls.reload(listener, action, event)
+        elif isinstance(action, model.Reload):
+            handlers, secure = (
+                self._reloaded(channel.peer, action),
+                bool(self._case.peers[channel.peer].tls),
+            )
+            listener.reload(
+                socket=self._handlers(channel.peer, handlers, client=False, secure=secure)
+            )
         else:
             assert isinstance(action, model.Call)
             listener.stop(action.flag)
         return event
 
     def _acted(
-        self, connection: _Connection, name: str, data: bytes = b"", *, note: str = ""
+        self, connection: Connection, name: str, data: bytes = b"", *, note: str = ""
     ) -> Event:
         channel = connection.channel
         event = Event(
@@ -278,32 +345,9 @@ class InProcess:
         )
         return self._timeline.add(event) if self._recording else event
 
-    def _write_all(self, connection: _Connection, data: bytes, name: str) -> Event:
+    def _write_all(self, connection: Connection, data: bytes, name: str) -> Event:
         event = self._acted(connection, name, data)
         connection.pending.append((event, memoryview(data)))
         if len(connection.pending) == 1:
-            self._write_on(connection)
+            connection.write_on()
         return event
-
-    def _write_on(self, connection: _Connection) -> None:
-        """Write what is pending until the kernel takes no more."""
-        socket, pending = connection.socket, connection.pending
-        assert socket is not None
-        while pending:
-            event, rest = pending[0]
-            taken = socket.write(rest)
-            if 0 <= taken < len(rest):
-                pending[0] = (event, rest[taken:])
-                break
-            event.result = -1 if taken < 0 else len(event.data)
-            pending.popleft()
-        connection.channel.queued = sum(len(rest) for _, rest in pending)
-
-
-def _options(options: model.StreamOptions) -> dict[str, Any]:
-    return {
-        "allow_half_open": options.allow_half_open,
-        "pause_on_connect": options.pause_on_connect,
-        "send_buffer": options.send_buffer,
-        "recv_buffer": options.recv_buffer,
-    }

@@ -6,13 +6,15 @@ from dataclasses import replace
 from sockharness.errors import code_of
 from sockharness.events import Event
 from sockharness.expectations import Mismatch, that_fits
+from sockharness.handshakes import failed_handshake, failure
 from sockharness.outcome import Failure
 from sockharness.printable import count, show
 from sockharness.replay.stage import Stage
 from sockharness.timeline import LISTENER, Channel
 
 UNCLAIMED = ("error", "connect_error", "timeout", "uncaught_exception")
-"""Events that are findings when no step expects them; so is a `close` with an error."""
+"""Events that are findings when no step expects them; so are a `close` with an error, and a
+handshake that failed."""
 
 
 def findings(stage: Stage, told: Sequence[Event]) -> list[Failure]:
@@ -36,11 +38,18 @@ def grave(stage: Stage, told: tuple[Event, ...] = ()) -> list[Failure]:
         told: the events of which the failure of a step tells already.
     """
     return [
-        _found(stage, channel, _unclaimed(channel.peer, event.name, event.error))
+        _unmeant(stage, channel, event)
         for channel in stage.timeline.channels()
         for event in channel.unclaimed
         if _grave(event) and event not in told
     ]
+
+
+def _unmeant(stage: Stage, channel: Channel, event: Event) -> Failure:
+    if failed_handshake(event):
+        place = stage.case.peers[channel.peer].location
+        return Failure(mismatch=failure(event), location=place)
+    return _found(stage, channel, _unclaimed(channel.peer, event.name, event.error))
 
 
 def _of_channel(stage: Stage, channel: Channel, told: Sequence[Event]) -> Iterator[Failure]:
@@ -104,7 +113,8 @@ def _found(stage: Stage, channel: Channel, words: str, received: bytes = b"") ->
 
 
 def _grave(event: Event) -> bool:
-    return event.name in UNCLAIMED or (event.name == "close" and event.error is not None)
+    closed_with_error = event.name == "close" and event.error is not None
+    return event.name in UNCLAIMED or closed_with_error or failed_handshake(event)
 
 
 def _unclaimed(peer: str, event: str, error: BaseException | None) -> str:

@@ -22,6 +22,7 @@ from sockharness.expectations import (
     ending,
     how_it_ended,
 )
+from sockharness.handshakes import alert_judge, handshake_judge
 from sockharness.location import Location
 from sockharness.messages import DatagramsExpected
 from sockharness.outcome import Failure, Outcome, Verdict, Wait
@@ -145,10 +146,7 @@ class Replayer:
                 self._act(step)
             case model.Sees():
                 channel = self._channel(step.peer, step.within, opened=step.event != "open")
-                expectation = EventExpected(
-                    channel, step.event, error=step.error, message=step.message
-                )
-                self._await(expectation, step.location, step.within)
+                self._await(_seen(channel, step), step.location, step.within)
             case model.Received():
                 channel = self._channel(step.peer, step.within)
                 matcher = step.payload.matcher(self.stage.names)
@@ -375,6 +373,16 @@ class Replayer:
 
         self.stage.settle()
         return check_frames(self.stage, scale=self.scale)
+
+
+def _seen(channel: Channel, step: model.Sees) -> EventExpected:
+    if step.event == "handshake":
+        judge = handshake_judge(
+            facts=step.facts, error=step.error, message=step.message, alert=step.alert
+        )
+        return EventExpected(channel, step.event, judge=judge)
+    judge = alert_judge(step.alert)
+    return EventExpected(channel, step.event, error=step.error, message=step.message, judge=judge)
 
 
 def _never_accepted(channel: Channel) -> bool:

@@ -6,18 +6,21 @@ a peer felt by itself is a word in its own column, and what it did by itself is 
 is an arrow from whoever sent it; one that nobody got is a call.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sockharness.events import Event, Kind
 from sockharness.expectations import CLOSING
+from sockharness.handshakes import why
 from sockharness.printable import show
 from sockharness.timeline import LISTENER, Channel, Timeline
 
 TEXT = 24
 """The most characters of data that a rung shows."""
 FINAL = (*CLOSING, "shutdown")
+_CIPHER = re.compile(r"AES_?[0-9]+|CHACHA20")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,9 +171,19 @@ def _own_close(channel: Channel) -> bool:
 
 def _words(event: Event) -> str:
     if event.name == "handshake":
-        return f"handshake {show(event.note, limit=TEXT)}".rstrip()
+        return f"handshake {show(event.note or _agreed(event), limit=TEXT)}".rstrip()
     if event.error is None:
         return event.name
     if event.name in ("error", "uncaught_exception"):
         return f"{event.name} {show(str(event.error), limit=TEXT)}"
     return f"{event.name} {show(event.code, limit=TEXT)}"
+
+
+def _agreed(event: Event) -> str:
+    """Return what a handshake came to, in a word or three: `TLSv1.3 h2 AES256`."""
+    secured = event.secured
+    if secured is None or not secured.version:
+        return why(event)
+    kind = _CIPHER.search(secured.cipher)
+    cipher = kind[0].replace("_", "") if kind else secured.cipher
+    return " ".join(filter(None, (secured.version, secured.alpn, cipher)))

@@ -1,0 +1,151 @@
+"""Is a handshake as it should be? And what is said of one that is not.
+
+What a step says of a handshake are facts (`version`, `alpn`, the other side's `certificate`), the
+code and message of its error, and the alert that the other side sent. The first that is not so is
+told; all that is known stands below it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from sockharness.errors import TLSError
+from sockharness.events import Event, Secured
+from sockharness.expectations import ANY_ERROR, NO_ERROR, Mismatch, that_fits
+from sockharness.printable import show
+
+FACTS = (
+    "success", "certificate", "authorized", "version", "alpn", "server_name", "cipher", "reused",
+)  # fmt: skip
+"""What can be said of a handshake, in the order in which one explains the next."""
+NO_FACTS = Secured(success=False)
+
+
+def handshake_judge(
+    *,
+    facts: Mapping[str, str],
+    error: str = ANY_ERROR,
+    message: str = "",
+    alert: str = "",
+) -> Callable[[Event], Mismatch | None]:
+    """Return what judges a `handshake`: it complains, or returns `None`.
+
+    Args:
+        facts: the values wanted, as a spec writes them.
+        error: the code wanted, `"none"` or `"any"`.
+        message: text that the error's message must contain, if any.
+        alert: the alert that the other side must have sent, `"none"`, or nothing: any.
+    """
+
+    def judge(event: Event) -> Mismatch | None:
+        complaints = (
+            _about_success(event, facts),
+            _about_alert(event, alert),
+            _about_error(event, error, message),
+            *_about_facts(event, facts),
+        )
+        return next((each for each in complaints if each is not None), None)
+
+    return judge
+
+
+def alert_judge(alert: str) -> Callable[[Event], Mismatch | None]:
+    """Return what judges the alert of which an `error` tells."""
+    return lambda event: _about_alert(event, alert)
+
+
+def failed_handshake(event: Event) -> bool:
+    """Say whether an event is a handshake that failed."""
+    return event.name == "handshake" and event.secured is not None and not event.secured.success
+
+
+def why(event: Event) -> str:
+    """Return the shortest name for what went wrong: the alert, else the reason, else the code."""
+    reason = event.error.reason if isinstance(event.error, TLSError) else ""
+    return event.alert or reason or event.code
+
+
+def failure(event: Event) -> Mismatch:
+    """Tell a handshake that failed."""
+    peer, alert = event.peer, event.alert
+    said = f"{peer} handshake failed"
+    hint = f"write `error: {event.code}` if that is meant" if event.code else ""
+    told = f": {show(str(event.error), limit=120)}" if event.error is not None else ""
+    return _complaint(
+        event,
+        *((f"{said}: alert {alert}",) if alert else ()),
+        *((f"{said}: {why(event)}",) if event.error is not None else ()),
+        said,
+        note="; ".join(filter(None, (f"{said}{told}", hint))),
+    )
+
+
+def _about_success(event: Event, facts: Mapping[str, str]) -> Mismatch | None:
+    got = (event.secured or NO_FACTS).fact("success")
+    if facts.get("success", got) == got:
+        return None
+    if got == "false":
+        return failure(event)
+    return _complaint(event, f"{event.peer} handshake succeeded, expected a failure")
+
+
+def _about_error(event: Event, wanted: str, message: str) -> Mismatch | None:
+    got = event.code or NO_ERROR
+    peer, meant = event.peer, f"write `error: {got}` if that is meant"
+    if wanted not in (ANY_ERROR, got):
+        headline = f"{peer} handshake: {got}, expected {wanted}"
+        short = f"{peer} handshake has not the error {wanted}"
+        return _complaint(event, headline, short, note=f"{headline}; {meant}")
+    text = str(event.error) if event.error is not None else ""
+    if message and message not in text:
+        headline = f'{peer} handshake: "{show(text, limit=60)}", expected "{message}"'
+        return _complaint(event, headline, f"{peer} handshake has another message", note=headline)
+    return None
+
+
+def _about_alert(event: Event, wanted: str) -> Mismatch | None:
+    got = event.alert or NO_ERROR
+    if wanted in ("", got):
+        return None
+    return _complaint(
+        event,
+        f"{event.peer} got alert {got}, expected {wanted}",
+        f"{event.peer} got alert {got}",
+        note=f"{event.peer} got alert {got}, expected {wanted}",
+    )
+
+
+def _about_facts(event: Event, facts: Mapping[str, str]) -> Iterator[Mismatch | None]:
+    secured = event.secured or NO_FACTS
+    for word in FACTS:
+        got = secured.fact(word)
+        wanted = facts.get(word, got)
+        if wanted == got:
+            continue
+        because = f" ({event.code})" if word == "authorized" and event.error is not None else ""
+        headline = f"{event.peer} got {word} {got}{because}, expected {wanted}"
+        short = f"{event.peer} got another {word}, expected {wanted}"
+        yield _complaint(event, headline, short, f"{event.peer} got another {word}", note=headline)
+
+
+def _complaint(event: Event, *headlines: str, note: str = "") -> Mismatch:
+    return Mismatch(
+        headline=that_fits(*headlines),
+        note=note or headlines[0],
+        details=tuple(_known(event)),
+        events=(event,),
+    )
+
+
+def _known(event: Event) -> Iterator[str]:
+    """Yield all that is known of a handshake, in a few lines."""
+    secured = event.secured
+    if secured is None:
+        return
+    names = f" ({show(secured.names, limit=80)})" if secured.names else ""
+    told = {word: secured.fact(word) for word in FACTS}
+    told["certificate"] += names
+    first, second = ("success", "authorized"), ("version", "cipher", "alpn", "server_name")
+    verdict = ", ".join(f"{word} {told[word]}" for word in first)
+    error = f", {show(str(event.error), limit=120)}" if event.error is not None else ""
+    yield f"handshake    {verdict}{error}"
+    yield f"certificate  {told['certificate']}"
+    yield f"agreed       {', '.join(f'{word} {told[word]}' for word in second)}"

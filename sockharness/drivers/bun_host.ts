@@ -176,8 +176,8 @@ function handler(peer: string, name: string, actions: Action[]): Function {
       };
     case "data":
       return (socket: Socket<Connection>, data: Buffer) => {
-        keep_session(socket.data, socket);
         if (!told_of(socket, name, { data: data.toString("base64") })) return;
+        keep_session(socket.data, socket);
         perform(socket.data, actions, data);
       };
     case "drain":
@@ -188,9 +188,9 @@ function handler(peer: string, name: string, actions: Action[]): Function {
       };
     case "handshake":
       return (socket: Socket<Connection>, success: boolean, error: any) => {
-        keep_session(socket.data, socket);
         const facts = secured(socket, success, error, socket.data.tls!);
         if (!told_of(socket, name, { error: as_data(error), secured: facts })) return;
+        keep_session(socket.data, socket);
         perform(socket.data, actions);
       };
     default:

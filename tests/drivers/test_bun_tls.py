@@ -19,6 +19,7 @@ from sockharness.report.text import failure_text
 from sockharness.spec import loader, model
 
 Staged = Callable[..., Stage]
+MIXES = ("bun", "server:bun,client:sockharness", "server:sockharness,client:bun")
 CERTS = """\
 sockspec: 1
 certs:
@@ -72,10 +73,12 @@ def secured(stage: Stage, peer: str) -> Secured:
 BOTH = "client: {sees: handshake}\nserver: {sees: handshake}\n"
 
 
-def test_a_handshake_is_told_with_what_both_sides_agreed_on(stage: Staged) -> None:
+@pytest.mark.parametrize("casting", MIXES)
+def test_a_handshake_is_told_with_what_both_sides_agreed_on(stage: Staged, casting: str) -> None:
     options = ", alpn: [h2, x]", ", alpn: [x], server_name: localhost"
+    text = peers(*options, BOTH + 'client -> server: "hi"')
 
-    staged = passes(stage(peers(*options, BOTH + 'client -> server: "hi"')))
+    staged = passes(stage(text, casting=casting))
 
     client, server = secured(staged, "client"), secured(staged, "server")
     assert client.cipher.startswith("TLS_")
@@ -188,6 +191,29 @@ def test_handlers_of_its_own_can_come_with_an_upgrade(stage: Staged) -> None:
     """
 
     passes(stage(text))
+
+
+@pytest.mark.parametrize("casting", MIXES)
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_a_session_is_resumed(stage: Staged, casting: str, version: str) -> None:
+    text = f"""\
+    sockspec: 1
+    peers:
+      server: {{tls: {{listen: loopback}}, on: {{data: [echo], handshake: [], end: []}}}}
+      client: {{tls: {{connect: server, resume: true, max_version: {version}}}}}
+    exchange:
+      - client: connect
+      - client: {{sees: handshake, reused: false}}
+      - client -> server: "x"
+      - server -> client: "x"
+      - client: end
+      - client: {{sees: close}}
+      - client: connect
+      - client@2: {{sees: handshake, reused: true, authorized: true}}
+      - server@2: {{sees: handshake, reused: true}}
+    """
+
+    passes(stage(text, casting=casting))
 
 
 def test_a_connection_that_was_reset_before_it_opened_is_told(stage: Staged) -> None:

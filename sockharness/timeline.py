@@ -34,12 +34,14 @@ class Channel:
         ended: the first event after which no byte can be received any more (`end`, `close`,
             `connect_error`).
         closed: the `close` or `connect_error` event, once it came: nothing but `error` follows it.
+        began: whether it is this end that has connected, where that is known.
         remote: the peer at the other end, when it is known.
         outside: else the name for whoever is there, if it is not the usual one.
     """
 
     __slots__ = (
         "actions",
+        "began",
         "closed",
         "connection",
         "datagrams",
@@ -66,6 +68,7 @@ class Channel:
         self.opened: Event | None = None
         self.ended: Event | None = None
         self.closed: Event | None = None
+        self.began = False
         self.remote: Channel | None = None
         self.outside = ""
 

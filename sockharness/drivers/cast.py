@@ -112,6 +112,7 @@ class Cast:
         address = target or Address(transport.host, transport.port)
         self._policy.judge(address, transport.location)
         self._turn(peer.name).connect(peer, address)
+        self._timeline.connections(peer.name)[-1].began = True
 
     def bind(self, peer: model.Peer) -> None:
         """Judge the addresses and make the socket; see `Driver.bind`."""

@@ -77,6 +77,8 @@ def _told(event: Event, channel: Channel, outside: str) -> Rung:
             text, given = show(event.data, limit=TEXT), f"{len(event.data)} B"
         case "open" if channel.outside and remote is None:  # it is this end that has connected
             return Rung(at=event.at, target=name(channel), text="open")
+        case "open" if channel.began and remote is not None:  # it was told before it was accepted
+            return Rung(at=event.at, target=other, text="open", source=name(channel), given="open")
         case "open":
             text, given = "open", "open" if remote is not None else "connect"
         case "end":

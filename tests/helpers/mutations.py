@@ -7,10 +7,12 @@ Several kinds, all made in the text of the file, so that a failure quotes the wr
   `received` of the wrong ones;
 - `datagram`: the same for datagrams: a `send` of the right bytes, and a `received` of wrong ones;
 - `event`: `sees` names another event;
-- `raises`, `returns`: a call of a UDP socket raises or returns something else. Such a step is not
-  removed, because what it does may have no effect that another step could see. Nor are a `never`,
-  and an arrow between scripted peers: without it nothing is sent, and nothing is missing;
-- `removed`: a step is gone;
+- `alert`, `alpn`, `authorized` and so on: a handshake came to something else;
+- `raises`, `returns`: a call of a UDP socket raises or returns something else;
+- `removed`: a step is gone. Not an arrow between scripted peers: without it nothing is sent, and
+  nothing is missing. Not a step about a good handshake, which is never a finding. Of UDP sockets
+  not a `never`, nor a step that says what a call returns or raises, because what it does may have
+  no effect that another step could see;
 - `count`: a wire check wants a frame more.
 """
 
@@ -22,6 +24,8 @@ from pathlib import Path
 from sockharness.spec import nodes
 from sockharness.spec.nodes import Mapping, Node, Scalar, Sequence
 from sockharness.spec.seeing import WITH
+from sockharness.spec.tls_words import FACTS
+from sockharness.spec.words import VERBS
 
 SWAPS = {
     "open": ("end",),
@@ -32,8 +36,17 @@ SWAPS = {
     "timeout": ("error",),
     "connect_error": ("close",),
     "uncaught_exception": ("error",),
+    "handshake": ("timeout",),
 }
 """For each event the nearest one in meaning, and one that is far."""
+OTHERWISE = {
+    "true": "false",
+    "false": "true",
+    "TLSv1.2": "TLSv1.3",
+    "TLSv1.3": "TLSv1.2",
+}
+ANOTHER = {"certificate": ("default", "none"), "alert": ("user_canceled",), "error": ("EXDEV",)}
+"""Other values of what can be said of a handshake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +125,21 @@ def _of_step(
         text = "\n".join([*source[:first], *lines, *source[last:]]) + "\n"
         return Mutant(spec, kind, said, text, line, words)
 
-    yield copy("removed", [])
     key, value = step.entries[0]
     left, arrow, right = (part.strip() for part in key.text.partition("->"))
+    between = {name.partition("@")[0] for name in (left, right)}
+    unheard = arrow and between <= scripted and not _is_about(value)
+    if not unheard and not _is_good_handshake(value):
+        yield copy("removed", [])
     rest = source[first][: step.location.column - 1]
     if isinstance(value, Mapping) and (sees := value.get("sees")) is not None:
         assert isinstance(sees, Scalar)
         for other in SWAPS[sees.text]:
-            swapped = source[first].replace(f"sees: {sees.text}", f"sees: {other}")
-            yield copy(f"event to {other}", [_without_misfits(swapped, other)], first + 1, other)
+            swapped = _flow(_with_event(value, other))
+            yield copy(f"event to {other}", [f"{rest}{key.text}: {swapped}"], first + 1, other)
+        for word, other in _other_facts(value) if sees.text == "handshake" else ():
+            changed = _flow(_with(value, word, other))
+            yield copy(f"{word} to {other}", [f"{rest}{key.text}: {changed}"], first + 1, other)
     elif arrow:
         told = f"{right} -> {left}" if left in scripted or "@" not in right else right
         wrong = f"{rest}{told}: {{received: {_wrong(value, source)}}}"
@@ -202,6 +221,58 @@ def _without_misfits(step: str, event: str) -> str:
         if event not in fitting:
             step = re.sub(rf", {key}: [^,}}]+", "", step)
     return step
+
+
+def _is_about(value: Node) -> bool:
+    """Say whether what stands beside an arrow is an action or an expectation, not bytes."""
+    return isinstance(value, Mapping) and any(key.text in VERBS for key, _ in value.entries)
+
+
+def _is_good_handshake(value: Node) -> bool:
+    sees = value.get("sees") if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping) or not isinstance(sees, Scalar) or sees.text != "handshake":
+        return False
+    success, error = value.get("success"), value.get("error")
+    if isinstance(success, Scalar):
+        return success.text == "true"
+    if value.get("alert") is not None:
+        return False
+    return error is None or (isinstance(error, Scalar) and error.text == "none")
+
+
+def _other_facts(value: Mapping) -> Iterator[tuple[str, str]]:
+    """Yield each word of a handshake's step with a value that is wrong."""
+    for key, said in value.entries:
+        if key.text not in (*FACTS, "alert", "error"):
+            continue
+        assert isinstance(said, Scalar)
+        others = ANOTHER.get(key.text, (OTHERWISE.get(said.text, "another"),))
+        yield key.text, next(other for other in others if other != said.text)
+
+
+def _with_event(value: Mapping, event: str) -> Mapping:
+    """Return a step about another event, without the keys that do not go with it."""
+    misfits = {key for key, fitting in WITH.items() if event not in fitting}
+    kept = tuple(entry for entry in value.entries if entry[0].text not in misfits)
+    return _with(Mapping(kept, value.location), "sees", event)
+
+
+def _with(value: Mapping, word: str, text: str) -> Mapping:
+    entries = (
+        (key, Scalar(text, key.location, "", text) if key.text == word else old)
+        for key, old in value.entries
+    )
+    return Mapping(tuple(entries), value.location)
+
+
+def _flow(node: Node) -> str:
+    """Return a node as it can be written on one line."""
+    if isinstance(node, Scalar):
+        return node.raw
+    if isinstance(node, Sequence):
+        return f"[{', '.join(_flow(item) for item in node.items)}]"
+    entries = (f"{key.raw}: {_flow(value)}" for key, value in node.entries)
+    return f"{{{', '.join(entries)}}}"
 
 
 def _of_check(spec: str, source: list[str], check: Node) -> Iterator[Mutant]:

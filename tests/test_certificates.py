@@ -13,6 +13,7 @@ from sockharness import BadCertificate
 from sockharness.certificates import Authority, Certificate
 from sockharness.errors import ClosedError
 from tests.helpers.programs import run_installed, run_program
+from tests.helpers.tls import talk
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
@@ -135,6 +136,16 @@ def test_the_reason_in_words_is_the_kinds(ca: Authority, kind: BadCertificate) -
 
     assert isinstance(client.error, ssl.SSLCertVerificationError)
     assert words[kind] in client.error.verify_message
+
+
+def test_a_self_signed_certificate_is_one_for_verifiers_that_look_at_its_usage(
+    ca: Authority,
+) -> None:
+    own = ca.bad(BadCertificate.SELF_SIGNED, "localhost")
+
+    _, client = talk({"key": own.key_pem, "cert": own.chain_pem}, {"ca": ca.ca_pem})
+
+    assert client.outcome == (False, "DEPTH_ZERO_SELF_SIGNED_CERT")
 
 
 @pytest.mark.parametrize("strict", [False, True])

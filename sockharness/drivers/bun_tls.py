@@ -25,7 +25,7 @@ CANNOT = {
     "sni": "Bun's listeners have one certificate (D22)",
     "handshake_timeout": "Bun's interface sets no deadline for handshakes (D11)",
     "ciphers": "Bun's list has no ciphers of TLS 1.3 and no security levels (D42)",
-    "reload": "Bun's listeners keep their options of TLS",
+    "reload": "Bun's listeners keep their options of TLS (D46)",
 }
 """Keys of TLS that have no counterpart there, and why."""
 

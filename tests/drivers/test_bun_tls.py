@@ -292,7 +292,7 @@ def test_what_reloads_tls_is_not_for_bun(tmp_path: Path) -> None:
 
     reason = BunEngine.cannot(case, [case.peers["server"]])
 
-    assert reason == "'reload' of server (line 10): Bun's listeners keep their options of TLS"
+    assert reason == "'reload' of server (line 10): Bun's listeners keep their options of TLS (D46)"
 
 
 def error(code: str, message: str) -> Message:

@@ -130,6 +130,14 @@ class BunEngine:
         self._run.timeline.channel(peer.name, number)
         self._known[peer.name] = address
         self._open("connect", peer, address)
+        if peer.tls is not None and peer.tls.ciphers:  # all else that it is told, it can
+            self._answer_to_connect(peer.name)
+
+    def _answer_to_connect(self, peer: str) -> None:
+        self.sync()
+        refused = self._replies.pop(peer, None)
+        if refused is not None:
+            raise _error(refused["error"])
 
     def bind(self, peer: model.Peer, address: Address, remote: Address | None) -> Address:
         """Make a UDP socket, with the peer's handlers; see `Engine.bind`."""

@@ -63,16 +63,16 @@ export class Connection {
     public tls: Tls | undefined,
   ) {}
 
-  /** Say whether a socket is the one that is heard. */
-  is(socket: Socket<Connection>): boolean {
-    return this.socket === undefined || this.socket === socket;
-  }
-
   /** Tell that a handler of this connection was called; say whether the play still goes on. */
   tell(event: string, more: object = {}): boolean {
     if (this.play.over) return false;
     say({ event, peer: this.peer, connection: this.number, at: now(), ...more });
     return true;
+  }
+
+  /** Tell of a handler, unless it is that of a socket below the one that is heard. */
+  heard(socket: Socket<Connection>, event: string, more: object = {}): boolean {
+    return (this.socket ?? socket) === socket && this.tell(event, more);
   }
 }
 
@@ -176,34 +176,29 @@ function handler(peer: string, name: string, actions: Action[]): Function {
       };
     case "data":
       return (socket: Socket<Connection>, data: Buffer) => {
-        if (!told_of(socket, name, { data: data.toString("base64") })) return;
+        if (!socket.data.heard(socket, name, { data: data.toString("base64") })) return;
         keep_session(socket.data, socket);
         perform(socket.data, actions, data);
       };
     case "drain":
       return (socket: Socket<Connection>) => {
-        if (!told_of(socket, name)) return;
+        if (!socket.data.heard(socket, name)) return;
         write_on(socket.data);
         perform(socket.data, actions);
       };
     case "handshake":
       return (socket: Socket<Connection>, success: boolean, error: any) => {
         const facts = secured(socket, success, error, socket.data.tls!);
-        if (!told_of(socket, name, { error: as_data(error), secured: facts })) return;
+        if (!socket.data.heard(socket, name, { error: as_data(error), secured: facts })) return;
         keep_session(socket.data, socket);
         perform(socket.data, actions);
       };
     default:
       return (socket: Socket<Connection>, error: any) => {
         socket.data ??= here.add(peer); // it was closed before it was open
-        if (told_of(socket, name, { error: as_data(error) })) perform(socket.data, actions);
+        if (socket.data.heard(socket, name, { error: as_data(error) })) perform(socket.data, actions);
       };
   }
-}
-
-/** Tell of a handler, unless it is that of a socket below another one. */
-function told_of(socket: Socket<Connection>, event: string, more: object = {}): boolean {
-  return socket.data.is(socket) && socket.data.tell(event, more);
 }
 
 // ---- actions
@@ -328,8 +323,12 @@ function connect(command: Command): void {
   const { peer, hostname, port, options } = command;
   const given = { hostname, port, ...prepared(play, command), ...options };
   const data = play.add(peer);
-  // What went wrong is told by connect_error; a spec without that handler does not want to know.
-  Bun.connect<Connection>({ ...given, data }).catch(() => {});
+  try {
+    // What went wrong is told by connect_error; a spec without that handler does not want to know.
+    Bun.connect<Connection>({ ...given, data }).catch(() => {});
+  } catch (error) {
+    say({ refused: peer, error: as_data(error) });
+  }
 }
 
 function told_to_act(command: Command): void {

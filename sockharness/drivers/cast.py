@@ -111,7 +111,11 @@ class Cast:
         target = self._addresses.get(transport.peer)
         address = target or Address(transport.host, transport.port)
         self._policy.judge(address, transport.location)
-        self._turn(peer.name).connect(peer, address)
+        try:
+            self._turn(peer.name).connect(peer, address)
+        except OSError as error:
+            message = f"{peer.name} cannot connect to {address}: {code_of(error)}"
+            raise SpecError([Problem(peer.location, message)]) from None
         self._timeline.connections(peer.name)[-1].began = True
 
     def bind(self, peer: model.Peer) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sockharness.drivers import bun_tls
 from sockharness.drivers.bun import BunEngine
 from sockharness.drivers.jsonl import Message
-from sockharness.errors import TLSError, code_of
+from sockharness.errors import SpecError, TLSError, code_of
 from sockharness.events import Event, Secured
 from sockharness.outcome import Outcome, Verdict
 from sockharness.replay.replayer import Replayer
@@ -293,6 +293,17 @@ def test_what_reloads_tls_is_not_for_bun(tmp_path: Path) -> None:
     reason = BunEngine.cannot(case, [case.peers["server"]])
 
     assert reason == "'reload' of server (line 10): Bun's listeners keep their options of TLS (D46)"
+
+
+@pytest.mark.parametrize("casting", ["sockharness", *MIXES])
+@pytest.mark.parametrize("side", ["server", "client"])
+def test_ciphers_that_nobody_knows_are_an_error_of_the_spec(
+    stage: Staged, side: str, casting: str
+) -> None:
+    text = peers(**{side: ", ciphers: NOPE"}, steps=BOTH)
+
+    with pytest.raises(SpecError, match=f"{side} cannot (listen on|connect to) .*: ERR_BORINGSSL"):
+        stage(text, casting=casting).__enter__()
 
 
 def error(code: str, message: str) -> Message:

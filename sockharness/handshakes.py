@@ -72,7 +72,7 @@ def failure(event: Event) -> Mismatch:
     return _complaint(
         event,
         *((f"{said}: alert {alert}",) if alert else ()),
-        *((f"{said}: {why(event)}",) if event.error is not None else ()),
+        *((f"{said}: {why(event)}", f"{peer}: {why(event)}") if event.error is not None else ()),
         said,
         note="; ".join(filter(None, (f"{said}{told}", hint))),
     )
@@ -148,4 +148,5 @@ def _known(event: Event) -> Iterator[str]:
     error = f", {show(str(event.error), limit=120)}" if event.error is not None else ""
     yield f"handshake    {verdict}{error}"
     yield f"certificate  {told['certificate']}"
-    yield f"agreed       {', '.join(f'{word} {told[word]}' for word in second)}"
+    if secured.version:
+        yield f"agreed       {', '.join(f'{word} {told[word]}' for word in second)}"

@@ -31,6 +31,7 @@ class Channel:
         unclaimed: the handler events that were not yet claimed, `data` excepted.
         actions: what this end was told to do.
         opened: the `open` event, once it came.
+        secured: the `handshake` event, once it came.
         ended: the first event after which no byte can be received any more (`end`, `close`,
             `connect_error`).
         closed: the `close` or `connect_error` event, once it came: nothing but `error` follows it.
@@ -52,6 +53,7 @@ class Channel:
         "queued",
         "received",
         "remote",
+        "secured",
         "unclaimed",
         "unread",
     )
@@ -66,6 +68,7 @@ class Channel:
         self.unclaimed: list[Event] = []
         self.actions: list[Event] = []
         self.opened: Event | None = None
+        self.secured: Event | None = None
         self.ended: Event | None = None
         self.closed: Event | None = None
         self.began = False
@@ -87,6 +90,8 @@ class Channel:
         self.unclaimed.append(event)
         if event.name == "open":
             self.opened = event
+        elif event.name == "handshake":
+            self.secured = event
         elif event.name in ("end", "close", "connect_error"):
             self.ended = self.ended or event
             if event.name != "end":

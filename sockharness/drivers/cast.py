@@ -16,7 +16,7 @@ from sockharness.drivers.bun import BunEngine
 from sockharness.drivers.bun_program import BunProgram
 from sockharness.drivers.casting import OURS, ROLES, Casting
 from sockharness.drivers.inprocess import InProcess
-from sockharness.errors import Problem, SpecError, code_of
+from sockharness.errors import Problem, SpecError, TLSError, code_of
 from sockharness.events import Event
 from sockharness.leases import Leases
 from sockharness.policy import Policy
@@ -99,6 +99,8 @@ class Cast:
         self._policy.judge(address, transport.location)
         try:
             self._addresses[peer.name] = self._turn(peer.name).listen(peer, address)
+        except TLSError as error:
+            raise _unusable(peer, error) from None
         except OSError as error:
             message = f"{peer.name} cannot listen on {address}: {code_of(error)}"
             hint = "leave 'port' out: the system chooses one" if transport.port else ""
@@ -113,9 +115,8 @@ class Cast:
         self._policy.judge(address, transport.location)
         try:
             self._turn(peer.name).connect(peer, address)
-        except OSError as error:
-            message = f"{peer.name} cannot connect to {address}: {code_of(error)}"
-            raise SpecError([Problem(peer.location, message)]) from None
+        except TLSError as error:
+            raise _unusable(peer, error) from None
         self._timeline.connections(peer.name)[-1].began = True
 
     def bind(self, peer: model.Peer) -> None:
@@ -235,6 +236,12 @@ class Cast:
             if engine is not mine:
                 engine.sync()
         return mine
+
+
+def _unusable(peer: model.Peer, error: TLSError) -> SpecError:
+    """Return the error of options of TLS that an engine refuses."""
+    place = peer.tls.location if peer.tls is not None else peer.location
+    return SpecError([Problem(place, f"{peer.name} cannot have this TLS: {error.strerror}")])
 
 
 @cache

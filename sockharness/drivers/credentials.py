@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from functools import cache
 from hashlib import sha256
+from importlib import import_module
 
 from sockharness.certificates import Authority, BadCertificate, Certificate
 from sockharness.spec import model
@@ -49,6 +50,12 @@ class Credentials:
         if not said.bad:
             return _authority().issue(*said.names, variant=name)
         return _authority().bad(BadCertificate[said.bad.upper()], *said.names, variant=name)
+
+    def prepare(self) -> None:
+        """Make them all, and load what makes them: no step should have to wait for that."""
+        import_module("sockharness.engine.tls.context")
+        for _, certificate in self._all():
+            _fingerprint(certificate.chain_pem)
 
     def name_of(self, fingerprint: str) -> str:
         """Return the name of a certificate.

@@ -7,25 +7,29 @@ from sockharness.events import Event
 from sockharness.expectations import ANY_ERROR, ending, how_it_ended
 from sockharness.printable import count
 from sockharness.replay.failed import failed
+from sockharness.replay.stage import Stage
 from sockharness.spec import model
+from sockharness.spec.words import UDP_ACTIONS
 from sockharness.timeline import Channel, Timeline
 
 
-def judge(timeline: Timeline, channel: Channel, action: model.Action, event: Event) -> None:
+def judge(stage: Stage, channel: Channel, action: model.Action, event: Event) -> None:
     """Judge a call of which no step says what it returns."""
     judge_error(channel, action, event)
     if isinstance(action, model.Send | model.SendMany):
         _judge_sent(channel, action, event)
     elif event.result is not None:
-        _judge_written(timeline, channel, action, event, event.result)
+        _judge_written(stage, channel, action, event)
 
 
 def judge_error(channel: Channel, action: model.Action, event: Event) -> None:
     """Complain of a call that raised."""
     if event.error is not None:
         words = f"{channel.peer} cannot {action.name}: {event.code}"
-        note = f"{words}: {event.error}; write 'raises:' if that is meant"
-        raise failed(action.location, words, note)
+        note = f"{words}: {str(event.error).removeprefix(f'{event.code}: ')}"
+        can_raise = "raises" in UDP_ACTIONS.get(action.name, ())
+        hint = "; write 'raises:' if that is meant" if can_raise else ""
+        raise failed(action.location, words, note + hint)
 
 
 def check_raised(step: model.Act, event: Event) -> None:
@@ -55,18 +59,18 @@ def _judge_sent(channel: Channel, action: model.Send | model.SendMany, event: Ev
         raise failed(action.location, note, f"{note}; write 'returns:' if that is meant")
 
 
-def _judge_written(
-    timeline: Timeline, channel: Channel, action: model.Action, event: Event, result: int
-) -> None:
-    offered = len(event.data)
+def _judge_written(stage: Stage, channel: Channel, action: model.Action, event: Event) -> None:
+    offered, result = len(event.data), event.result or 0
     if result < 0:
-        ended = channel.ended is not None and _before(timeline, channel.ended, event)
+        ended = channel.ended is not None and _before(stage.timeline, channel.ended, event)
         because = f"it saw {ending(channel)}" if ended else "its writing side is shut"
         words = f"{channel.peer} cannot {action.name}: {because}"
         raise failed(action.location, words, events=how_it_ended(channel))
     if isinstance(action, model.Write) and result < offered:
         note = f"{channel.peer} write took {result} of {count(offered, 'byte')}"
         hint = "; write 'returns:' if that is meant, or use write_all"
+        if stage.case.peers[channel.peer].tls is not None and channel.secured is None:
+            hint = "; its handshake is not done, so let it see 'handshake' before"
         raise failed(action.location, note, note + hint)
 
 

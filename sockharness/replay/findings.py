@@ -16,6 +16,9 @@ UNCLAIMED = ("error", "connect_error", "timeout", "uncaught_exception")
 """Events that are findings when no step expects them; so are a `close` with an error, and a
 handshake that failed."""
 
+HUNG_UP = "ECONNRESET"
+"""The error of a handshake in the midst of which the other side went away."""
+
 
 def findings(stage: Stage, told: Sequence[Event]) -> list[Failure]:
     """Return what nobody claimed and the case does not allow.
@@ -43,6 +46,29 @@ def grave(stage: Stage, told: tuple[Event, ...] = ()) -> list[Failure]:
         for event in channel.unclaimed
         if _grave(event) and event not in told
     ]
+
+
+def because_of_handshake(stage: Stage, failed: Failure) -> Failure | None:
+    """Return the failure of the handshake because of which a step failed, if that is what happened.
+
+    That is so if the connection of whose end the step tells has one that no step expects, at either
+    end; of both the one is the cause that was not told of it by the other.
+    """
+    told = failed.mismatch.events
+    if any(map(failed_handshake, told)):
+        return None  # that is what the step tells of
+    channels = {stage.timeline.channel(event.peer, event.connection) for event in told}
+    channels |= {channel.remote for channel in channels if channel.remote is not None}
+    found = [
+        event
+        for channel in channels
+        for event in channel.unclaimed
+        if failed_handshake(event) and event not in told
+    ]
+    cause = min(found, key=lambda event: (bool(event.alert), event.code == HUNG_UP), default=None)
+    if cause is None:
+        return None
+    return Failure(mismatch=failure(cause), location=failed.location)
 
 
 def _unmeant(stage: Stage, channel: Channel, event: Event) -> Failure:

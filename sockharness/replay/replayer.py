@@ -37,7 +37,8 @@ from sockharness.replay.differences import (
     why_it_fails,
 )
 from sockharness.replay.failed import StepFailed, failed
-from sockharness.replay.findings import findings, grave
+from sockharness.replay.findings import because_of_handshake, findings, grave
+from sockharness.replay.hints import deafness, silence, tongues
 from sockharness.replay.stage import Stage
 from sockharness.spec import model
 from sockharness.timeline import LISTENER, Channel
@@ -97,7 +98,11 @@ class Replayer:
             return failures + findings(self.stage, self._told)
         except StepFailed as wrong:
             told = wrong.failure.mismatch.events
-            return [wrong.failure, *grave(self.stage, told)]
+            cause = because_of_handshake(self.stage, wrong.failure)
+            if cause is None:
+                return [wrong.failure, *grave(self.stage, told)]
+            told = (*told, *cause.mismatch.events)
+            return [cause, wrong.failure, *grave(self.stage, told)]
 
     def _engine_failed(self, failed: EngineFailed) -> Failure:
         mismatch = Mismatch(headline=failed.headline, note=failed.headline, details=failed.details)
@@ -146,7 +151,8 @@ class Replayer:
                 self._act(step)
             case model.Sees():
                 channel = self._channel(step.peer, step.within, opened=step.event != "open")
-                self._await(_seen(channel, step), step.location, step.within)
+                hint = deafness(self.stage.case, step)
+                self._await(_seen(channel, step), step.location, step.within, hint=hint)
             case model.Received():
                 channel = self._channel(step.peer, step.within)
                 matcher = step.payload.matcher(self.stage.names)
@@ -169,7 +175,10 @@ class Replayer:
             self._tell(sender, model.WriteAll(step.payload, step.location))
         matcher = step.payload.matcher(self.stage.names)
         self._await(
-            BytesExpected(receiver, matcher), step.location, step.within, hint=self._silence(step)
+            BytesExpected(receiver, matcher),
+            step.location,
+            step.within,
+            hint=silence(self.stage.case, step),
         )
 
     def _datagram(self, step: model.Arrow) -> None:
@@ -182,15 +191,7 @@ class Replayer:
             self._tell(sender, model.Send(step.payload, step.location, to))
         matcher = step.payload.matcher(self.stage.names)
         expectation = DatagramsExpected(receiver, [matcher], source=step.sender.name)
-        self._await(expectation, step.location, step.within, hint=self._silence(step))
-
-    def _silence(self, step: model.Arrow) -> str:
-        """Say that an arrow makes nobody write, if its sender speaks for itself."""
-        sender = self.stage.case.peers[step.sender.name]
-        if sender.scripted:
-            return ""
-        line = sender.location.line
-        return f"'{sender.name}' has handlers (line {line}), so this step writes nothing"
+        self._await(expectation, step.location, step.within, hint=silence(self.stage.case, step))
 
     def _act(self, step: model.Act) -> None:
         action = step.action
@@ -237,7 +238,7 @@ class Replayer:
             if self.stage.driver.pending(event):
                 self._owed.append((channel, action, event))
             else:
-                judge(self.stage.timeline, channel, action, event)
+                judge(self.stage, channel, action, event)
 
     # ---- waiting
 
@@ -325,8 +326,10 @@ class Replayer:
         if _never_accepted(near):
             raise failed(ref.location, f"{near.peer} saw {ending(near)}", events=how_it_ended(near))
         words = f"{ref.name} did not accept {near.peer}'s connection"
+        because = tongues(self.stage.case, ref.name, near.peer)
+        note = f"{words}: {because}" if because else words
         wait = self._waited(near.peer, began, limit, origin)
-        raise failed(ref.location, words, wait=wait, waiting_for=f"{ref.name} to accept")
+        raise failed(ref.location, words, note, wait=wait, waiting_for=f"{ref.name} to accept")
 
     def _channel(self, ref: model.PeerRef, within: float | None, *, opened: bool = True) -> Channel:
         """Return the connection that is meant, once it is open (or can no longer open)."""

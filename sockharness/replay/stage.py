@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sockharness.drivers.base import Driver, RaisedBySpec, Run
 from sockharness.drivers.cast import Cast, Engines
 from sockharness.drivers.casting import Casting
+from sockharness.drivers.credentials import Credentials
 from sockharness.drivers.places import joins
 from sockharness.engine.reactor import Reactor
 from sockharness.errors import Problem, SpecError, code_of
@@ -48,6 +49,8 @@ class Stage:
         casting: Casting | None = None,
         engines: Engines | None = None,
     ) -> None:
+        if case.speaks_tls:
+            Credentials(case.certs).prepare()  # before the time begins
         self.case = case
         self.casting = casting or Casting()
         self.reactor = Reactor()

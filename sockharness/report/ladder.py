@@ -173,7 +173,7 @@ def _own_close(channel: Channel) -> bool:
 
 def _words(event: Event) -> str:
     if event.name == "handshake":
-        return f"handshake {show(event.note or _agreed(event), limit=TEXT)}".rstrip()
+        return f"handshake {show(event.note or _agreed(event), limit=2 * TEXT)}".rstrip()
     if event.error is None:
         return event.name
     if event.name in ("error", "uncaught_exception"):

@@ -26,6 +26,7 @@ from sockharness.spec.typed import (
     as_word,
     expected_got,
     kind_of,
+    unexpected,
 )
 
 
@@ -52,7 +53,7 @@ class ActionDecoder:
             case "reload":
                 return self._reload(value, place)
             case "upgrade_tls":
-                return self._upgrade(as_mapping(value, "options of TLS such as {}"), place)
+                return self._upgrade(value, place)
             case "shutdown":
                 as_word(value, ("read",), "'read' (or the bare word 'shutdown')")
                 return model.Call("shutdown", place, flag=True)
@@ -71,7 +72,10 @@ class ActionDecoder:
         secured = self._tls.tls(as_mapping(tls, "options of TLS such as {cert: NAME}"))
         return model.ReloadTls(secured, place)
 
-    def _upgrade(self, node: MappingNode, place: Location) -> model.UpgradeTls:
+    def _upgrade(self, node: Node, place: Location) -> model.UpgradeTls:
+        if not isinstance(node, MappingNode):
+            hint = "without options write the bare word 'upgrade_tls'"
+            raise unexpected(node, "options of TLS such as {cert: NAME}", hint)
         known = self._context.problems.decode(
             node, {**self._tls.keys, "on": lambda node: self.handlers_or_name(node, udp=False)}
         )

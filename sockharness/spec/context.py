@@ -28,6 +28,7 @@ class Context:
         peers: the peers decoded so far.
         handlers: the named handlers decoded so far.
         cert_names: the names under `certs:`.
+        certs_are_wrong: whether those names are not known, because of a problem.
         certs: the certificates decoded so far.
         upgraded: the peers that go over to TLS, as far as they are decoded.
     """
@@ -45,6 +46,7 @@ class Context:
     peers: dict[str, model.Peer] = field(default_factory=dict)
     handlers: dict[str, model.HandlerSet] = field(default_factory=dict)
     cert_names: tuple[str, ...] = ()
+    certs_are_wrong: bool = False
     certs: dict[str, model.Certificate] = field(default_factory=dict)
     upgraded: set[str] = field(default_factory=set)
 

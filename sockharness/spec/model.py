@@ -354,6 +354,13 @@ class Case:
                 yield from actions
 
     @property
+    def speaks_tls(self) -> bool:
+        """Whether a peer has TLS or goes over to it."""
+        return any(peer.tls for peer in self.peers.values()) or any(
+            isinstance(action, UpgradeTls) for action in self.actions()
+        )
+
+    @property
     def has_groups(self) -> bool:
         """Whether a peer has to do with a multicast group."""
         return any(peer.udp and peer.udp.multicast for peer in self.peers.values())

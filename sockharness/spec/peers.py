@@ -98,6 +98,10 @@ class PeerDecoder:
 
     def _stream(self, node: MappingNode, *, secured: bool) -> model.Listen | model.Connect:
         table = _TCP | self._tls.keys if secured else _TCP
+        misplaced = [key for key, _ in node.entries if key.text in self._tls.keys]
+        if misplaced and not secured:
+            hint = "write 'tls:' in place of 'tcp:'"
+            raise Refusal(misplaced[0].location, f"'{misplaced[0].text}' goes with 'tls'", hint)
         known = self._context.problems.decode(node, table)
         decoded = tuple(known)
         tls = self._tls.secured(node, known) if secured else None

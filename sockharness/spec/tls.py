@@ -12,6 +12,7 @@ from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
 from sockharness.spec.problems import Decoder
 from sockharness.spec.typed import (
+    Known,
     Refusal,
     as_bool,
     as_mapping,
@@ -51,7 +52,9 @@ class TlsDecoder:
 
     def certs(self, node: Node) -> None:
         """Decode the certificates into the context."""
+        self._context.certs_are_wrong = True  # until they were looked at
         entries = as_mapping(node, "certificates by name").entries
+        self._context.certs_are_wrong = False
         self._context.cert_names = tuple(key.text for key, _ in entries)
         for key, value in entries:
             with self._context.problems.collect():
@@ -101,6 +104,8 @@ class TlsDecoder:
     def certificate(self, node: Node, more: tuple[str, ...] = ()) -> str:
         """Return the name of a certificate, or one of the words `more`."""
         known = (*more, *self._context.cert_names)
+        if self._context.certs_are_wrong:
+            raise Known
         if not self._context.cert_names and not (isinstance(node, Scalar) and node.text in more):
             raise unexpected(node, "the name of a certificate", "add it under 'certs:'")
         return as_word(node, known, "the name of a certificate")
@@ -163,7 +168,12 @@ def _truth(node: Node) -> str:
 
 
 def _version(node: Node) -> str:
-    return as_word(node, tls_words.VERSIONS, "a version")
+    text = as_text(node, "a version")
+    if text not in tls_words.VERSIONS:
+        meant = next((each for each in tls_words.VERSIONS if text.endswith(each[-3:])), "")
+        hint = f"write {meant}" if meant else f"known: {', '.join(tls_words.VERSIONS)}"
+        raise unexpected(node, "a version", hint)
+    return text
 
 
 def _protocols(node: Node) -> tuple[str, ...]:

@@ -121,9 +121,10 @@ def _about_facts(event: Event, facts: Mapping[str, str]) -> Iterator[Mismatch | 
         if wanted == got:
             continue
         because = f" ({event.code})" if word == "authorized" and event.error is not None else ""
-        headline = f"{event.peer} got {word} {got}{because}, expected {wanted}"
-        short = f"{event.peer} got another {word}, expected {wanted}"
-        yield _complaint(event, headline, short, f"{event.peer} got another {word}", note=headline)
+        came = f"{event.peer} got {word} {got}"
+        headline = f"{came}{because}, expected {wanted}"
+        shorter = (f"{came}{because}", came, f"{event.peer} got another {word}")
+        yield _complaint(event, headline, *shorter, note=headline)
 
 
 def _complaint(event: Event, *headlines: str, note: str = "") -> Mismatch:

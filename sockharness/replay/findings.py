@@ -51,8 +51,8 @@ def grave(stage: Stage, told: tuple[Event, ...] = ()) -> list[Failure]:
 def because_of_handshake(stage: Stage, failed: Failure) -> Failure | None:
     """Return the failure of the handshake because of which a step failed, if that is what happened.
 
-    That is so if the connection of whose end the step tells has one that no step expects, at either
-    end; of both the one is the cause that was not told of it by the other.
+    That is so if the connection of which the step tells is closed, and had one that no step
+    expects, at either end; of both the one is the cause that was not told of it by the other.
     """
     told = failed.mismatch.events
     if any(map(failed_handshake, told)):
@@ -63,7 +63,7 @@ def because_of_handshake(stage: Stage, failed: Failure) -> Failure | None:
         event
         for channel in channels
         for event in channel.unclaimed
-        if failed_handshake(event) and event not in told
+        if channel.closed is not None and failed_handshake(event) and event not in told
     ]
     cause = min(found, key=lambda event: (bool(event.alert), event.code == HUNG_UP), default=None)
     if cause is None:

@@ -1,0 +1,320 @@
+"""What the loop over the steps makes of TLS: handshakes, certificates, and what failed because."""
+
+from pathlib import Path
+
+import pytest
+
+from sockharness.errors import SpecError
+from sockharness.outcome import Outcome, Verdict
+from sockharness.report.text import failure_text
+from tests.helpers.replaying import headlines, replay
+
+HEAD = """\
+sockspec: 1
+certs:
+  web: {names: [localhost, 127.0.0.1]}
+  other: {names: [127.0.0.1, other.example]}
+  stale: {bad: expired}
+"""
+SERVER, CLIENT = "tls: {listen: loopback, cert: web}", "tls: {connect: server}"
+
+
+def told(folder: Path, *steps: str, server: str = SERVER, client: str = CLIENT) -> Outcome:
+    used = [name for name in ("web", "other", "stale") if name in server + client + "".join(steps)]
+    head = "\n".join(
+        line for line in HEAD.splitlines() if line[:2] != "  " or line.split(":")[0].strip() in used
+    )
+    head = head if used else "sockspec: 1"
+    lines = "".join(f"  - {step}\n" for step in steps)
+    peers = f"{head}\npeers:\n  server: {{{server}}}\n  client: {{{client}}}\nexchange:\n"
+    return replay(folder, lines, peers=peers)
+
+
+def serving(keys: str, on: str = "") -> str:
+    handlers = f", on: {{{on}}}" if on else ""
+    return f"tls: {{listen: loopback, {keys}}}{handlers}"
+
+
+def connecting(keys: str, on: str = "") -> str:
+    handlers = f", on: {{{on}}}" if on else ""
+    return f"tls: {{connect: server, {keys}}}{handlers}"
+
+
+def test_a_conversation_over_tls_passes_and_its_handshakes_are_no_findings(tmp_path: Path) -> None:
+    outcome = told(tmp_path, 'client -> server: "a"', 'server -> client: "b"')
+
+    assert outcome.verdict is Verdict.PASSED
+
+
+def test_the_other_certificate_is_told_with_what_it_is_for(tmp_path: Path) -> None:
+    server = serving("cert: web, sni: {x.example: other}")
+
+    outcome = told(tmp_path, "client: {sees: handshake, certificate: other}", server=server)
+
+    assert headlines(outcome) == ["client got certificate web, expected other"]
+    assert "certificate  web (DNS:localhost, IP Address:127.0.0.1)" in failure_text(outcome)
+
+
+@pytest.mark.parametrize(
+    ("step", "server", "client", "headline"),
+    [
+        (
+            "client: {sees: handshake, version: TLSv1.3}",
+            serving("max_version: TLSv1.2"),
+            CLIENT,
+            "client got version TLSv1.2, expected TLSv1.3",
+        ),
+        (
+            "server: {sees: handshake, alpn: h2}",
+            serving("alpn: [x]"),
+            CLIENT,
+            "server got alpn none, expected h2",
+        ),
+        (
+            "client: {sees: handshake, authorized: true}",
+            serving("cert: stale"),
+            connecting("verify: none"),
+            "client got authorized false (CERT_HAS_EXPIRED)",
+        ),
+        (
+            "server: {sees: handshake, server_name: b.test}",
+            SERVER,
+            connecting("server_name: a.test, verify: none"),
+            "server got server_name a.test, expected b.test",
+        ),
+        (
+            "client: {sees: handshake, reused: true}",
+            SERVER,
+            CLIENT,
+            "client got reused false, expected true",
+        ),
+        (
+            "client: {sees: handshake, success: false}",
+            SERVER,
+            CLIENT,
+            "client handshake succeeded, expected a failure",
+        ),
+        (
+            "client: {sees: handshake, error: CERT_REVOKED}",
+            SERVER,
+            CLIENT,
+            "client handshake: none, expected CERT_REVOKED",
+        ),
+        (
+            "client: {sees: handshake, alert: unknown_ca}",
+            SERVER,
+            CLIENT,
+            "client got alert none, expected unknown_ca",
+        ),
+        (
+            "client: {sees: handshake, error: any, message: expired}",
+            SERVER,
+            CLIENT,
+            'client handshake: "", expected "expired"',
+        ),
+    ],
+)
+def test_what_is_not_as_expected_is_named(
+    step: str, server: str, client: str, headline: str, tmp_path: Path
+) -> None:
+    peer = step.partition(":")[0]
+    other = "server" if peer == "client" else "client"
+
+    outcome = told(tmp_path, step, f"{other}: {{sees: open}}", server=server, client=client)
+
+    assert headlines(outcome)[0] == headline
+
+
+def test_an_unauthorized_peer_is_told_with_the_code(tmp_path: Path) -> None:
+    outcome = told(
+        tmp_path,
+        "client: {sees: handshake, authorized: true}",
+        server=serving("cert: stale"),
+        client=connecting("verify: none"),
+    )
+
+    text = failure_text(outcome)
+    assert "client got authorized false (CERT_HAS_EXPIRED), expected true" in text
+    assert "CERT_HAS_EXPIRED: certificate has expired" in text
+
+
+def test_a_failed_handshake_says_how_to_state_it(tmp_path: Path) -> None:
+    outcome = told(
+        tmp_path,
+        "client: {sees: handshake}",
+        "server: {sees: handshake, alert: certificate_expired}",
+        server=serving("cert: stale"),
+    )
+
+    assert headlines(outcome)[0] == "client handshake failed: CERT_HAS_EXPIRED"
+    assert "write `error: CERT_HAS_EXPIRED` if that is meant" in failure_text(outcome)
+
+
+def test_a_failed_handshake_that_no_step_expects_is_a_finding_at_either_end(tmp_path: Path) -> None:
+    outcome = told(tmp_path, "client: {sees: open}", server=serving("cert: stale"))
+
+    assert set(headlines(outcome)) <= {
+        "client handshake failed: CERT_HAS_EXPIRED",
+        "server handshake failed: alert certificate_expired",
+    }
+    assert outcome.verdict is Verdict.FAILED
+
+
+def test_a_step_that_fails_because_of_a_handshake_names_that_as_the_cause(tmp_path: Path) -> None:
+    outcome = told(tmp_path, 'client -> server: "hi"', server=serving("cert: stale"))
+
+    assert headlines(outcome)[0] == "client handshake failed: CERT_HAS_EXPIRED"
+    assert failure_text(outcome).startswith("line 8: client handshake failed: CERT_HAS_EXPIRED")
+    assert "also:   line 8: server got nothing, then close" in failure_text(outcome)
+
+
+def test_of_two_failed_handshakes_the_one_that_found_the_fault_is_the_cause(tmp_path: Path) -> None:
+    outcome = told(
+        tmp_path,
+        "client: {sees: close, error: ECONNRESET}",
+        server=serving("verify: require, max_version: TLSv1.2"),
+    )
+
+    assert headlines(outcome) == [
+        "server: PEER_DID_NOT_RETURN_A_CERTIFICATE",
+        "client closed without error, expected ECONNRESET",
+        "client handshake failed: alert handshake_failure",
+    ]
+
+
+def test_a_step_that_fails_for_another_reason_is_told_first(tmp_path: Path) -> None:
+    outcome = told(tmp_path, 'client: {write_all: "a"}', 'server: {received: "b"}')
+
+    assert headlines(outcome) == ['server got "a", expected "b"']
+
+
+def test_a_write_before_the_handshake_is_done_says_what_to_wait_for(tmp_path: Path) -> None:
+    outcome = told(tmp_path, 'client: {write: "hi"}', 'server: {received: "hi"}')
+
+    assert headlines(outcome) == ["client write took 0 of 2 bytes"]
+    assert "let it see 'handshake' before" in failure_text(outcome)
+
+
+def test_a_peer_whose_handlers_do_not_hear_of_an_event_is_named(tmp_path: Path) -> None:
+    outcome = told(
+        tmp_path,
+        "server: {sees: handshake}",
+        "client: {sees: open}",
+        server=serving("cert: web", on="data: [echo]"),
+    )
+
+    assert headlines(outcome) == ["server saw no handshake"]
+    assert "'server' has handlers (line 5), and no 'handshake' among them" in failure_text(outcome)
+
+
+def test_a_plain_client_of_a_server_with_tls_is_named(tmp_path: Path) -> None:
+    outcome = told(
+        tmp_path,
+        'client -> server: "hello you"',
+        server=serving("cert: web", on="data: [echo]"),
+        client="tcp: {connect: server}",
+    )
+
+    assert headlines(outcome) == ["server did not accept client's connection"]
+    assert "'server' has TLS, and 'client' has none" in failure_text(outcome)
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "place"),
+    [
+        (serving("ciphers: nonsense"), CLIENT, "server"),
+        (SERVER, connecting("ciphers: nonsense"), "client"),
+    ],
+)
+def test_ciphers_that_are_none_are_an_error_of_the_spec(
+    server: str, client: str, place: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SpecError, match=f"{place} cannot have this TLS: Invalid ciphers"):
+        told(tmp_path, 'client -> server: "hi"', server=server, client=client)
+
+
+def test_an_upgrade_that_is_refused_fails_its_step(tmp_path: Path) -> None:
+    outcome = told(
+        tmp_path,
+        'client -> server: "hi"',
+        "server: {upgrade_tls: {ciphers: nonsense}}",
+        server="tcp: {listen: loopback}",
+        client="tcp: {connect: server}",
+    )
+
+    assert headlines(outcome) == ["server cannot upgrade_tls: ERR_BORINGSSL"]
+    assert "Invalid ciphers: 'nonsense'" in failure_text(outcome)
+
+
+def test_a_reload_of_tls_that_is_refused_fails_its_step(tmp_path: Path) -> None:
+    outcome = told(
+        tmp_path, 'client -> server: "hi"', "server: {reload: {tls: {ciphers: nonsense}}}"
+    )
+
+    assert headlines(outcome) == ["server cannot reload: ERR_BORINGSSL"]
+
+
+def test_after_an_upgrade_only_what_was_meant_is_data(tmp_path: Path) -> None:
+    outcome = told(
+        tmp_path,
+        'client -> server: "go"',
+        "server: {upgrade_tls: {cert: web}}",
+        "client: upgrade_tls",
+        'client -> server: "a"',
+        'server -> client: "b"',
+        "client: close",
+        server="tcp: {listen: loopback}",
+        client="tcp: {connect: server}",
+    )
+
+    assert headlines(outcome) == []
+
+
+def test_handlers_that_were_reloaded_are_those_of_the_upgraded_connection(tmp_path: Path) -> None:
+    outcome = told(
+        tmp_path,
+        'client -> server: "a"',
+        'server -> client: "a"',
+        "server: {reload: {data: [write: 'got it']}}".replace("'", '"'),
+        "server: upgrade_tls",
+        "client: upgrade_tls",
+        'client -> server: "b"',
+        'server -> client: "got it"',
+        server="tcp: {listen: loopback}, on: {data: [echo]}",
+        client="tcp: {connect: server}",
+    )
+
+    assert headlines(outcome) == []
+
+
+def test_the_ladder_tells_what_was_agreed_on(tmp_path: Path) -> None:
+    outcome = told(
+        tmp_path,
+        "client: {sees: handshake}",
+        "server: {sees: handshake}",
+        "client: {sees: timeout}",
+        server=serving("cert: web, alpn: [h2], max_version: TLSv1.2"),
+        client=connecting("alpn: [h2], ciphers: ECDHE-ECDSA-CHACHA20-POLY1305"),
+    )
+
+    assert "handshake TLSv1.2 h2 CHACHA20" in failure_text(outcome)
+
+
+def test_the_ladder_names_the_alert_that_ended_a_handshake(tmp_path: Path) -> None:
+    outcome = told(tmp_path, 'client -> server: "hi"', server=serving("cert: stale"))
+
+    assert "handshake certificate_expired" in failure_text(outcome)
+    assert "handshake CERT_HAS_EXPIRED" in failure_text(outcome)
+
+
+def test_who_connects_is_on_the_left_though_the_server_opens_later(tmp_path: Path) -> None:
+    outcome = told(
+        tmp_path,
+        'client -> server: "a"',
+        'server -> client: "b"',
+        server=serving("cert: web", on="data: [echo]"),
+    )
+
+    ladder = failure_text(outcome)
+    assert "open    ------------> open" in ladder
+    assert ladder.index("client   ") < ladder.index("server\n")

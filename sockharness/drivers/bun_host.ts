@@ -196,7 +196,8 @@ function handler(peer: string, name: string, actions: Action[]): Function {
     default:
       return (socket: Socket<Connection>, error: any) => {
         socket.data ??= here.add(peer); // it was closed before it was open
-        if (socket.data.heard(socket, name, { error: as_data(error) })) perform(socket.data, actions);
+        const more = { error: as_data(error) };
+        if (socket.data.heard(socket, name, more)) perform(socket.data, actions);
       };
   }
 }

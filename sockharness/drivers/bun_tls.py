@@ -8,7 +8,7 @@ one of these is not replayed there.
 import errno
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sockharness.drivers.credentials import Credentials
 from sockharness.drivers.jsonl import Message
@@ -87,11 +87,6 @@ def _why(key: str, peer: model.Peer, tls: model.Tls) -> str:
     return f"'{key}' of {peer.name} (line {tls.location.line}): {CANNOT[key]}"
 
 
-def can_upgrade(case: model.Case, peer: model.Peer) -> bool:
-    """Say whether a peer may go over to TLS in the course of a conversation."""
-    return any(isinstance(action, model.UpgradeTls) for action in _actions(case, peer))
-
-
 def _all_of(case: model.Case, peer: model.Peer) -> Iterator[model.Tls]:
     if peer.tls is not None:
         yield peer.tls
@@ -101,26 +96,25 @@ def _all_of(case: model.Case, peer: model.Peer) -> Iterator[model.Tls]:
 
 
 def _actions(case: model.Case, peer: model.Peer) -> Iterator[model.Action]:
-    """Yield what a peer may do: told by steps, and in its handlers, those of a reload included."""
-    instead = (each.instead for steps in case.differing.values() for each in steps.values())
-    waiting = [
-        step.action
-        for step in (*case.steps, *instead)
-        if isinstance(step, model.Act) and step.peer.name == peer.name
-    ]
-    sets = [] if peer.handlers is None else [peer.handlers]
+    """Yield what a peer may do: told by steps, and in its handlers, those that come later too."""
     seen: list[model.HandlerSet] = []
-    while waiting or sets:
-        if sets:
-            found = sets.pop()
-            if not any(found is each for each in seen):
-                seen.append(found)
-                waiting += (action for each in found.actions.values() for action in each)
-            continue
-        action = waiting.pop(0)
-        yield action
-        if isinstance(action, model.Reload | model.UpgradeTls) and action.handlers is not None:
-            sets.append(case.handler_set(action.handlers))
+
+    def those_of(handlers: model.HandlerSet) -> Iterator[model.Action]:
+        if not any(handlers is each for each in seen):
+            seen.append(handlers)
+            for actions in handlers.actions.values():
+                yield from with_later_ones(actions)
+
+    def with_later_ones(actions: Iterable[model.Action]) -> Iterator[model.Action]:
+        for action in actions:
+            yield action
+            if isinstance(action, model.Reload | model.UpgradeTls) and action.handlers is not None:
+                yield from those_of(case.handler_set(action.handlers))
+
+    if peer.handlers is not None:
+        yield from those_of(peer.handlers)
+    acts = (step for step in case.steps if isinstance(step, model.Act))
+    yield from with_later_ones(step.action for step in acts if step.peer.name == peer.name)
 
 
 def secured(message: Message, credentials: Credentials) -> Secured:

@@ -193,6 +193,26 @@ def test_handlers_of_its_own_can_come_with_an_upgrade(stage: Staged) -> None:
     passes(stage(text))
 
 
+@pytest.mark.parametrize("casting", ["sockharness", *MIXES])
+def test_an_upgrade_keeps_the_handlers_of_a_reload(stage: Staged, casting: str) -> None:
+    text = """\
+    sockspec: 1
+    handlers:
+      later: {data: [write: "encrypted"]}
+    peers:
+      server: {tcp: {listen: loopback}, on: {data: [write: "go", reload: later, upgrade_tls]}}
+      client: {tcp: {connect: server}}
+    exchange:
+      - client -> server: "starttls"
+      - server -> client: "go"
+      - client: upgrade_tls
+      - client -> server: "hi"
+      - server -> client: "encrypted"
+    """
+
+    passes(stage(text, casting=casting))
+
+
 @pytest.mark.parametrize("casting", MIXES)
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
 def test_a_session_is_resumed(stage: Staged, casting: str, version: str) -> None:

@@ -102,12 +102,7 @@ class Event:
     @property
     def alert(self) -> str:
         """The alert of TLS that the other side sent, if its error tells of one; else empty."""
-        number = getattr(self.error, "alert", None)
-        if number is None:
-            return ""
-        from sockharness.engine.tls.codes import alert_name
-
-        return alert_name(number)
+        return alert_of(self.error)
 
     def __repr__(self) -> str:
         parts = [f"{self.peer}@{self.connection}" if self.connection else self.peer, self.name]
@@ -116,3 +111,13 @@ class Event:
         if self.error is not None:
             parts.append(self.code)
         return f"<Event {' '.join(parts)} at {self.at:.3f} s>"
+
+
+def alert_of(error: BaseException | None) -> str:
+    """Return the alert of TLS of which an error tells; empty without one."""
+    number = getattr(error, "alert", None)
+    if number is None:
+        return ""
+    from sockharness.engine.tls.codes import alert_name
+
+    return alert_name(number)

@@ -7,8 +7,8 @@ told; all that is known stands below it.
 
 from collections.abc import Callable, Iterator, Mapping
 
-from sockharness.errors import TLSError
-from sockharness.events import Event, Secured
+from sockharness.errors import TLSError, code_of
+from sockharness.events import Event, Secured, alert_of
 from sockharness.expectations import ANY_ERROR, NO_ERROR, Mismatch, that_fits
 from sockharness.printable import show
 
@@ -58,9 +58,14 @@ def failed_handshake(event: Event) -> bool:
 
 
 def why(event: Event) -> str:
-    """Return the shortest name for what went wrong: the alert, else the reason, else the code."""
-    reason = event.error.reason if isinstance(event.error, TLSError) else ""
-    return event.alert or reason or event.code
+    """Return the shortest name for what went wrong in a handshake; empty if nothing did."""
+    return shortest(event.error) if event.error is not None else ""
+
+
+def shortest(error: BaseException) -> str:
+    """Return the shortest name for an error: the alert, else the reason, else the code."""
+    reason = error.reason if isinstance(error, TLSError) else ""
+    return alert_of(error) or reason or code_of(error)
 
 
 def failure(event: Event) -> Mismatch:

@@ -184,7 +184,8 @@ class InProcess:
                 return
             if not isinstance(connection, Connection):  # closed before it opened (TLS-057)
                 connection = socket.data = self._connection(peer)
-            if self._record(connection, socket, name, error=error):
+            note = self._tls.untold(connection, socket) if name == "close" else ""
+            if self._record(connection, socket, name, error=error, note=note):
                 self._perform_all(connection, actions)
 
         return handler
@@ -198,6 +199,7 @@ class InProcess:
         data: bytes = b"",
         error: BaseException | None = None,
         came_to: Secured | None = None,
+        note: str = "",
     ) -> bool:
         """Put an event on the timeline, unless it is of a socket below another one, or the run is
         over; say whether it was put there."""
@@ -211,6 +213,7 @@ class InProcess:
             data=data,
             error=error,
             secured=came_to,
+            note=note,
         )
         self._timeline.add(event)
         return True

@@ -10,6 +10,7 @@ from sockharness.engine.listener import Listener
 from sockharness.engine.stream import Socket
 from sockharness.errors import UsageError
 from sockharness.events import Event, Secured
+from sockharness.handshakes import shortest
 from sockharness.spec import model
 
 _NUMBERS = {"": None, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
@@ -71,6 +72,12 @@ class TlsPeers:
             reused=socket.is_session_reused,
             **about,
         )
+
+    def untold(self, connection: Connection, socket: Any) -> str:
+        """Return why a handshake failed of which no handler was told; empty if none did."""
+        outcome = getattr(socket, "handshake_outcome", None)
+        told = connection.channel.secured is not None
+        return shortest(outcome) if isinstance(outcome, OSError) and not told else ""
 
     def upgrade(
         self,

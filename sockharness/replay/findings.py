@@ -6,10 +6,11 @@ from dataclasses import replace
 from sockharness.errors import code_of
 from sockharness.events import Event
 from sockharness.expectations import Mismatch, that_fits
-from sockharness.handshakes import failed_handshake, failure
+from sockharness.handshakes import failed_handshake, failure, why
 from sockharness.outcome import Failure
 from sockharness.printable import count, show
 from sockharness.replay.stage import Stage
+from sockharness.spec.tls_words import ALERTS
 from sockharness.timeline import LISTENER, Channel
 
 UNCLAIMED = ("error", "connect_error", "timeout", "uncaught_exception")
@@ -57,18 +58,39 @@ def because_of_handshake(stage: Stage, failed: Failure) -> Failure | None:
     told = failed.mismatch.events
     if any(map(failed_handshake, told)):
         return None  # that is what the step tells of
-    channels = {stage.timeline.channel(event.peer, event.connection) for event in told}
-    channels |= {channel.remote for channel in channels if channel.remote is not None}
+    ends = [stage.timeline.channel(event.peer, event.connection) for event in told]
+    ends += [channel.remote for channel in ends if channel.remote is not None]
     found = [
-        event
-        for channel in channels
+        _told(event)
+        for channel in dict.fromkeys(ends)
         for event in channel.unclaimed
-        if channel.closed is not None and failed_handshake(event) and event not in told
+        if channel.closed is not None and event not in told and failed_handshake(event)
     ]
-    cause = min(found, key=lambda event: (bool(event.alert), event.code == HUNG_UP), default=None)
-    if cause is None:
+    found += [_untold(channel.closed) for channel in ends if channel.closed and channel.closed.note]
+    if not found:
         return None
-    return Failure(mismatch=failure(cause), location=failed.location)
+    _, mismatch = min(found, key=lambda each: each[0])
+    return Failure(mismatch=mismatch, location=failed.location)
+
+
+def _told(event: Event) -> tuple[int, Mismatch]:
+    return _rank(why(event)), failure(event)
+
+
+def _untold(event: Event) -> tuple[int, Mismatch]:
+    """Return what is said of a handshake that failed and of which no handler was told."""
+    said = f"{event.peer} handshake failed"
+    headline = that_fits(f"{said}: {event.note}", f"{event.peer}: {event.note}", said)
+    hint = f"hint: '{event.peer}' has no 'handshake' handler, so nothing tells it"
+    return _rank(event.note), Mismatch(
+        headline=headline, note=f"{said}: {event.note}", details=(hint,)
+    )
+
+
+def _rank(reason: str) -> int:
+    """Tell how far a reason is from the cause: an alert, or that the other side went away, says
+    that the cause is there."""
+    return 2 if reason == HUNG_UP else 1 if reason in ALERTS else 0
 
 
 def _unmeant(stage: Stage, channel: Channel, event: Event) -> Failure:

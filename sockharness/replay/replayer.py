@@ -364,8 +364,9 @@ class Replayer:
             known = [each for each in self.stage.timeline.connections(ref.name) if each.opened]
             did = "accepted" if listens else "made"
             words = f"{ref.name} {did} {count(len(known), 'connection')}; {ref} did not come"
+        note = f"{words}, or a handshake is not done" if self.stage.case.speaks_tls else words
         wait = self._waited(ref.name, began, limit, origin)
-        raise failed(ref.location, words, wait=wait, waiting_for="a connection")
+        raise failed(ref.location, words, note, wait=wait, waiting_for="a connection")
 
     # ---- the end
 

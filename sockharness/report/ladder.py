@@ -175,7 +175,7 @@ def _words(event: Event) -> str:
     if event.name == "handshake":
         return f"handshake {show(event.note or _agreed(event), limit=2 * TEXT)}".rstrip()
     if event.error is None:
-        return event.name
+        return f"{event.name} {show(event.note, limit=2 * TEXT)}" if event.note else event.name
     if event.name in ("error", "uncaught_exception"):
         return f"{event.name} {show(str(event.error), limit=TEXT)}"
     return f"{event.name} {show(event.code, limit=TEXT)}"

@@ -1,5 +1,6 @@
 """What the loop over the steps makes of TLS: handshakes, certificates, and what failed because."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -318,3 +319,56 @@ def test_who_connects_is_on_the_left_though_the_server_opens_later(tmp_path: Pat
     ladder = failure_text(outcome)
     assert "open    ------------> open" in ladder
     assert ladder.index("client   ") < ladder.index("server\n")
+
+
+def test_a_failure_of_which_no_handler_was_told_is_the_cause_all_the_same(tmp_path: Path) -> None:
+    outcome = told(
+        tmp_path,
+        'client -> server: "hi"',
+        server=serving("cert: stale", on="data: [echo]"),
+        client=f'{CLIENT}, on: {{open: [write: "hi"]}}',
+    )
+
+    text = failure_text(outcome)
+    assert headlines(outcome)[0] == "client handshake failed: CERT_HAS_EXPIRED"
+    assert "'client' has no 'handshake' handler, so nothing tells it" in text
+    assert "close certificate_expired" in text
+
+
+def test_a_handshake_that_was_told_of_and_expected_is_no_cause(tmp_path: Path) -> None:
+    outcome = told(
+        tmp_path,
+        "client: {sees: handshake, error: CERT_HAS_EXPIRED}",
+        "server: {sees: handshake, alert: certificate_expired}",
+        "client: {sees: close, error: ECONNRESET}",
+        server=serving("cert: stale"),
+    )
+
+    assert headlines(outcome) == ["client closed without error, expected ECONNRESET"]
+
+
+def test_nothing_is_left_open_when_a_spec_ends_in_the_middle_of_a_handshake(tmp_path: Path) -> None:
+    server = serving("cert: web, pause_on_connect: true", on="data: [echo]")
+    client = f"{CLIENT}, on: {{data: [echo]}}"
+    before = sockets()
+
+    outcome = told(
+        tmp_path,
+        "client: {sees: timeout, within: 20ms}",
+        "server: {stop: false}",
+        server=server,
+        client=client,
+    )
+
+    assert headlines(outcome) == ["client has no connection"]
+    assert "or a handshake is not done" in failure_text(outcome)
+    assert sockets() == before
+
+
+def sockets() -> set[str]:
+    """Return the sockets that this process has open."""
+    found = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the descriptor that lists them is gone already
+            found.add(str(descriptor.readlink()))
+    return {each for each in found if each.startswith("socket:")}

@@ -9,13 +9,17 @@ SECONDS ?= 60
 BUN_VERSION := 1.4.5
 BUN := .bun/node_modules/.bin/bun
 
-.PHONY: specs test check format lint types layers fix bun conformance fuzz bench figures clean
+.PHONY: specs test exhaustive check format lint types layers fix bun conformance fuzz bench figures clean
 
 specs: $(VENV)/ready
 	$(BIN)/pytest --sockspec specs/ $(ARGS)
 
 test: $(VENV)/ready
 	$(BIN)/pytest tests $(ARGS)
+
+# What the tests do in samples, as a whole.
+exhaustive: .venv/ready
+	SOCKHARNESS_EXHAUSTIVE=1 $(BIN)/pytest tests/engine/tls/test_reliability.py $(ARGS)
 
 check: format lint types layers test specs
 

@@ -1,10 +1,6 @@
-import os
-import shutil
 import socket
 import ssl
 import stat
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +12,8 @@ import pytest
 from sockharness import BadCertificate
 from sockharness.certificates import Authority, Certificate
 from sockharness.errors import ClosedError
+from tests.helpers.programs import run_installed, run_program
+from tests.helpers.tls import talk
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
@@ -138,6 +136,16 @@ def test_the_reason_in_words_is_the_kinds(ca: Authority, kind: BadCertificate) -
 
     assert isinstance(client.error, ssl.SSLCertVerificationError)
     assert words[kind] in client.error.verify_message
+
+
+def test_a_self_signed_certificate_is_one_for_verifiers_that_look_at_its_usage(
+    ca: Authority,
+) -> None:
+    own = ca.bad(BadCertificate.SELF_SIGNED, "localhost")
+
+    _, client = talk({"key": own.key_pem, "cert": own.chain_pem}, {"ca": ca.ca_pem})
+
+    assert client.outcome == (False, "DEPTH_ZERO_SELF_SIGNED_CERT")
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -319,18 +327,10 @@ def test_the_secrets_of_connections_are_logged_for_their_owner(
 
 @pytest.mark.slow  # starts a program
 def test_a_program_can_use_the_files(ca: Authority) -> None:
-    if shutil.which("openssl") is None:
-        pytest.skip("needs the program openssl")
-    command = ["openssl", "verify", "-CAfile", ca.ca_file, "-CRLfile", ca.crl_file, "-crl_check"]
+    trust = ["-CAfile", ca.ca_file, "-CRLfile", ca.crl_file, "-crl_check"]
 
     good, revoked = (
-        subprocess.run(
-            [*command, certificate.cert_file],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        run_installed("openssl", "verify", *trust, certificate.cert_file)
         for certificate in (ca.issue(), ca.bad(BadCertificate.REVOKED))
     )
 
@@ -377,13 +377,6 @@ Authority().close()
 print(heavy())
 """
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = run_program(program)
 
-    assert done.stdout.splitlines() == ["[]", "['trustme', 'cryptography']"]
+    assert done.stdout.splitlines() == ["[]", "['trustme', 'cryptography']"], done.stderr

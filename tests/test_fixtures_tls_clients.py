@@ -5,12 +5,9 @@
 
 import asyncio
 import http.client
-import os
 import re
-import shutil
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +17,7 @@ import trio
 from sockharness import BadCertificate, TcpClient, TLSError, TlsPair, TlsPairFactory
 from sockharness.certificates import Certificate
 from sockharness.errors import code_of
+from tests.helpers.programs import Done, installed, run_installed, run_program
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 OF_CLIENTS = [kind for kind in BadCertificate if kind is not BadCertificate.WRONG_HOST]
@@ -33,17 +31,6 @@ with socket.create_connection((host, int(port)), timeout=5) as plain:
         client.sendall(b"PING\\r\\n")
         print(client.makefile().readline().rstrip())
 """
-
-
-def openssl() -> str:
-    return _program("openssl")
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"needs the program {name}, of the package of that name")
-    return found
 
 
 # Libraries
@@ -126,30 +113,17 @@ def test_another_process(tls_pair: TlsPair) -> None:
     tls_pair.server.expect(b"PING\r\n").reply(b"PONG\r\n")
     host, port = tls_pair.server.address
 
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, host, str(port), tls_pair.ca.ca_file],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    done = run_program(PROGRAM, host, str(port), tls_pair.ca.ca_file)
 
-    assert done.stdout == "PONG\n"
+    assert (done.stdout, done.stderr) == ("PONG\n", "")
 
 
 # curl
 
 
-def curl(pair: TlsPair, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [_program("curl"), "--silent", "--show-error", "--max-time", "20", "--cacert"]
-    return subprocess.run(
-        [*command, pair.ca.ca_file, *options, pair.url_for("/")],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={"PATH": os.environ["PATH"]},  # no proxy
-    )
+def curl(pair: TlsPair, *options: str) -> Done:
+    fixed = ["--silent", "--show-error", "--max-time", "20", "--cacert", pair.ca.ca_file]
+    return run_installed("curl", *fixed, *options, pair.url_for("/"))
 
 
 def serve_a_page(pair: TlsPair) -> None:
@@ -202,19 +176,12 @@ def test_curl_shows_a_certificate(tls_pair_factory: TlsPairFactory) -> None:
 # openssl s_client
 
 
-def s_client(pair: TlsPair, *options: str, says: str = "") -> subprocess.CompletedProcess[str]:
+def s_client(pair: TlsPair, *options: str, says: str = "") -> Done:
     host, port = pair.server.address
-    command = [openssl(), "s_client", "-connect", f"{host}:{port}", "-quiet", "-verify_quiet"]
+    where = ["-connect", f"{host}:{port}", "-quiet", "-verify_quiet"]
     trust = ["-CAfile", pair.ca.ca_file, "-CRL", pair.ca.crl_file, "-crl_check"]
     checks = ["-verify_return_error", "-verify_hostname", host, "-cipher", "DEFAULT:@SECLEVEL=2"]
-    return subprocess.run(
-        [*command, *trust, *checks, *options],
-        input=says,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return run_installed("openssl", "s_client", *where, *trust, *checks, *options, says=says)
 
 
 @pytest.mark.slow
@@ -279,7 +246,7 @@ def s_server(certificate: Certificate, *options: str) -> "Iterator[Server]":
     own = ["-cert", certificate.cert_file, "-key", certificate.key_file]
     if certificate.kind is BadCertificate.WEAK_KEY:
         own += ["-cipher", "DEFAULT:@SECLEVEL=0"]
-    command = [openssl(), "s_server", "-accept", "127.0.0.1:0", "-naccept", "1", "-rev"]
+    command = [installed("openssl"), "s_server", "-accept", "127.0.0.1:0", "-naccept", "1", "-rev"]
     with subprocess.Popen(
         [*command, *own, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:

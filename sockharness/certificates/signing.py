@@ -44,7 +44,8 @@ def signed_anew(
         serial: its serial number.
         dates: when it begins and ends to be valid.
         usage: its only extended key usage, such as `"client_auth"`.
-        self_signed: its own key signs it, not `ca`.
+        self_signed: its own key signs it, not `ca`; it then has no key usage, which would deny it
+            to sign, and for BoringSSL that is another fault than to be self-signed.
     """
     old = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
     key: Any = _load_key(leaf.private_key_pem.bytes())
@@ -71,6 +72,8 @@ def signed_anew(
         not_valid_after=ends,
     )
     for extension in old.extensions:
+        if self_signed and extension.oid == ExtensionOID.KEY_USAGE:
+            continue
         value = changed.get(extension.oid, extension.value)
         builder = builder.add_extension(value, critical=extension.critical)
     certificate = builder.sign(signer, hashes.SHA256())

@@ -178,7 +178,11 @@ class Engine(Protocol):
         ...
 
     def connect(self, peer: Peer, address: Address) -> None:
-        """Begin a connection of a connecting peer; `open` or `connect_error` follows."""
+        """Begin a connection of a connecting peer; `open` or `connect_error` follows.
+
+        Raises:
+            OSError: if the engine refuses what the peer asks for.
+        """
         ...
 
     def bind(self, peer: Peer, address: Address, remote: Address | None) -> Address:
@@ -241,7 +245,11 @@ class Driver(Protocol):
         ...
 
     def connect(self, peer: Peer) -> None:
-        """Begin a connection of a connecting peer; `open` or `connect_error` follows."""
+        """Begin a connection of a connecting peer; `open` or `connect_error` follows.
+
+        Raises:
+            SpecError: if the policy or the engine refuses.
+        """
         ...
 
     def bind(self, peer: Peer) -> None:

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sockharness.address import Address
+from sockharness.drivers import bun_tls
 from sockharness.drivers.base import (
     EngineFailed,
     RaisedBySpec,
@@ -31,7 +32,7 @@ from sockharness.drivers.bun_actions import ActionEncoder
 from sockharness.drivers.bun_program import ANSWER, BunProgram
 from sockharness.drivers.jsonl import Message
 from sockharness.errors import os_error
-from sockharness.events import Event, Kind
+from sockharness.events import Event, Kind, Secured
 from sockharness.spec import model
 from sockharness.spec.words import does_not_fit
 from sockharness.timeline import LISTENER, Channel
@@ -106,6 +107,8 @@ class BunEngine:
                 if has:
                     line = transport.location.line
                     return f"'{key}' of {peer.name} (line {line}): {CANNOT[key]}"
+            if reason := bun_tls.cannot(case, peer):
+                return reason
         return ""
 
     # ---- what it is told
@@ -130,6 +133,14 @@ class BunEngine:
         self._run.timeline.channel(peer.name, number)
         self._known[peer.name] = address
         self._open("connect", peer, address)
+        if peer.tls is not None and peer.tls.ciphers:  # all else that it is told, it can
+            self._answer_to_connect(peer.name)
+
+    def _answer_to_connect(self, peer: str) -> None:
+        self.sync()
+        refused = self._replies.pop(peer, None)
+        if refused is not None:
+            raise _error(refused["error"])
 
     def bind(self, peer: model.Peer, address: Address, remote: Address | None) -> Address:
         """Make a UDP socket, with the peer's handlers; see `Engine.bind`."""
@@ -214,18 +225,27 @@ class BunEngine:
 
     def _open(self, how: str, peer: model.Peer, address: Address) -> None:
         assert not isinstance(peer.transport, model.Udp)
-        options = peer.transport.options
+        options, secure = peer.transport.options, peer.tls is not None
+        handlers = self._encoder.handlers(peer.handlers, client=not peer.listens, secure=secure)
         self._tell(
             how,
             peer=peer.name,
             hostname=address.host,
             port=address.port,
-            handlers=self._encoder.handlers(peer.handlers, client=not peer.listens),
+            handlers=handlers,
+            upgraded=handlers if peer.handlers is not None else {**handlers, "handshake": []},
+            tls=self._secured(peer),
             options={
                 "allowHalfOpen": options.allow_half_open,
                 "pauseOnConnect": options.pause_on_connect,
             },
         )
+
+    def _secured(self, peer: model.Peer) -> Message | None:
+        tls = peer.tls
+        if tls is None:
+            return None
+        return bun_tls.told(tls, self._run.credentials, server=peer.listens)
 
     def _tell(self, command: str, **more: Any) -> None:
         self._batch.append({"do": command, **more})
@@ -268,12 +288,17 @@ class BunEngine:
             data=b64decode(message.get("data", "")),
             error=self._error(channel, message.get("error")),
             source=self._source(message),
+            secured=self._came_to(message),
         )
         if event.name == "data":
             self._received[channel] = event.data
         self._run.timeline.add(event, at=message["at"] + self._offset)
-        if event.name == "open":
+        if "local" in message:
             self._link(channel, message)
+
+    def _came_to(self, message: Message) -> Secured | None:
+        told = message.get("secured")
+        return bun_tls.secured(told, self._run.credentials) if told else None
 
     def _source(self, message: Message) -> str:
         """Name who sent a datagram."""
@@ -341,7 +366,9 @@ def _address(told: list[Any]) -> Address | None:
 
 
 def _error(error: Message) -> Exception:
-    """Return Bun's error as one of Python's: the operating system's where it is one."""
+    """Return Bun's error as one of Python's: one of TLS or of the operating system, if it is."""
+    if (of_tls := bun_tls.error_of(error)) is not None:
+        return of_tls
     code = error.get("code", "")
     number = getattr(errno, code, None) if code else None
     if isinstance(number, int):

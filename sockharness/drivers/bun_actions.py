@@ -8,6 +8,7 @@ import contextlib
 from base64 import b64encode
 from collections.abc import Sequence
 
+from sockharness.drivers import bun_tls
 from sockharness.drivers.base import Run, handler_names, note_of, udp_handler_names
 from sockharness.drivers.jsonl import Message
 from sockharness.errors import UsageError
@@ -28,11 +29,13 @@ class ActionEncoder:
         received), its note."""
         return self._actions[number]
 
-    def handlers(self, handlers: model.HandlerSet | None, *, client: bool) -> Message:
+    def handlers(
+        self, handlers: model.HandlerSet | None, *, client: bool, secure: bool = False
+    ) -> Message:
         actions = {} if handlers is None else handlers.actions
         return {
             name: [self.action(action) for action in actions.get(name, ())]
-            for name in handler_names(handlers, client=client)
+            for name in handler_names(handlers, client=client, secure=secure)
         }
 
     def udp_handlers(self, peer: str, handlers: model.HandlerSet | None) -> Message:
@@ -64,6 +67,8 @@ class ActionEncoder:
                 encoded["flag"] = action.flag
             case model.Reload():
                 encoded["handlers"] = self._reloaded(action, peer)
+            case model.UpgradeTls():
+                encoded |= self._upgraded(action)
             case _:
                 data = self._datagram_action(action, encoded, peer)
         self._actions[number] = (action.name, data, note_of(action))
@@ -90,6 +95,20 @@ class ActionEncoder:
             return self.udp_handlers(peer, self._run.case.handler_set(action.handlers))
         handlers = action.handlers
         return handlers if isinstance(handlers, str) else self.handlers(handlers, client=False)
+
+    def _upgraded(self, action: model.UpgradeTls) -> Message:
+        """Encode for both sides: handlers with a name may be either's."""
+        credentials = self._run.credentials
+        encoded: Message = {
+            "server": bun_tls.told(action.tls, credentials, server=True),
+            "client": bun_tls.told(action.tls, credentials, server=False),
+        }
+        handlers = action.handlers
+        if isinstance(handlers, model.HandlerSet):
+            encoded["handlers"] = self.handlers(handlers, client=False)
+        elif handlers is not None:
+            encoded["handlers"] = handlers
+        return encoded
 
     def _payloads(self, payloads: Sequence[model.Payload]) -> tuple[bytes, list[Message]]:
         """Encode several datagrams; each has a number of its own, in case it is sent later."""

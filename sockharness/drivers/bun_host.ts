@@ -12,6 +12,7 @@
 
 import { writeSync } from "node:fs";
 import type { Socket, TCPSocketListener } from "bun";
+import { type Tls, keep_session, prepared, resume, secured, upgrade } from "./bun_host_tls.ts";
 import { act_on_endpoint, bind, type Endpoint } from "./bun_host_udp.ts";
 
 type Pattern = { pattern: string; size: number; from: number };
@@ -27,6 +28,8 @@ export type Action = {
   flag?: boolean;
   message?: string;
   handlers?: string | HandlerSet;
+  server?: Tls;
+  client?: Tls;
 };
 export type HandlerSet = Record<string, Action[]>;
 export type Command = Record<string, any> & { do: string };
@@ -45,8 +48,11 @@ export class Raised extends Error {
   }
 }
 
-/** One connection of a peer, and what is still to be written. */
-class Connection {
+/**
+ * One connection of a peer, and what is still to be written. After `upgradeTLS` the socket is the
+ * one that speaks TLS; what lies below it has the same data, and is not heard.
+ */
+export class Connection {
   socket: Socket<Connection> | undefined;
   readonly waiting: Waiting[] = [];
 
@@ -54,6 +60,7 @@ class Connection {
     readonly play: Play,
     readonly peer: string,
     readonly number: number,
+    public tls: Tls | undefined,
   ) {}
 
   /** Tell that a handler of this connection was called; say whether the play still goes on. */
@@ -61,6 +68,11 @@ class Connection {
     if (this.play.over) return false;
     say({ event, peer: this.peer, connection: this.number, at: now(), ...more });
     return true;
+  }
+
+  /** Tell of a handler, unless it is that of a socket below the one that is heard. */
+  heard(socket: Socket<Connection>, event: string, more: object = {}): boolean {
+    return (this.socket ?? socket) === socket && this.tell(event, more);
   }
 }
 
@@ -74,11 +86,16 @@ export class Play {
   readonly counts = new Map<string, number>();
   readonly sets = new Map<string, HandlerSet>();
   readonly late = new Map<number, Buffer>();
+  /** How a peer is secured from its first byte on. */
+  readonly tls = new Map<string, Tls>();
+  /** The handlers with which a peer goes over to TLS. */
+  readonly current = new Map<string, HandlerSet>();
+  readonly sessions = new Map<string, Buffer>();
 
   add(peer: string): Connection {
     const number = (this.counts.get(peer) ?? 0) + 1;
     this.counts.set(peer, number);
-    const connection = new Connection(this, peer, number);
+    const connection = new Connection(this, peer, number, this.tls.get(peer));
     this.connections.set(`${peer}@${number}`, connection);
     return connection;
   }
@@ -134,7 +151,7 @@ process.on("unhandledRejection", broken);
 
 const CAMEL: Record<string, string> = { connect_error: "connectError" };
 
-function handlers(peer: string, set: HandlerSet): any {
+export function handlers(peer: string, set: HandlerSet): any {
   const made: Record<string, Function> = {};
   for (const [name, actions] of Object.entries(set)) {
     made[CAMEL[name] ?? name] = handler(peer, name, actions);
@@ -148,27 +165,39 @@ function handler(peer: string, name: string, actions: Action[]): Function {
     case "open":
       return (socket: Socket<Connection>) => {
         const connection = (socket.data ??= here.add(peer));
+        const first = connection.socket === undefined; // else it goes over to TLS
         connection.socket = socket;
         if (here.over) return socket.terminate();
+        resume(connection, socket);
         const local = [socket.localAddress, socket.localPort];
         const remote = [socket.remoteAddress, socket.remotePort];
-        connection.tell(name, { local, remote });
+        connection.tell(name, first ? { local, remote } : {});
         perform(connection, actions);
       };
     case "data":
       return (socket: Socket<Connection>, data: Buffer) => {
-        if (!socket.data.tell(name, { data: data.toString("base64") })) return;
+        if (!socket.data.heard(socket, name, { data: data.toString("base64") })) return;
+        keep_session(socket.data, socket);
         perform(socket.data, actions, data);
       };
     case "drain":
       return (socket: Socket<Connection>) => {
-        if (!socket.data.tell(name)) return;
+        if (!socket.data.heard(socket, name)) return;
         write_on(socket.data);
+        perform(socket.data, actions);
+      };
+    case "handshake":
+      return (socket: Socket<Connection>, success: boolean, error: any) => {
+        const facts = secured(socket, success, error, socket.data.tls!);
+        if (!socket.data.heard(socket, name, { error: as_data(error), secured: facts })) return;
+        keep_session(socket.data, socket);
         perform(socket.data, actions);
       };
     default:
       return (socket: Socket<Connection>, error: any) => {
-        if (socket.data.tell(name, { error: as_data(error) })) perform(socket.data, actions);
+        socket.data ??= here.add(peer); // it was closed before it was open
+        const more = { error: as_data(error) };
+        if (socket.data.heard(socket, name, more)) perform(socket.data, actions);
       };
   }
 }
@@ -202,6 +231,8 @@ function act(connection: Connection, action: Action, received?: Buffer): void {
       return returned(call, connection.play.listeners.get(peer)!.stop(action.flag));
     case "raise":
       throw new Raised(action.message!, connection);
+    case "upgrade_tls":
+      return upgrade(connection, call, action);
     default: // close, terminate, pause, resume, flush
       return returned(call, (socket as any)[action.name]());
   }
@@ -229,9 +260,11 @@ export function threw(call: number, error: any): void {
   if (!play.over) say({ result: null, call, error: as_data(error) });
 }
 
-function reloaded(peer: string, action: Action): any {
-  const { handlers: set } = action;
-  return handlers(peer, typeof set === "string" ? play.sets.get(set)! : set!);
+export function reloaded(peer: string, action: Action): any {
+  const { handlers: named } = action;
+  const set = typeof named === "string" ? play.sets.get(named)! : named!;
+  if (action.name === "reload") play.current.set(peer, set);
+  return handlers(peer, set);
 }
 
 export function bytes(data: Bytes): Buffer {
@@ -277,9 +310,9 @@ function write_on(connection: Connection): void {
 
 function listen(command: Command): void {
   const { peer, hostname, port, options } = command;
-  const socket = handlers(peer, command.handlers);
+  const given = { hostname, port, ...prepared(play, command), ...options };
   try {
-    const listener = Bun.listen<Connection>({ hostname, port, socket, ...options });
+    const listener = Bun.listen<Connection>(given);
     play.listeners.set(peer, listener);
     say({ listening: peer, hostname: listener.hostname, port: listener.port });
   } catch (error) {
@@ -289,10 +322,14 @@ function listen(command: Command): void {
 
 function connect(command: Command): void {
   const { peer, hostname, port, options } = command;
-  const socket = handlers(peer, command.handlers);
+  const given = { hostname, port, ...prepared(play, command), ...options };
   const data = play.add(peer);
-  // What went wrong is told by connect_error; a spec without that handler does not want to know.
-  Bun.connect<Connection>({ hostname, port, socket, data, ...options }).catch(() => {});
+  try {
+    // What went wrong is told by connect_error; a spec without that handler does not want to know.
+    Bun.connect<Connection>({ ...given, data }).catch(() => {});
+  } catch (error) {
+    say({ refused: peer, error: as_data(error) });
+  }
 }
 
 function told_to_act(command: Command): void {

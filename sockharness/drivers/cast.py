@@ -5,7 +5,7 @@ Here addresses are judged by the policy and targets are found, so engines get IP
 """
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cache, cached_property
 from types import TracebackType
@@ -51,7 +51,7 @@ class Engines:
             return ""
         from sockharness.drivers.bun import BunEngine
 
-        return _cannot_tls(case, theirs) or BunEngine.cannot(case, theirs)
+        return BunEngine.cannot(case, theirs)
 
     def make(self, name: str, run: Run) -> Engine:
         """Return an engine for a replay."""
@@ -84,18 +84,6 @@ class Engines:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _cannot_tls(case: model.Case, peers: Sequence[model.Peer]) -> str:
-    """Return why Bun does not play peers with TLS: the host script has no words for it yet."""
-    for peer in peers:
-        if peer.tls is not None:
-            line = peer.tls.location.line
-            return f"'tls' of {peer.name} (line {line}): not played by Bun yet"
-    for action in case.actions() if peers else ():
-        if isinstance(action, model.UpgradeTls):
-            return f"'upgrade_tls' (line {action.location.line}): not played by Bun yet"
-    return ""
 
 
 class Cast:

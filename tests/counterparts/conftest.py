@@ -1,6 +1,5 @@
 """A stage that a real program joins, and the way to such programs."""
 
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from sockharness.policy import Policy
 from sockharness.replay.stage import Stage
 from sockharness.spec import loader
 from tests.helpers.bun import bun_path
+from tests.helpers.programs import installed
 
 DEADLINE = 20.0
 Staged = Callable[..., Stage]
@@ -47,9 +47,7 @@ def run() -> Iterator[Run]:
     with ExitStack() as stack:
 
         def start(program: str, *arguments: str, package: str) -> "subprocess.Popen[bytes]":
-            path = shutil.which(program)
-            if path is None:
-                pytest.skip(f"no '{program}' on PATH; install the package {package}")
+            path = installed(program, package)
             pipe = subprocess.PIPE
             child = subprocess.Popen(
                 [path, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0

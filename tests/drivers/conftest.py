@@ -1,8 +1,14 @@
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from sockharness.drivers.cast import Engines
+from sockharness.drivers.casting import Casting
+from sockharness.policy import Policy
+from sockharness.replay.stage import Stage
+from sockharness.spec import loader
 from tests.helpers.bun import bun_path
 from tests.helpers.ports import free_port
 
@@ -13,3 +19,20 @@ __all__ = ["free_port"]
 def engines() -> Iterator[Engines]:
     with Engines(bun=bun_path()) as engines:
         yield engines
+
+
+@pytest.fixture
+def stage(engines: Engines, tmp_path: Path) -> Callable[..., Stage]:
+    """Return what makes a stage of a spec's text, on Bun unless `casting` says otherwise."""
+
+    def stage(text: str, *, casting: str = "bun") -> Stage:
+        path = tmp_path / "spec.yaml"
+        path.write_text(textwrap.dedent(text))
+        return Stage(
+            loader.load(path).cases[0],
+            policy=Policy(),
+            casting=Casting.parse(casting),
+            engines=engines,
+        )
+
+    return stage

@@ -4,7 +4,6 @@ import os
 import select
 import signal
 import socket
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,21 +42,6 @@ CLOCKS = 0.0005
 """How far, in seconds, a time that the child tells may be from ours."""
 MIXES = ("bun", "server:bun,client:sockharness", "server:sockharness,client:bun")
 Staged = Callable[..., Stage]
-
-
-@pytest.fixture
-def stage(engines: Engines, tmp_path: Path) -> Staged:
-    def stage(text: str, *, casting: str = "bun") -> Stage:
-        path = tmp_path / "spec.yaml"
-        path.write_text(textwrap.dedent(text))
-        return Stage(
-            loader.load(path).cases[0],
-            policy=Policy(),
-            casting=Casting.parse(casting),
-            engines=engines,
-        )
-
-    return stage
 
 
 def replay(stage: Stage, *, scale: float = 1.0) -> Outcome:

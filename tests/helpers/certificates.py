@@ -97,6 +97,7 @@ class Authority:
         private: Any = None,
         extra: Sequence[x509.GeneralName] = (),
         self_signed: bool = False,
+        key_usage: x509.KeyUsage | None = None,
     ) -> Issued:
         """Issue a certificate for names and addresses."""
         private = private or ec.generate_private_key(ec.SECP256R1())
@@ -110,6 +111,8 @@ class Authority:
             )
         if usage:
             builder = builder.add_extension(x509.ExtendedKeyUsage(usage), critical=False)
+        if key_usage is not None:
+            builder = builder.add_extension(key_usage, critical=True)
         certificate = builder.sign(signer, hashes.SHA256())
         pem = certificate.public_bytes(serialization.Encoding.PEM)
         return Issued(pem, pem + self.chain, pem_of(private), certificate, private)

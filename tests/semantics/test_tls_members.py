@@ -119,6 +119,7 @@ def test_a_handler_that_is_called_amid_the_handshake_can_close(
 # Names and certificates by name
 
 
+@pytest.mark.shows("D46")
 def test_sni_chooses_and_reload_swaps_while_connections_live(secured: Make) -> None:
     first, second = certificates.root().issue("a.test"), certificates.root().issue("a.test")
     names: list[str] = []

@@ -114,6 +114,8 @@ _VERDICTS = {
 # BoringSSL judges an issuer that is no CA by its purpose (X509_V_ERR_INVALID_CA is OpenSSL's), and
 # does not find one that may not sign certificates (KEYUSAGE_NO_CERTSIGN).
 _SAME_AS = {24: 26, 79: 26, 32: 21}
+SELF_SIGNED = 18  # as OpenSSL says it of every leaf that issued itself
+UNKNOWN_ISSUER = 21  # as BoringSSL says it of one that may not sign certificates, itself included
 # What OpenSSL complains of and BoringSSL does not know.
 _UNKNOWN_CERTIFICATE = 46
 

@@ -1,4 +1,5 @@
-"""Whether a certificate is for a name or an address (RFC 6125, RFC 9525, as Bun and Node do it).
+"""Whether a certificate is for a name or an address (RFC 6125, RFC 9525, as Bun and Node do it),
+and whether it may sign others.
 
 Names of the certificate's subject count only when it has no alternative names of use, and never for
 an address. `*` stands for exactly one left label, of a name with three labels or more (TLS-019).
@@ -33,6 +34,15 @@ def alternative_names(certificate: x509.Certificate) -> list[x509.GeneralName]:
     except (x509.ExtensionNotFound, ValueError):
         return []
     return list(found.value) if isinstance(found.value, x509.SubjectAlternativeName) else []
+
+
+def may_sign(certificate: x509.Certificate) -> bool:
+    """Say whether a certificate may sign others (RFC 5280, section 4.2.1.3): it says no other."""
+    try:
+        found = certificate.extensions.get_extension_for_oid(ExtensionOID.KEY_USAGE)
+    except (x509.ExtensionNotFound, ValueError):
+        return True
+    return not isinstance(found.value, x509.KeyUsage) or found.value.key_cert_sign
 
 
 def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -337,6 +337,8 @@ class Session:
             return codes.no_certificate(), _CERTIFICATE_REQUIRED
         if not self.server and self._host:
             self._name_error = self._about_name(self._host, leaf)
+        if self._verdict == codes.SELF_SIGNED and not identity.may_sign(leaf):
+            return codes.verdict(codes.UNKNOWN_ISSUER)
         if self._verdict:
             return codes.verdict(self._verdict)
         if self._resume is not None and self.reused and self._resume.verdict is not None:

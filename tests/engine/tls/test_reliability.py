@@ -5,12 +5,17 @@ behind a plain socket, of whose bytes only the first so many are sent. Then come
 that are no TLS, or nothing, until the deadline; the clock of the reactor is turned by hand. Each
 time there has to be one `close`, last, at most one `handshake` before it, and no `data`.
 
+With mutual TLS a server demands a certificate and gets a good one, which makes the flights longer.
+There each byte is cut with one of the endings in turn; with `SOCKHARNESS_EXHAUSTIVE=1`, as `make
+exhaustive` sets it, each byte is cut with all of them.
+
 **Changes.** Two sessions talk in memory, one byte of one flight is changed, and both say a word as
 soon as they think that they are secured. A side that failed must not have given out a byte.
 """
 
+import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -18,6 +23,7 @@ from sockharness.engine.connector import connect
 from sockharness.engine.kernel import Kernel
 from sockharness.engine.listener import Listener, listen
 from sockharness.engine.reactor import Reactor
+from sockharness.engine.secure import SecureSocket
 from sockharness.engine.tls.session import Session
 from tests.helpers import certificates, raw
 from tests.helpers.conversation import Log
@@ -27,6 +33,7 @@ from tests.helpers.tls import TLS12, TLS13, Recorder, Side, client_config, serve
 pytestmark = pytest.mark.slow
 DEADLINE = 10.0  # seconds of the clock that is turned by hand
 ENDINGS = ("fin", "reset", "silence", "garbage")
+EXHAUSTIVE = os.environ.get("SOCKHARNESS_EXHAUSTIVE") == "1"
 GARBAGE = b"this is no TLS, and more of it than fits into the rest of a small record" * 400
 ALL = 1 << 20
 
@@ -40,16 +47,25 @@ class TurnedByHand(Kernel):
 
 
 class Bench:
-    """A reactor, and on it a side under test, `server` or `client`, again and again."""
+    """A reactor, and on it a side under test, `server` or `client`, again and again.
 
-    def __init__(self, side: str, version: int) -> None:
+    Attributes:
+        mutual: whether the server demands a certificate and the client shows one.
+        shown: whether one was shown in the last run, as far as the server knows.
+    """
+
+    def __init__(self, side: str, version: int, *, mutual: bool) -> None:
         self.kernel = TurnedByHand()
         self.reactor = Reactor(self.kernel)
         self.side = side
+        self.mutual = mutual
+        self.shown = False
         self.log = Log()
-        self.handlers = self.log.handlers("x", *ALL_EVENTS)
-        self.server = server_config(max_version=version)
-        self.client = client_config(max_version=version)
+        self.handlers = self.log.handlers("x", *ALL_EVENTS, handshake=self.note_certificate)
+        demands = {"request_cert": True, "ca": certificates.root().pem} if mutual else {}
+        shows = certificates.good().options if mutual else {}
+        self.server = server_config(max_version=version, **demands)
+        self.client = client_config(max_version=version, **shows)
         self.listener: Listener | None = None
         self.plain = socket.create_server(("127.0.0.1", 0))
         if side == "server":
@@ -58,11 +74,19 @@ class Bench:
                 hostname="127.0.0.1",
                 port=0,
                 reactor=self.reactor,
-                tls={**certificates.good().options, "max_version": version},
+                tls={**certificates.good().options, "max_version": version, **demands},
                 handshake_timeout=DEADLINE,
             )
-        self.tls = {"ca": certificates.root().pem, "server_name": "localhost"}
-        self.tls["max_version"] = version  # type: ignore[assignment]
+        self.tls = {
+            "ca": certificates.root().pem,
+            "server_name": "localhost",
+            "max_version": version,
+            **shows,
+        }
+
+    def note_certificate(self, socket: SecureSocket, *_: object) -> None:
+        """Note whether the side under test, if it is the server, was shown a certificate."""
+        self.shown = self.side == "server" and socket.peer_certificate is not None
 
     def close(self) -> None:
         self.reactor.close()
@@ -87,6 +111,7 @@ class Bench:
     def run(self, cut: int, ending: str) -> tuple[int, list[str]]:
         """Cut after so many bytes; return how many were sent, and what the side under test saw."""
         self.log.clear()
+        self.shown = False
         sock, peer = self.connected()
         sock.setblocking(False)
         sent = 0
@@ -98,6 +123,8 @@ class Bench:
             if sent == cut:
                 break
         self.reactor.run_once(0)
+        if self.side == "client":
+            self.shown = peer.session.peer_certificate is not None
         self.end(sock, ending)
         self.reactor.run_once(0)
         self.reactor.run_once(0)
@@ -137,7 +164,8 @@ class Bench:
 
 @pytest.fixture
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    made = Bench(*request.param)
+    side, version, mutual = request.param
+    made = Bench(side, version, mutual=mutual)
     yield made
     made.close()
 
@@ -159,23 +187,31 @@ def judge(ending: str, seen: list[str]) -> str:
     return ""
 
 
-SIDES = pytest.mark.parametrize(
-    "bench",
-    [(side, version) for side in ("server", "client") for version in (TLS12, TLS13)],
-    ids=["server, TLS 1.2", "server, TLS 1.3", "client, TLS 1.2", "client, TLS 1.3"],
-    indirect=True,
-)
+def cuts(total: int, ending: str, *, mutual: bool) -> Sequence[int]:
+    """Return after how many bytes it is cut: each number, or those that are this ending's turn."""
+    if EXHAUSTIVE or not mutual:
+        return range(total + 1)
+    return range(ENDINGS.index(ending), total + 1, len(ENDINGS))
 
 
-@SIDES
+SIDES = {
+    f"{side}, {name}{', mutual' * mutual}": (side, version, mutual)
+    for mutual in (False, True)
+    for side in ("server", "client")
+    for name, version in (("TLS 1.2", TLS12), ("TLS 1.3", TLS13))
+}
+
+
+@pytest.mark.parametrize("bench", SIDES.values(), ids=SIDES, indirect=True)
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.shows("TLS-057", "TLS-070", "TLS-071", "D11")
 def test_a_handshake_that_is_cut_after_any_byte_ends_once(bench: Bench, ending: str) -> None:
     total, seen = bench.run(ALL, "silence")
     assert "handshake True" in seen
+    assert bench.shown == bench.mutual
     wrong = {}
 
-    for cut in range(total + 1):
+    for cut in cuts(total, ending, mutual=bench.mutual):
         _, seen = bench.run(cut, ending)
         problem = judge(ending, seen)
         if problem:
@@ -184,6 +220,12 @@ def test_a_handshake_that_is_cut_after_any_byte_ends_once(bench: Bench, ending: 
     assert wrong == {}
     assert total > 300
     assert "descriptors=1" in repr(bench.reactor) or bench.listener is None
+
+
+def test_the_endings_share_every_byte_of_mutual_tls_among_them() -> None:
+    shares = [cuts(2000, ending, mutual=True) for ending in ENDINGS]
+
+    assert {cut for share in shares for cut in share} == set(range(2001))
 
 
 # Changes

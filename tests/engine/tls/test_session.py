@@ -7,7 +7,14 @@ import pytest
 
 from sockharness.engine.tls import alerts
 from tests.helpers import certificates
-from tests.helpers.certificates import CLIENT_ONLY, FUTURE, PAST, Authority, Issued
+from tests.helpers.certificates import (
+    CLIENT_ONLY,
+    FUTURE,
+    PAST,
+    SIGNS_NOTHING,
+    Authority,
+    Issued,
+)
 from tests.helpers.tls import TLS12, TLS13, Options, Side, pump, server_config, sides, talk
 
 VERSIONS = pytest.mark.parametrize("version", [TLS12, TLS13], ids=["TLS 1.2", "TLS 1.3"])
@@ -81,6 +88,12 @@ BELOW_SHORT = Authority("below short", SHORT)
 CERTIFICATES: dict[str, tuple[Issued, Options, str, int]] = {
     "untrusted": (UNTRUSTED, {}, "UNABLE_TO_VERIFY_LEAF_SIGNATURE", 48),
     "self-signed": (SELF_SIGNED, {}, "DEPTH_ZERO_SELF_SIGNED_CERT", 48),
+    "self-signed, and may not sign": (
+        certificates.root().issue("localhost", self_signed=True, key_usage=SIGNS_NOTHING),
+        {},
+        "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+        48,
+    ),
     "expired": (
         certificates.root().issue("localhost", dates=PAST),
         {},

@@ -1,0 +1,103 @@
+// TLS in the host script: an ordinary user of the option `tls` and of `upgradeTLS`.
+//
+// A `handshake` is told with its facts: what both sides agreed on, and whom this one sees. Of a
+// handshake that failed nothing was agreed on, whatever the getters say.
+
+import type { Socket } from "bun";
+import {
+  type Action,
+  type Command,
+  type Connection,
+  type HandlerSet,
+  type Play,
+  handlers,
+  reloaded,
+  returned,
+  threw,
+} from "./bun_host.ts";
+
+/** What the other process says of TLS: Bun's options, and how to tell what came of them. */
+export type Tls = {
+  options: Record<string, any>;
+  alpn: string;
+  judges: boolean;
+  resume: boolean;
+};
+
+/** Take note of how a peer is secured, and of its handlers; return what Bun is to know of both. */
+export function prepared(play: Play, command: Command): any {
+  const { peer, tls, upgraded, handlers: set } = command;
+  play.current.set(peer, upgraded);
+  if (tls === null) return { socket: handlers(peer, set) };
+  play.tls.set(peer, tls);
+  return { socket: handlers(peer, set), tls: options_of(tls) };
+}
+
+function options_of({ options, alpn }: Tls): Record<string, any> {
+  return alpn ? { ...options, ALPNProtocols: Buffer.from(alpn, "base64") } : options;
+}
+
+/** Return what a handshake came to, in its handler. */
+export function secured(socket: any, success: boolean, error: any, tls: Tls): object {
+  const shown = socket.getPeerCertificate();
+  const about = {
+    success,
+    authorized: socket.authorized,
+    server_name: socket.getServername() ?? "",
+    certificate: shown?.fingerprint256 ?? "",
+    names: shown?.subjectaltname ?? "",
+  };
+  if (failed(success, error, tls)) return about;
+  return {
+    ...about,
+    version: socket.getTLSVersion(),
+    cipher: socket.getCipher().name,
+    alpn: socket.alpnProtocol || "",
+    reused: socket.isSessionReused(),
+  };
+}
+
+/** Say whether a handshake ended in failure: an error may also be a remark on the certificate. */
+function failed(success: boolean, error: any, tls: Tls): boolean {
+  if (error === null || error === undefined) return !success;
+  return tls.judges || error.code === "EPROTO" || error.code === "ECONNRESET";
+}
+
+/** Resume what the peer's connection before has left, if there is anything. */
+export function resume(connection: Connection, socket: any): void {
+  const session = connection.play.sessions.get(connection.peer);
+  if (connection.tls?.resume && session !== undefined) socket.setSession(session);
+}
+
+/** Keep what the peer's next connection resumes; in TLS 1.3 it comes with data. */
+export function keep_session(connection: Connection, socket: any): void {
+  if (!connection.tls?.resume) return;
+  const session = socket.getSession();
+  if (session !== undefined) connection.play.sessions.set(connection.peer, session);
+}
+
+/** Go over to TLS; what goes wrong is told with the call. */
+export function upgrade(connection: Connection, call: number, action: Action): void {
+  const { peer, play, tls: before } = connection;
+  const server = play.listeners.has(peer);
+  const tls = (connection.tls = server ? action.server! : action.client!);
+  try {
+    const made = (connection.socket as any).upgradeTLS({
+      tls: options_of(tls),
+      socket: upgraded(connection, action),
+      data: connection,
+      ...(server ? { isServer: true } : {}),
+    });
+    if (made === undefined) connection.tls = before; // it has TLS already (D41)
+    else connection.socket = made[1] as Socket<Connection>;
+    returned(call, undefined);
+  } catch (error) {
+    connection.tls = before;
+    threw(call, error);
+  }
+}
+
+function upgraded({ peer, play }: Connection, action: Action): any {
+  if (action.handlers !== undefined) return reloaded(peer, action);
+  return handlers(peer, play.current.get(peer) as HandlerSet);
+}

@@ -14,7 +14,7 @@ from typing import Protocol
 from sockharness.events import Event
 from sockharness.printable import count, show
 from sockharness.record import record
-from sockharness.spec.matchers import Matcher, Result, Verdict
+from sockharness.spec.matchers import Exact, Matcher, Result, Verdict
 from sockharness.timeline import Channel
 
 NO_ERROR = "none"
@@ -94,12 +94,13 @@ class Expectation(Protocol):
 class BytesExpected:
     """The next unread bytes of a channel are what a matcher wants; they are claimed."""
 
-    __slots__ = ("_judged", "_result", "channel", "matcher")
+    __slots__ = ("_judged", "_result", "_taken", "channel", "matcher")
 
     def __init__(self, channel: Channel, matcher: Matcher) -> None:
         self.channel = channel
         self.matcher = matcher
         self._judged = (-1, -1)
+        self._taken = -1  # how many bytes came before the unread ones
         self._result: Result | None = None
 
     def check(self) -> Progress:
@@ -124,8 +125,17 @@ class BytesExpected:
         unread = self.channel.unread
         bytes_of = (self.channel.received, len(unread))
         if self._result is None or self._judged != bytes_of:
-            self._judged, self._result = bytes_of, self.matcher.match(unread)
+            self._result = self._judge(self._result)
+            self._judged = bytes_of
         return self._result
+
+    def _judge(self, before: Result | None) -> Result:
+        unread, matcher = self.channel.unread, self.matcher
+        taken = self.channel.received - len(unread)
+        if isinstance(matcher, Exact) and before is not None and taken == self._taken:
+            return matcher.go_on(unread, before.size)
+        self._taken = taken
+        return matcher.match(unread)
 
     def _missing(self, result: Result, then: str) -> Mismatch:
         got = len(self.channel.unread)

@@ -71,6 +71,32 @@ def test_captures_come_with_the_match() -> None:
     assert progress.captures == {"name": b"ab"}
 
 
+def test_bytes_that_come_in_pieces_are_judged_as_if_they_came_at_once() -> None:
+    for pieces, state in (
+        ((b"ab", b"c", b"def"), State.SATISFIED),
+        ((b"ab", b"x"), State.FAILED),
+        ((b"ab", b"c", b"x"), State.FAILED),
+    ):
+        got = channel()
+        expectation = BytesExpected(got, Exact(b"abcd"))
+        for piece in pieces:
+            assert expectation.check().state is State.PENDING
+            got.add(Event(name="data", peer="client", data=piece))
+
+        assert expectation.check().state is state
+
+
+def test_what_was_judged_is_judged_anew_when_somebody_else_took_bytes_meanwhile() -> None:
+    got = channel(b"aaa")
+    expectation = BytesExpected(got, Exact(b"aaab"))
+    assert expectation.check().state is State.PENDING
+
+    assert BytesExpected(got, Exact(b"aa")).check().state is State.SATISFIED
+    got.add(Event(name="data", peer="client", data=b"aab"))
+
+    assert expectation.check().state is State.SATISFIED
+
+
 def test_as_long_as_bytes_may_still_match_there_is_no_verdict() -> None:
     got = channel(b"hel")
 

@@ -87,10 +87,14 @@ class Exact:
 
     def match(self, data: bytes | bytearray) -> Result:
         """Compare byte by byte."""
+        return self.go_on(data, 0)
+
+    def go_on(self, data: bytes | bytearray, right: int) -> Result:
+        """Compare from an offset on: the bytes before it are known to be as they should be."""
         size = len(self.data)
-        if data.startswith(self.data):
+        same = common_prefix(self.data, data, right)
+        if same == size:
             return Result(Verdict.MATCH, size, size)
-        same = common_prefix(self.data, data)
         verdict = Verdict.MORE if same == len(data) else Verdict.MISMATCH
         return Result(verdict, same, size)
 
@@ -376,15 +380,21 @@ def as_matcher(want: object) -> Matcher:
     raise TypeError(f"want: expected bytes, str or a matcher, got {want!r}")
 
 
-def common_prefix(left: bytes, right: bytes | bytearray) -> int:
-    """Return how many bytes two byte strings have in common from their start."""
-    size = min(len(left), len(right))
-    if left[:size] == right[:size]:
-        return size
-    low, high = 0, size  # left[:low] is common, left[:high] is not
-    while high - low > 1:
+def common_prefix(left: bytes, right: bytes | bytearray, known: int = 0) -> int:
+    """Return how many bytes two byte strings have in common from their start.
+
+    Args:
+        left: one of them.
+        right: the other.
+        known: how many are known to be common, and are not looked at.
+    """
+    wanted = memoryview(left)  # a slice of bytes would be a copy, of megabytes perhaps
+    low, high = known, min(len(left), len(right))
+    if right.startswith(wanted[low:high], low):
+        return high
+    while high - low > 1:  # left[:low] is common, left[:high] is not
         middle = (low + high) // 2
-        if left[low:middle] == right[low:middle]:
+        if right.startswith(wanted[low:middle], low):
             low = middle
         else:
             high = middle

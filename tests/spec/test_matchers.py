@@ -177,6 +177,12 @@ def test_the_common_prefix_is_found_at_every_offset() -> None:
         assert common_prefix(b"a" * size + b"b", b"a" * size + b"c") == size
 
 
+def test_what_is_known_to_be_common_is_not_looked_at_again() -> None:
+    assert common_prefix(b"xbcd", b"abce", 1) == 3
+    assert common_prefix(b"xbcd", bytearray(b"abcd"), 4) == 4
+    assert Exact(b"abcd").go_on(b"xbcd", 1).verdict is Verdict.MATCH
+
+
 def test_a_number_goes_with_its_noun() -> None:
     assert [count(number, "byte") for number in (0, 1, 2)] == ["0 bytes", "1 byte", "2 bytes"]
     assert count(2, "match", "matches") == "2 matches"

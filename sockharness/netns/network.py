@@ -234,12 +234,7 @@ class Network:
         if number > MAX_LINKS:
             raise UsageError(f"link: expected at most {MAX_LINKS} links in a network")
         names = [f"eth{len(host.interfaces)}" for host in (one, other)]
-        with ExitStack() as stack:
-            near, far, *watching = [
-                stack.enter_context(host.rtnetlink()) for host in (one, other, one, other)
-            ]
-            for watch in watching:
-                watch.hear_of_addresses()
+        with one.rtnetlink() as near, other.rtnetlink() as far:
             near.add_pair(names[0], peer=names[1], namespace=other.fileno(), mtu=mtu)
             ends = [
                 _set_up(interfaces, name, link=number, end=end)
@@ -247,8 +242,6 @@ class Network:
             ]
             near.wait_until_running(ends[0].index)
             far.wait_until_running(ends[1].index)
-            for watch, end in zip(watching, ends, strict=True):
-                watch.wait_until_in_use(*filter(None, (end.ipv6, end.link_local)))
         one.interfaces += (ends[0],)
         other.interfaces += (ends[1],)
 

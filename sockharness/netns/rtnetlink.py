@@ -4,7 +4,7 @@ A netlink socket works in the network namespace in which it was made, so nobody 
 use it. Each request is one message: a header, a structure by the kind of request, and attributes,
 which may nest. Each is acknowledged with an errno, 0 if it went well.
 
-Five facts of the kernel decide how a link is made:
+Some facts of the kernel decide how a link is made:
 
 1. An interface gets an IPv6 link-local address of itself, which is tentative for about a second
    (duplicate address detection, RFC 4862 section 5.4), and nothing can be sent from it meanwhile.
@@ -14,19 +14,18 @@ Five facts of the kernel decide how a link is made:
    comes with the second end, and a worker of the kernel then starts its queue (link_watch.c).
    Until then frames are dropped in silence. `Rtnetlink.wait_until_running` waits for that.
 3. IPv6 may be switched off in a kernel; then there are IPv4 addresses only.
-4. An IPv6 address that was added is not yet in use: a worker of the kernel joins the group in which
-   neighbours ask for it (`addrconf_dad_work`), also without detection. Who asks before gets no
-   answer, and asks again a second later. When the worker is done, it tells that the address is
-   there; `Rtnetlink.wait_until_in_use` waits for that.
-5. What is sent to an IPv6 group on loopback is delivered only if the group's route is of the type
+4. What is sent to an IPv6 group on loopback is delivered only if the group's route is of the type
    that an own address has; elsewhere it is of the type for groups.
+5. That an IPv6 address was given is acknowledged before it can be used: a worker of the kernel adds
+   the route to it later (`addrconf_dad_begin`, also where nothing is to be detected). Until then
+   what is sent to it goes astray. `Rtnetlink.add_address` waits until that route is told of.
 """
 
 import errno
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from sockharness.errors import os_error
@@ -35,7 +34,7 @@ from sockharness.errors import os_error
 _SOL_NETLINK = 270
 _NETLINK_ADD_MEMBERSHIP = 1
 _RTNLGRP_LINK = 1
-_RTNLGRP_IPV6_IFADDR = 9
+_RTNLGRP_IPV6_ROUTE = 11
 _NLMSG_ERROR = 2
 _NLM_F_REQUEST = 0x1
 _NLM_F_ACK = 0x4
@@ -98,12 +97,13 @@ class Rtnetlink:
     Every method raises the kernel's `OSError`, or `TimeoutError` if it does not answer.
     """
 
-    __slots__ = ("_number", "_socket")
+    __slots__ = ("_number", "_socket", "_told")
 
     def __init__(self, sock: socket.socket, *, timeout: float = 5.0) -> None:
         sock.settimeout(timeout)
         self._socket = sock
         self._number = 0
+        self._told: list[tuple[int, bytes]] = []  # unasked, between a request and its answer
 
     def __enter__(self) -> "Rtnetlink":
         return self
@@ -147,8 +147,10 @@ class Rtnetlink:
         self._request(_RTM_SETLINK, _link(index, flags=_IFF_UP))
 
     def add_address(self, index: int, address: str, prefix: int) -> None:
-        """Give an interface an address, which can be used at once."""
+        """Give an interface an address; return when it can be used."""
         family, packed = _packed(address)
+        if family == socket.AF_INET6:
+            self._join(_RTNLGRP_IPV6_ROUTE)
         head = _ADDRESS.pack(family, prefix, 0, 0, index)
         attributes = [
             _attribute(_IFA_LOCAL, packed),
@@ -156,6 +158,8 @@ class Rtnetlink:
             _attribute(_IFA_FLAGS, _u32(_IFA_F_NODAD)),
         ]
         self._request(_RTM_NEWADDR, head, attributes, flags=_MADE)
+        if family == socket.AF_INET6:
+            self._wait_for(lambda kind, body: _is_route_to(kind, body, packed))
 
     def add_route(self, index: int, network: str, prefix: int, *, metric: int) -> None:
         """Send what is for a network, perhaps one of groups, to an interface."""
@@ -179,37 +183,29 @@ class Rtnetlink:
         Raises:
             TimeoutError: that did not come to be.
         """
-        deadline = time.monotonic() + timeout
         # First join, then look: a change after the look is then told.
-        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _RTNLGRP_LINK)
+        self._join(_RTNLGRP_LINK)
         self._send(_RTM_GETLINK, _link(index), [])
-        while True:
-            self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
-            for kind, _, body in _messages(self._socket.recv(_BUFFER)):
-                if kind == _RTM_NEWLINK and _is_running(body, index):
-                    return
+        self._wait_for(
+            lambda kind, body: kind == _RTM_NEWLINK and _is_running(body, index), timeout=timeout
+        )
 
-    def hear_of_addresses(self) -> None:
-        """Take in from now on which IPv6 addresses are in use, for `wait_until_in_use`."""
-        self._socket.bind((0, 0))  # without a number of its own it would be left out
-        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _RTNLGRP_IPV6_IFADDR)
+    def _join(self, group: int) -> None:
+        """Be told, from now on, of changes of a kind."""
+        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
+        self._told.clear()
 
-    def wait_until_in_use(self, *addresses: str, timeout: float = 5.0) -> None:
-        """Wait until neighbours that ask for these IPv6 addresses are answered.
-
-        They were added after `hear_of_addresses`, and not by this object: it would not have kept
-        what it was told meanwhile.
-
-        Raises:
-            TimeoutError: that did not come to be.
-        """
-        deadline = time.monotonic() + timeout
-        awaited = {_packed(address)[1] for address in addresses}
-        while awaited:
-            self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
-            for kind, _, body in _messages(self._socket.recv(_BUFFER)):
-                if kind == _RTM_NEWADDR:
-                    awaited.discard(_value(body, _ADDRESS.size, _IFA_ADDRESS))
+    def _wait_for(self, wanted: Callable[[int, bytes], bool], *, timeout: float = 5.0) -> None:
+        """Wait until something is told."""
+        usual, deadline = self._socket.gettimeout(), time.monotonic() + timeout
+        try:
+            while not any(wanted(kind, body) for kind, body in self._told):
+                self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+                messages = _messages(self._socket.recv(_BUFFER))
+                self._told = [(kind, body) for kind, _, body in messages]
+        finally:
+            self._socket.settimeout(usual)
+            self._told.clear()
 
     def _request(
         self, kind: int, head: bytes, attributes: list[bytes] | None = None, *, flags: int = 0
@@ -220,6 +216,7 @@ class Rtnetlink:
         while True:
             for kind_of_answer, about, body in _messages(self._socket.recv(_BUFFER)):
                 if about != number:
+                    self._told.append((kind_of_answer, body))
                     continue
                 if kind_of_answer != _NLMSG_ERROR:
                     answer = body
@@ -250,17 +247,25 @@ def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 def _is_running(body: bytes, index: int) -> bool:
     if _LINK.unpack_from(body)[2] != index:
         return False
-    return _value(body, _LINK.size, _IFLA_OPERSTATE) == bytes([_IF_OPER_UP])
+    return (_IFLA_OPERSTATE, bytes([_IF_OPER_UP])) in _attributes(body, _LINK.size)
 
 
-def _value(body: bytes, offset: int, wanted: int) -> bytes:
-    """Return an attribute of a message, from behind its structure on; empty: it has none."""
+def _is_route_to(kind: int, body: bytes, address: bytes) -> bool:
+    """Say whether it is told that an IPv6 address is this host's."""
+    if kind != _RTM_NEWROUTE:
+        return False
+    family, bits, *_, route, _ = _ROUTE.unpack_from(body)
+    if (family, bits, route) != (socket.AF_INET6, 128, _RTN_LOCAL):
+        return False
+    return (_RTA_DST, address) in _attributes(body, _ROUTE.size)
+
+
+def _attributes(body: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the attributes of a message as (kind, data)."""
     while offset + _ATTRIBUTE.size <= len(body):
         size, kind = _ATTRIBUTE.unpack_from(body, offset)
-        if kind == wanted:
-            return body[offset + _ATTRIBUTE.size : offset + size]
+        yield kind, body[offset + _ATTRIBUTE.size : offset + size]
         offset += _aligned(size)
-    return b""
 
 
 def _link(index: int = 0, *, flags: int = 0) -> bytes:

@@ -24,6 +24,7 @@ HERE = "10.77.0.1"  # of va
 THERE = "10.77.0.2"  # of vb
 LINK_LOCAL_HERE = "fe80::a"
 LINK_LOCAL_THERE = "fe80::b"
+_ETH_P_ALL = 3
 
 
 class Cable:
@@ -66,6 +67,10 @@ class Cable:
         """Return a reactor whose sockets are there."""
         return Net(kernel or self.kernel)
 
+    def make_socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """Make a socket there."""
+        return self._host.socket(family, kind, protocol)
+
     def ip(self, *arguments: str) -> None:
         """Run `ip` there."""
         if shutil.which("ip") is None:
@@ -87,9 +92,9 @@ class Cable:
 
     def watching(self, name: str) -> socket.socket:
         """Return a socket that sees the frames of an interface."""
-        sock = self._host.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-        sock.bind((name, 0))
-        sock.settimeout(5.0)
+        sock = self.make_socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # of no interface yet
+        sock.bind((name, _ETH_P_ALL))
+        sock.settimeout(30.0)
         return sock
 
     def joined(self, group: str, name: str) -> bool:

@@ -1,11 +1,12 @@
 import errno
-import subprocess
+import socket
 import threading
 
 import pytest
 
 from sockharness import probes
 from sockharness.netns import Network
+from sockharness.netns.rtnetlink import LOOPBACK_INDEX
 
 
 def test_an_end_runs_when_both_are_up_and_not_before(network: Network) -> None:
@@ -40,35 +41,30 @@ def test_the_kernels_no_is_an_error_with_its_number(network: Network) -> None:
             assert caught.value.errno == number
 
 
+@pytest.mark.parametrize("index", [LOOPBACK_INDEX, 2], ids=["loopback", "link"])
+@pytest.mark.parametrize("pattern", ["127.9.9.{}", "fd00:9::{}"])
+def test_an_address_can_be_sent_to_when_it_was_given(
+    network: Network, index: int, pattern: str
+) -> None:
+    if ":" in pattern and (reason := probes.ipv6()):
+        pytest.skip(reason)
+    here, _ = network.pair()
+    family = socket.AF_INET6 if ":" in pattern else socket.AF_INET
+    with here.rtnetlink() as interfaces:
+        for number in range(1, 100):
+            address = pattern.format(number)
+            with here.socket(family, socket.SOCK_DGRAM) as sock:
+                interfaces.add_address(index, address, 128 if family == socket.AF_INET6 else 32)
+
+                sock.bind((address, 0))
+                sock.settimeout(5)
+                sock.sendto(b"to itself", sock.getsockname())
+                assert sock.recv(100) == b"to itself"
+
+
 def test_an_address_can_be_given_once(network: Network) -> None:
     with network.host("a").rtnetlink() as interfaces:
         interfaces.add_address(1, "127.9.9.9", 32)
 
         with pytest.raises(FileExistsError):
             interfaces.add_address(1, "127.9.9.9", 32)
-
-
-def test_an_address_is_in_use_when_it_was_added_and_no_other_is(network: Network) -> None:
-    if reason := probes.ipv6():
-        pytest.skip(reason)
-    one, other = network.host("a"), network.host("b")
-    with one.rtnetlink() as near, one.rtnetlink() as watch:
-        near.add_pair("eth0", peer="eth0", namespace=other.fileno(), mtu=None)
-        near.up(near.index("eth0"))
-        watch.hear_of_addresses()
-        near.add_address(near.index("eth0"), "fd00::1", 64)
-
-        watch.wait_until_in_use("fd00::1")
-
-        with pytest.raises(TimeoutError):
-            watch.wait_until_in_use("fd00::2", timeout=0.05)
-
-
-def test_hosts_listen_for_neighbours_when_they_are_linked(network: Network) -> None:
-    if reason := probes.ipv6():
-        pytest.skip(reason)
-    solicited = [f"ff0200000000000000000001ff00000{end}" for end in (1, 2)]  # RFC 4291, 2.7.1
-    hosts = network.pair()
-    for group, host in zip(solicited, hosts, strict=True):
-        with host.run(["cat", "/proc/net/igmp6"], stdout=subprocess.PIPE, text=True) as program:
-            assert group in program.communicate(timeout=30)[0]

@@ -154,6 +154,19 @@ def test_the_plain_forms_are_refused_in_a_loop(udp_peer: UdpPeer, method: str) -
         trio.run(block)
 
 
+def test_the_wire_shows_each_datagram_of_a_batch(udp_peer: UdpPeer, wire: Wire) -> None:
+    udp_peer.on(data=lambda sock, data, port, host: sock.send_many([b"1", port, host] * 3))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(5)
+        client.bind(("127.0.0.1", 0))
+
+        with wire.capture(udp_peer) as packets:
+            client.sendto(b"all", udp_peer.address)
+            assert [client.recv(10) for _ in range(3)] == [b"1"] * 3
+
+    assert [bytes(each["UDP"].payload) for each in packets] == [b"all", b"1", b"1", b"1"]
+
+
 def test_the_wire_shows_datagrams(
     udp_peer: UdpPeer, multicast_group: MulticastGroup, wire: Wire
 ) -> None:

@@ -8,7 +8,8 @@ handlers.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from weakref import ReferenceType, ref
@@ -174,6 +175,16 @@ class Core:
     def _waiting(self, want: Want[T], timeout: float) -> Waiting[T]:
         limit = seconds(timeout) * self.scale
         return Waiting(want, limit=limit, lock=self.lock, waiters=self.waiters)
+
+    @contextmanager
+    def captured(self) -> Iterator[None]:
+        """Let each datagram be a frame of its own while somebody captures."""
+        reactor = self.runner.reactor
+        before, reactor.segment_offload = reactor.segment_offload, False
+        try:
+            yield
+        finally:
+            reactor.segment_offload = before
 
     def waited(self, peer: str, lasted: float, limit: float) -> Wait:
         """Describe a wait that ran out."""

@@ -1,5 +1,6 @@
 """`MulticastGroup` and `Member`: what a test holds of a group. Thread-safe."""
 
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,10 @@ class MulticastGroup:
     def sender(self, source: str | None = None) -> UdpPeer:
         """Return what `send` sends from, whose `address` the members see: answers come there."""
         return UdpPeer(self._group.sender(source))
+
+    def captured(self) -> AbstractContextManager[None]:
+        """Let each datagram be a frame of its own in a `with` block, as `wire.capture` wants it."""
+        return self._group.core.captured()
 
     def check(self) -> None:
         """Raise if anything is not as stated up to now; what was raised is forgotten.

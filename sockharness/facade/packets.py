@@ -4,14 +4,20 @@ A frame waits in the kernel's queue from inside its sender's system call on, so 
 beside the test: the frames are fetched when the test looks at them, and when the capture ends.
 """
 
+import socket
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol, overload
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from sockharness.errors import ExpectationFailed
 from sockharness.printable import count
 from sockharness.wire.capture import Capture
 from sockharness.wire.filter import PROTOCOLS
+from sockharness.wire.ring import LOOPBACK_INTERFACE, make_packet_socket
+
+if TYPE_CHECKING:
+    from sockharness.netns import Host
 
 __tracebackhide__ = True
 
@@ -61,7 +67,9 @@ class Packets(Sequence[Any]):
 class Wire:
     """What the `wire` fixture gives."""
 
-    def capture(self, *servers: HasPort, interface: str = "lo") -> AbstractContextManager[Packets]:
+    def capture(
+        self, *servers: HasPort, interface: str | None = None, inside: "Host | None" = None
+    ) -> AbstractContextManager[Packets]:
         """Capture the frames of servers while the `with` block runs; gives `Packets`.
 
         The packets stay readable behind the block.
@@ -69,7 +77,8 @@ class Wire:
         Args:
             servers: handles with a `port`; frames to and from these ports are captured, of TCP or
                 UDP if they say so (`protocol`), since others may have the number in the other one.
-            interface: where.
+            interface: where; `"lo"` if absent.
+            inside: capture on this host of a network, if no interface is named on its first link.
 
         Raises:
             ExpectationFailed: at the end of the block, if the kernel dropped a frame: what was
@@ -84,12 +93,30 @@ class Wire:
                 raise TypeError(f"servers: expected a server such as tcp_server, got {server!r}")
         protocols = {getattr(server, "protocol", "") for server in servers}
         known = PROTOCOLS if "" in protocols else protocols
-        return _capturing([server.port for server in servers], known, interface)
+        return _capturing(servers, known, interface, inside)
 
 
 @contextmanager
-def _capturing(ports: Sequence[int], protocols: Iterable[str], interface: str) -> Iterator[Packets]:
-    with Capture(interface, ports=ports, protocols=protocols) as capture:
+def _capturing(
+    servers: Sequence[HasPort],
+    protocols: Iterable[str],
+    interface: str | None,
+    inside: "Host | None",
+) -> Iterator[Packets]:
+    make_socket = make_packet_socket
+    if inside is not None:
+        make_socket = partial(inside.socket, socket.AF_PACKET, socket.SOCK_RAW, 0)
+        interface = interface or next((end.name for end in inside.interfaces), None)
+    capture = Capture(
+        interface or LOOPBACK_INTERFACE,
+        ports=[server.port for server in servers],
+        protocols=protocols,
+        make_socket=make_socket,
+    )
+    with ExitStack() as stack:
+        for server in servers:
+            stack.enter_context(getattr(server, "captured", nullcontext)())
+        stack.enter_context(capture)
         yield Packets(capture)
     if not capture.whole:
         lost = capture.drops + capture.unkept

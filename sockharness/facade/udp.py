@@ -1,6 +1,7 @@
 """`UdpPeer`: a datagram socket as a test holds it. Thread-safe; `.aio` has what can be awaited."""
 
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import UsageError
@@ -170,6 +171,10 @@ class UdpPeer:
         return self._mailbox.core.wait("wait_for", _event(self._mailbox, event), timeout)
 
     # Judging
+
+    def captured(self) -> AbstractContextManager[None]:
+        """Let each datagram be a frame of its own in a `with` block, as `wire.capture` wants it."""
+        return self._mailbox.core.captured()
 
     def check(self) -> None:
         """Raise if anything is not as stated up to now; what was raised is forgotten.

@@ -234,8 +234,7 @@ class Network:
         if number > MAX_LINKS:
             raise UsageError(f"link: expected at most {MAX_LINKS} links in a network")
         names = [f"eth{len(host.interfaces)}" for host in (one, other)]
-        with ExitStack() as stack:
-            near, far = [stack.enter_context(host.rtnetlink()) for host in (one, other)]
+        with one.rtnetlink() as near, other.rtnetlink() as far:
             near.add_pair(names[0], peer=names[1], namespace=other.fileno(), mtu=mtu)
             ends = [
                 _set_up(interfaces, name, link=number, end=end)

@@ -4,7 +4,7 @@ A netlink socket works in the network namespace in which it was made, so nobody 
 use it. Each request is one message: a header, a structure by the kind of request, and attributes,
 which may nest. Each is acknowledged with an errno, 0 if it went well.
 
-Five facts of the kernel decide how a link is made:
+Some facts of the kernel decide how a link is made:
 
 1. An interface gets an IPv6 link-local address of itself, which is tentative for about a second
    (duplicate address detection, RFC 4862 section 5.4), and nothing can be sent from it meanwhile.

@@ -7,6 +7,7 @@ import pytest
 
 from sockharness import probes
 from sockharness.errors import ClosedError
+from sockharness.facade.packets import Wire
 from sockharness.harness import Harness
 from sockharness.netns import Host, Network
 
@@ -88,6 +89,19 @@ def test_a_tcp_server_answers_a_socket_of_the_other_host(
 
         assert client.recv(100) == b"PONG\r\n"
     harness.check()
+
+
+def test_the_wire_of_a_host_shows_what_crosses_its_link(
+    harness: Harness, pair: tuple[Host, Host]
+) -> None:
+    here, there = pair
+    near, far = harness.udp_peer(inside=here), harness.udp_peer(inside=there)
+
+    with Wire().capture(far, inside=here) as packets:
+        near.send(b"hello", far.address)
+        assert far.receive() == b"hello"
+
+    assert [(each["IP"].src, each["IP"].dst) for each in packets] == [(near.host, far.host)]
 
 
 def test_two_hosts_may_have_the_same_port(harness: Harness, pair: tuple[Host, Host]) -> None:

@@ -67,6 +67,10 @@ class Cable:
         """Return a reactor whose sockets are there."""
         return Net(kernel or self.kernel)
 
+    def make_socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+        """Make a socket there."""
+        return self._host.socket(family, kind, protocol)
+
     def ip(self, *arguments: str) -> None:
         """Run `ip` there."""
         if shutil.which("ip") is None:
@@ -88,14 +92,10 @@ class Cable:
 
     def watching(self, name: str) -> socket.socket:
         """Return a socket that sees the frames of an interface."""
-        sock = self.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # of no interface yet
+        sock = self.make_socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # of no interface yet
         sock.bind((name, _ETH_P_ALL))
         sock.settimeout(30.0)
         return sock
-
-    def socket(self, family: int, kind: int, protocol: int) -> socket.socket:
-        """Return a socket of the system's that is there."""
-        return self._host.socket(family, kind, protocol)
 
     def joined(self, group: str, name: str) -> bool:
         """Say whether the host is a member of a group on an interface."""

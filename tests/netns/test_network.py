@@ -1,6 +1,7 @@
 import os
 import socket
 import struct
+import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -235,3 +236,12 @@ def test_a_repr_tells_hosts_and_addresses(network: Network) -> None:
     assert repr(network.host("c")) == "<Host c without a link>"
     network.close()
     assert repr(network) == "<Network hosts=['a', 'b', 'c'] <Owner closed>>"
+
+
+def test_hosts_listen_for_neighbours_when_they_are_linked(network: Network) -> None:
+    if reason := probes.ipv6():
+        pytest.skip(reason)
+    solicited = [f"ff0200000000000000000001ff00000{end}" for end in (1, 2)]  # RFC 4291, 2.7.1
+    for group, host in zip(solicited, network.pair(), strict=True):
+        with host.run(["cat", "/proc/net/igmp6"], stdout=subprocess.PIPE, text=True) as program:
+            assert group in program.communicate(timeout=30)[0]

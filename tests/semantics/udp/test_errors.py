@@ -186,17 +186,21 @@ def icmp(kind: int, code: int, source: raw.socket | UDPSocket, to_port: int) -> 
         (11, 0, "EHOSTUNREACH"),
     ],
 )
+# The kernel believes what it is told, of its loopback interface, for ten minutes.
 @pytest.mark.parametrize("debug", [False, True])
 def test_each_kind_of_icmp_error_has_its_errno(
     cable: Cable, kind: int, code: int, name: str, debug: bool
 ) -> None:
-    # Inside: the kernel believes what it is told, of its loopback interface, for ten minutes.
-    with Net(reactor=Reactor(cable.kernel, debug=debug)) as net:
-        port = net.udp().port
+    with (
+        Net(reactor=Reactor(cable.kernel, debug=debug)) as net,
+        cable.make_socket(raw.AF_INET, raw.SOCK_DGRAM) as receiver,
+        cable.make_socket(raw.AF_INET, raw.SOCK_RAW, raw.IPPROTO_ICMP) as forger,
+    ):
+        receiver.bind((HOST, 0))
+        port = receiver.getsockname()[1]
         a = net.udp("a")
         a.send(b"x", port, HOST)
-        with cable.socket(raw.AF_INET, raw.SOCK_RAW, raw.IPPROTO_ICMP) as forger:
-            forger.sendto(icmp(kind, code, a, port), (HOST, 0))
+        forger.sendto(icmp(kind, code, a, port), (HOST, 0))
 
         assert net.settle() == f"a.error({name})"
         assert a.send(b"y", port, HOST)

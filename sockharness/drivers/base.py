@@ -11,6 +11,11 @@ the same to the replayer. Two levels:
 **Told and done.** An engine in another process has done what it was told only some time later.
 What it is told between two waits goes to it together and is done in one turn of its loop, as it is
 with an engine in this process; before another engine is told something, it is waited for.
+
+**TLS.** Keys and certificates are `Run.credentials`' to give. An engine says with each `handshake`
+what it came to (`events.Secured`), where the other side's certificate has the name that
+`credentials.name_of` knows it by. A `close` may have as its note why a handshake failed of which no
+handler was told.
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,6 @@
+from sockharness.engine.tls.codes import alert_received
 from sockharness.errors import os_error
-from sockharness.events import Event
+from sockharness.events import Event, Secured
 from sockharness.report.ladder import rungs
 from tests.report.story import Story, ping
 
@@ -35,6 +36,38 @@ def test_who_connected_is_on_the_side_that_the_arrow_leaves() -> None:
     story.saw("server", "open")
 
     assert told(story) == ["server: open > client: open"]
+
+
+def test_who_connected_is_known_also_if_it_opens_first() -> None:
+    story = connected()
+    story.end("client").began = True
+    story.saw("client", "open")
+    story.saw("server", "open")
+
+    assert told(story) == ["client: open > server: open"]
+
+
+def test_a_handshake_is_told_with_what_it_came_to() -> None:
+    story = connected()
+    for cipher, alpn in (("TLS_AES_128_GCM_SHA256", "h2"), ("ECDHE-RSA-CHACHA20-POLY1305", "")):
+        secured = Secured(success=True, version="TLSv1.3", alpn=alpn, cipher=cipher)
+        story.timeline.add(Event(name="handshake", peer="client", connection=1, secured=secured))
+
+    assert told(story) == [
+        "client: handshake TLSv1.3 h2 AES128",
+        "client: handshake TLSv1.3 CHACHA20",
+    ]
+
+
+def test_a_handshake_that_failed_is_told_with_the_reason() -> None:
+    story = connected()
+    error = alert_received(48)
+    failed = Secured(success=False)
+    story.timeline.add(
+        Event(name="handshake", peer="client", connection=1, secured=failed, error=error)
+    )
+
+    assert told(story) == ["client: handshake unknown_ca"]
 
 
 def test_an_open_of_one_end_only_is_drawn() -> None:

@@ -19,6 +19,8 @@ from tests.helpers.mutations import Mutant, mutants
 SPECS = Path(__file__).parent.parent / "specs"
 SCALE = 0.04
 """Wrong copies that wait in vain wait for 0.2 s; to be busy is not to wait."""
+SLOWER = {"end-takes-all": 0.2}
+"""Those of specs with many bytes need more, lest they fail for want of time."""
 
 LAST_ORDERLY = "an orderly end or close at the end of a conversation may go unclaimed"
 NEGATIVE = "a negative claims nothing"
@@ -34,11 +36,6 @@ _EXEMPT = {
     NEGATIVE: [
         ("terminate-before-the-handshake", "removed", "- server: {never: handshake, for: 20ms}"),
         ("a-paused-socket-hears-the-end-later", "removed", "- server: {never: end, for: 30ms}"),
-        (
-            "a-good-handshake-brings-no-drain",
-            "removed",
-            "- client: {never: drain, for: 200ms, differs: {client:bun: D9}}",
-        ),
         ("pause-holds-data-back", "removed", "- server: {never: data, for: 30ms}"),
         ("end-says-goodbye", "removed", "- client: {never: end, for: 20ms}"),
         ("a-write-in-open-is-too-early", "removed", "- server: {never: data, for: 20ms}"),
@@ -70,7 +67,7 @@ _EXEMPT = {
         (
             "a-paused-socket-does-not-shake-hands",
             "removed",
-            "- client: {never: handshake, for: 200ms, differs: {server:bun: D45}}",
+            "- client: {never: handshake, for: 500ms, differs: {server:bun: D45}}",
         ),
         ("pausing-brings-no-drain", "removed", "- server: {never: drain, for: 20ms}"),
     ],
@@ -243,7 +240,7 @@ def test_a_wrong_copy_fails_and_names_the_defect(mutant: Mutant, tmp_path: Path)
     path = tmp_path / f"{mutant.spec}.yaml"
     path.write_text(mutant.text)
 
-    told = _tell(path)
+    told = _tell(path, scale=SLOWER.get(mutant.spec, SCALE))
 
     assert told, f"passes although it is wrong:\n{mutant.text}"
     headline = told.partition("\n")[0]
@@ -261,16 +258,13 @@ def test_an_exemption_is_needed(key: tuple[str, str, str], tmp_path: Path) -> No
     path = tmp_path / f"{mutant.spec}.yaml"
     path.write_text(mutant.text)
 
-    told = _tell(path, scale=1.0)
+    told = _tell(path, scale=1.0)  # it passes, so it waits for nothing in vain
 
     assert not told, f"an exemption for a copy that fails:\n{told}"
 
 
 def _tell(path: Path, *, scale: float = SCALE) -> str:
-    """Replay a file; return what is told of it, nothing if it passes.
-
-    Who expects that it passes gives it the time that it has anywhere.
-    """
+    """Replay a file; return what is told of it, nothing if it passes."""
     try:
         spec = loader.load(path)
     except SpecError as error:

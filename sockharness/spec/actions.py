@@ -37,6 +37,7 @@ class ActionDecoder:
         self._context = context
         self._datagrams = DatagramActions(context)
         self._tls = TlsDecoder(context)
+        self._checked: set[tuple[str, str]] = set()
 
     def action(self, verb: Scalar, value: Node, node: Node) -> model.Action:
         """Decode an action that takes a value; `node` is the mapping in which it stands."""
@@ -206,6 +207,10 @@ class ActionDecoder:
         self._tls.check_side(action.tls, server=peer.listens)
         self._context.upgraded.add(peer.name)
         named = action.handlers
+        if isinstance(named, str):
+            if (peer.name, named) in self._checked:
+                return  # they may go over to themselves
+            self._checked.add((peer.name, named))
         found = self._context.handlers.get(named) if isinstance(named, str) else named
         self.check_fits(found, peer, action.location)
 

@@ -34,6 +34,10 @@ from sockharness.spec.model_hosts import LINK6 as LINK6
 from sockharness.spec.model_hosts import LINK_LOCAL as LINK_LOCAL
 from sockharness.spec.model_hosts import LINKS as LINKS
 from sockharness.spec.model_hosts import LINKS6 as LINKS6
+from sockharness.spec.model_streams import BACKLOG as BACKLOG
+from sockharness.spec.model_streams import Connect as Connect
+from sockharness.spec.model_streams import Listen as Listen
+from sockharness.spec.model_streams import StreamOptions as StreamOptions
 from sockharness.spec.model_tls import Certificate as Certificate
 from sockharness.spec.model_tls import ReloadTls as ReloadTls
 from sockharness.spec.model_tls import Tls as Tls
@@ -141,43 +145,6 @@ class HandlerSet:
 
 
 # ---- peers
-
-
-@record(kw_only=True)
-class StreamOptions:
-    """What `listen` and `connect` have in common; sizes in bytes. `tls`: how it is secured."""
-
-    allow_half_open: bool = False
-    pause_on_connect: bool = False
-    send_buffer: int | None = None
-    recv_buffer: int | None = None
-    tls: Tls | None = None
-
-
-BACKLOG = 512
-"""How many connections may wait to be accepted, unless a listener says otherwise."""
-
-
-@record(kw_only=True)
-class Listen:
-    """A peer that listens at an IP literal; port 0 lets the kernel choose."""
-
-    host: str
-    port: int = 0
-    backlog: int = BACKLOG
-    options: StreamOptions
-    location: Location
-
-
-@record(kw_only=True)
-class Connect:
-    """A peer that connects: to another peer by name, or to an IP literal and a port."""
-
-    peer: str = ""
-    host: str = ""
-    port: int = 0
-    options: StreamOptions
-    location: Location
 
 
 @record(kw_only=True)
@@ -367,11 +334,10 @@ class Case:
         """Yield what its peers may be told to do: by steps and by handlers."""
         for step in self.steps:
             if isinstance(step, Act):
-                yield step.action
+                yield from _with_inner(step.action)
         peers = (peer.handlers for peer in self.peers.values() if peer.handlers is not None)
         for handlers in (*peers, *self.handlers.values()):
-            for actions in handlers.actions.values():
-                yield from actions
+            yield from _actions(handlers)
 
     @property
     def speaks_tls(self) -> bool:
@@ -423,3 +389,16 @@ class Spec:
     needs: Mapping[str, Location] = field(default_factory=dict)
     shows: tuple[str, ...] = ()
     engines: Mapping[str, Location] = field(default_factory=dict)
+
+
+def _actions(handlers: HandlerSet) -> Iterator[Action]:
+    for actions in handlers.actions.values():
+        for action in actions:
+            yield from _with_inner(action)
+
+
+def _with_inner(action: Action) -> Iterator[Action]:
+    """Yield an action, and those of the handlers that it gives."""
+    yield action
+    if isinstance(action, Reload | UpgradeTls) and isinstance(action.handlers, HandlerSet):
+        yield from _actions(action.handlers)

@@ -265,6 +265,10 @@ def _yaml_hint(source: str, message: str) -> str:
         return "in double quotes a backslash begins an escape; put a pattern in single quotes"
     if re.search(r"[:-]\s+[0-9a-fA-F:]*::", source):
         return "put an IPv6 address in quotes, or write 'loopback6'"
+    if re.search(r"[\[,]\s*[0-9a-fA-F:]*::", source):
+        return "put an IPv6 address in quotes"
+    if re.search(r"[\[{,:]\s*\*\.", source):
+        return "put a name with '*' in quotes"
     if re.search(r"[:-]\s+\[", source):
         return "put text that begins with a bracket in quotes"
     if "mapping values" in message:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from sockharness.drivers.base import Engine, Run
 from sockharness.drivers.cast import Engines
 from sockharness.engine.stream import Socket
 from sockharness.spec import loader
 from tests.differential.__main__ import compare
-from tests.differential.comparing import OURS, Comparison, Death, Difference
+from tests.differential.comparing import OURS, Comparison, Death
 from tests.differential.programs import Program, Side, programs
 from tests.differential.running import run
 from tests.helpers.bun import bun_path
@@ -61,13 +62,15 @@ def test_an_engine_that_is_wrong_is_found_by_a_minimal_program(
 def test_a_bun_that_dies_ends_the_comparison_with_the_program(
     comparison: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    played = comparison.difference
+    made = comparison.engines.make
 
-    def dies(program: Program) -> Difference | None:
-        os.kill(comparison.engines.bun.child().pid, signal.SIGSEGV)
-        return played(program)
+    def dies(name: str, run: Run) -> Engine:
+        engine = made(name, run)  # not before: a dead one would be replaced by another
+        if name == "bun":
+            os.kill(comparison.engines.bun.child().pid, signal.SIGSEGV)
+        return engine
 
-    monkeypatch.setattr(comparison, "difference", dies)
+    monkeypatch.setattr(comparison.engines, "make", dies)
 
     found = compare(comparison, start=SEED, count=10)
 

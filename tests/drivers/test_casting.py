@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from sockharness.drivers.cast import Engines
 from sockharness.drivers.casting import Casting, castings, castings_of_id
 from sockharness.errors import UsageError
 from sockharness.spec import loader
@@ -102,25 +101,3 @@ def test_an_id_names_its_engines(text: str) -> None:
 )
 def test_an_id_without_engines_names_none(name: str) -> None:
     assert castings_of_id(name) == ""
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (SPEC.replace("tcp:", "tls:"), "'tls' of server (line 3): not played by Bun yet"),
-        (
-            SPEC + "  - anna: upgrade_tls\n",
-            "'upgrade_tls' (line 9): not played by Bun yet",
-        ),
-    ],
-)
-def test_what_bun_does_not_play_is_told_with_its_place(
-    text: str, reason: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "spec.yaml"
-    path.write_text(text)
-    case = loader.load(path).cases[0]
-
-    with Engines() as engines:
-        assert engines.cannot(Casting.parse("bun"), case) == reason
-        assert engines.cannot(Casting(), case) == ""

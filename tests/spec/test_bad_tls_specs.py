@@ -82,6 +82,21 @@ BAD: list[tuple[str, str, str]] = [
         "expected the name of a certificate, got 'web'",
         "add it under 'certs:'",
     ),
+    (
+        spec(certs="certs: {web: {names: [§::1]}}\n"),
+        "not YAML: did not find expected node content",
+        "put an IPv6 address in quotes",
+    ),
+    (
+        spec(certs="certs: {web: {names: [*§.a.example]}}\n"),
+        "not YAML: did not find expected alphabetic or numeric character",
+        "put a name with '*' in quotes",
+    ),
+    (
+        listening("sni: {*§.a.example: web}"),
+        "not YAML: did not find expected alphabetic or numeric character",
+        "put a name with '*' in quotes",
+    ),
     # peers
     (
         connecting("cert: §wep"),

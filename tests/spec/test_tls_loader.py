@@ -167,3 +167,38 @@ def test_the_words_are_those_of_the_engine_and_of_the_certificates() -> None:
     assert set(tls_words.CODES) == verdicts | {codes.WRONG_NAME}
     assert set(tls_words.ALERTS) == alerts
     assert set(tls_words.BAD) == {kind.name.lower() for kind in BadCertificate}
+
+
+def test_handlers_that_go_over_to_themselves_are_no_endless_file(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text("""\
+sockspec: 1
+handlers: {again: {data: [upgrade_tls: {on: again}]}}
+peers:
+  server: {tcp: {listen: loopback}, on: again}
+  client: {tcp: {connect: server}}
+exchange:
+  - client -> server: "hi"
+""")
+
+    (case,) = loader.load(path).cases
+
+    assert case.speaks_tls
+
+
+def test_an_upgrade_inside_handlers_that_a_step_gives_is_tls_too(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text("""\
+sockspec: 1
+peers:
+  server: {tcp: {listen: loopback}}
+  client: {tcp: {connect: server}}
+exchange:
+  - client -> server: "hi"
+  - server: {reload: {data: [upgrade_tls]}}
+""")
+
+    (case,) = loader.load(path).cases
+
+    assert case.speaks_tls
+    assert [action.name for action in case.actions()] == ["reload", "upgrade_tls"]

@@ -1,0 +1,42 @@
+"""Peers with a stream, over TCP or TLS, as values that never change: who listens, who connects."""
+
+from sockharness.location import Location
+from sockharness.record import record
+from sockharness.spec.model_tls import Tls
+
+
+@record(kw_only=True)
+class StreamOptions:
+    """What `listen` and `connect` have in common; sizes in bytes. `tls`: how it is secured."""
+
+    allow_half_open: bool = False
+    pause_on_connect: bool = False
+    send_buffer: int | None = None
+    recv_buffer: int | None = None
+    tls: Tls | None = None
+
+
+BACKLOG = 512
+"""How many connections may wait to be accepted, unless a listener says otherwise."""
+
+
+@record(kw_only=True)
+class Listen:
+    """A peer that listens at an IP literal; port 0 lets the kernel choose."""
+
+    host: str
+    port: int = 0
+    backlog: int = BACKLOG
+    options: StreamOptions
+    location: Location
+
+
+@record(kw_only=True)
+class Connect:
+    """A peer that connects: to another peer by name, or to an IP literal and a port."""
+
+    peer: str = ""
+    host: str = ""
+    port: int = 0
+    options: StreamOptions
+    location: Location

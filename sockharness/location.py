@@ -1,11 +1,13 @@
 """Places in a text file, for messages that a person can click on."""
 
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 WIDTH = 120
 """The most characters of a source line that are quoted."""
+_TICKS = 50_000_000  # ns; the longest tick is 10 ms
 
 
 class Location(NamedTuple):  # every node of every spec has one: a dataclass takes thrice as long
@@ -29,7 +31,7 @@ def source_lines(path: str) -> list[str]:
     Messages quote the source; a file that vanished meanwhile must not hide the message.
     """
     try:
-        return _lines(path, Path(path).stat().st_mtime_ns)
+        return _lines(path, state_of(Path(path)))
     except (OSError, ValueError):
         return []
 
@@ -55,8 +57,23 @@ def excerpt(location: Location, *, note: str = "", before: int = 1) -> list[str]
     return [*quoted, f"     | {' ' * (column - 1)}{'^' * width}  {note}".rstrip()]
 
 
+def state_of(path: Path) -> object:
+    """Return what equals what it was if the file has not changed: a key for what was read of it.
+
+    The time of a change is that of the kernel's last tick. So what changed just now may change once
+    more without another time; then the key equals no other one.
+
+    Raises:
+        OSError: as of stat(2).
+    """
+    found = path.stat()
+    if time.time_ns() - found.st_mtime_ns < _TICKS:
+        return object()
+    return found.st_mtime_ns, found.st_size
+
+
 @lru_cache(maxsize=1)
-def _lines(path: str, changed: int) -> list[str]:
+def _lines(path: str, _state: object) -> list[str]:
     """Split a file where editors do; many messages may quote the same one."""
     return Path(path).read_text(encoding="utf-8-sig", errors="replace").split("\n")
 

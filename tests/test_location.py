@@ -1,8 +1,10 @@
+import os
+import time
 from pathlib import Path
 
 import pytest
 
-from sockharness.location import Location, excerpt, source_lines
+from sockharness.location import Location, excerpt, source_lines, state_of
 
 
 def written(tmp_path: Path, text: str) -> str:
@@ -100,3 +102,24 @@ def test_a_file_that_changed_is_quoted_anew(tmp_path: Path) -> None:
     written(tmp_path, "new\n")
 
     assert (before[0], source_lines(path)[0]) == ("old", "new")
+
+
+def test_a_file_that_changed_twice_within_a_tick_is_quoted_anew(tmp_path: Path) -> None:
+    lines = []
+    now = time.time_ns()
+    for text in ("old\n", "new\n"):
+        path = written(tmp_path, text)
+        os.utime(path, ns=(now, now))
+        lines.append(source_lines(path)[0])
+
+    assert lines == ["old", "new"]
+
+
+def test_of_a_file_that_changed_long_ago_it_is_known_what_is_in_it(tmp_path: Path) -> None:
+    path = Path(written(tmp_path, "text\n"))
+    os.utime(path, ns=(0, 0))
+    before = state_of(path)
+    written(tmp_path, "texts\n")
+    os.utime(path, ns=(0, 0))
+
+    assert before != state_of(path) == state_of(path)

@@ -18,7 +18,7 @@ from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 
-from sockharness.location import Location
+from sockharness.location import Location, state_of
 from sockharness.printable import show
 from sockharness.record import record
 from sockharness.spec import model
@@ -300,7 +300,7 @@ def _file(form: _Form) -> Payload:
             raise Refusal(place, f"'{show(name, limit=40)}' is outside the spec's folder")
         if not path.is_file():
             raise Refusal(place, f"'{show(name, limit=40)}' is not a regular file here")
-        content = _content(path, path.stat().st_mtime_ns)
+        content = _content(path, state_of(path))
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a circle
         because = getattr(error, "strerror", None) or "not a name of a file"
         raise Refusal(place, f"'{show(name, limit=40)}' cannot be read: {because}") from None
@@ -310,7 +310,7 @@ def _file(form: _Form) -> Payload:
 
 
 @lru_cache(maxsize=4)
-def _content(path: Path, changed: int) -> bytes:
+def _content(path: Path, _state: object) -> bytes:
     """Read a file, once for all that mention it."""
     with path.open("rb") as file:
         return file.read(MAX_FILE + 1)

@@ -24,7 +24,7 @@ from sockharness.engine.listener import Listener, listen
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.runner import ThreadRunner
 from sockharness.engine.stream import Socket
-from tests.helpers import certificates
+from tests.helpers import certificates, raw
 from tests.helpers.conversation import DEADLINE, Handlers, Log
 from tests.helpers.loopback import wait_for_delivery
 from tests.helpers.ports import leased_port
@@ -117,11 +117,8 @@ class Stage:
         """Return a pair whose client can write no more: the accepted socket is paused."""
         client, server = await self.pair(**handlers, **SMALL)
         server.pause()
-        while client.write(bytes(65536)) > 0:
-            pass
-        await self.settle()
-        while client.write(bytes(65536)) > 0:
-            pass
+        while not raw.is_acknowledged(client.fileno()) or client.write(bytes(65536)) > 0:
+            await self.settle()
         return client, server
 
     async def seen(self, who: str, event: str, times: int = 1) -> None:

@@ -6,6 +6,8 @@ are joined, because chunk boundaries mean nothing.
 """
 
 import inspect
+import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +18,7 @@ from sockharness.engine.reactor import Reactor
 from sockharness.engine.stream import Socket
 from sockharness.errors import code_of
 from tests.helpers.loopback import wait_for_delivery
+from tests.helpers.raw import is_acknowledged
 
 DEADLINE = 30.0
 EVENTS = ("open", "data", "drain", "end", "close", "error", "timeout", "connect_error")
@@ -161,9 +164,16 @@ class Talk:
         return self.log.trace()
 
     def fill(self, socket: Socket) -> int:
-        """Write until the kernel takes no more; return how much it took."""
+        """Write until the kernel takes no more for good; return how much it took."""
         total = taken = socket.write(bytes(8_000_000))
         while taken > 0:
+            while taken > 0:
+                taken = socket.write(bytes(65536))
+                total += taken
+            late = time.monotonic() + DEADLINE
+            while not is_acknowledged(socket.fileno()):
+                assert time.monotonic() < late, "the peer does not acknowledge what was sent"
+                os.sched_yield()
             taken = socket.write(bytes(65536))
             total += taken
         return total

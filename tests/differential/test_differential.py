@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 
 from sockharness.drivers.cast import Engines
 from sockharness.engine.stream import Socket
+from sockharness.replay.stage import Stage
 from sockharness.spec import loader
 from tests.differential.__main__ import compare
-from tests.differential.comparing import OURS, Comparison, Death, Difference
+from tests.differential.comparing import OURS, Comparison, Death
 from tests.differential.programs import Program, Side, programs
 from tests.differential.running import run
 from tests.helpers.bun import bun_path
@@ -61,13 +62,14 @@ def test_an_engine_that_is_wrong_is_found_by_a_minimal_program(
 def test_a_bun_that_dies_ends_the_comparison_with_the_program(
     comparison: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    played = comparison.difference
+    """It dies amid a program: before one, another Bun would be started."""
+    settle = Stage.settle
 
-    def dies(program: Program) -> Difference | None:
+    def dies(stage: Stage) -> None:
         os.kill(comparison.engines.bun.child().pid, signal.SIGSEGV)
-        return played(program)
+        settle(stage)
 
-    monkeypatch.setattr(comparison, "difference", dies)
+    monkeypatch.setattr(Stage, "settle", dies)
 
     found = compare(comparison, start=SEED, count=10)
 

@@ -194,7 +194,13 @@ class Authority:
         Another `variant` is another certificate of this kind.
 
         The module's text says of which kinds a verifier must do more than trust `ca_file`.
+
+        Raises:
+            TypeError: `kind` is none.
         """
+        if not isinstance(kind, BadCertificate):
+            wanted = "a BadCertificate such as BadCertificate.EXPIRED"
+            raise TypeError(f"kind: expected {wanted}, got {kind!r}")
         names = names or LOOPBACK_NAMES
         return self._kept((kind, names, variant), lambda: self._bad(kind, names))
 

@@ -131,7 +131,8 @@ def fault(connection: Faulty, event: Event) -> Failure:
     if alert is not None:
         said = f"{title}: the {connection.other} sent {alert}"
     else:
-        said = that_fits(f"{failed}: {cause(error)}" if error is not None else failed, failed)
+        because = (f"{failed}: {cause(error)}", f"{title}: {cause(error)}") if error else ()
+        said = that_fits(*because, failed)
     details = [str(error)] if error is not None else []
     details.append(f"hint: if it is meant to, look at connection({connection.number}).{look}")
     return Failure(

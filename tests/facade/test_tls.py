@@ -333,6 +333,15 @@ def test_a_client_that_does_not_speak_tls_is_told_apart(
         pair.server.check()
 
 
+def test_a_client_without_a_certificate_is_told_in_the_headline(harness: Harness) -> None:
+    pair = harness.tls_pair(tls={"request_cert": True, "max_version": 0x0303})
+    with pytest.raises(TLSError):
+        pair.connect()
+
+    with pytest.raises(ExpectationFailed, match="^tls_pair: PEER_DID_NOT_RETURN_A_CERTIFICATE"):
+        pair.server.check()
+
+
 def test_a_client_that_hangs_up_in_the_handshake_is_found(pair: TlsPair) -> None:
     with socket.create_connection(pair.server.address, timeout=5):
         pass

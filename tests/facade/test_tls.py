@@ -338,7 +338,7 @@ def test_a_client_without_a_certificate_is_told_in_the_headline(harness: Harness
     with pytest.raises(TLSError):
         pair.connect()
 
-    with pytest.raises(ExpectationFailed, match="^tls_pair: PEER_DID_NOT_RETURN_A_CERTIFICATE"):
+    with pytest.raises(ExpectationFailed, match=r"^tls_pair: PEER_DID_NOT_RETURN_A_CERTIFICATE"):
         pair.server.check()
 
 

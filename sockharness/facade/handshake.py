@@ -7,7 +7,7 @@ the event that tells of it.
 
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sockharness.errors import TLSError, code_of, os_error
@@ -45,7 +45,7 @@ class Handshake:
     cipher: str | None = None
     alpn_protocol: str | None = None
     servername: str | None = None
-    peer_certificate: Mapping[str, Any] | None = None
+    peer_certificate: Mapping[str, Any] | None = field(default=None, repr=False)
     is_session_reused: bool = False
 
     @classmethod

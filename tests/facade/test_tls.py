@@ -342,6 +342,16 @@ def test_a_client_without_a_certificate_is_told_in_the_headline(harness: Harness
         pair.server.check()
 
 
+def test_what_is_shown_of_a_handshake_leaves_the_certificates_bytes_out(pair: TlsPair) -> None:
+    client = pair.connect()
+
+    shown = repr(client.handshake)
+
+    assert "tls_version='TLSv1.3'" in shown
+    assert "raw" not in shown
+    assert len(shown) < 400
+
+
 def test_a_client_that_hangs_up_in_the_handshake_is_found(pair: TlsPair) -> None:
     with socket.create_connection(pair.server.address, timeout=5):
         pass

@@ -68,7 +68,7 @@ def go_ahead(socket, data):
         )
 
 
-heard = []
+heard: list[bytes] = []
 
 
 def show_and_end(secure, data):

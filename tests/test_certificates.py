@@ -1,3 +1,4 @@
+import re
 import socket
 import ssl
 import stat
@@ -6,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -273,6 +275,28 @@ def test_threads_share_an_authority() -> None:
 def test_a_name_that_cannot_be_is_refused(ca: Authority) -> None:
     with pytest.raises(ValueError, match="bad name"):
         ca.issue("bad name")
+
+
+@pytest.mark.parametrize("given", ["alice", b"pem", Path("alice.pem")])
+def test_what_is_no_certificate_is_refused_by_name(ca: Authority, given: Any) -> None:
+    told = f"certificate: expected one of an Authority, such as issue_client(…), got {given!r}"
+    with pytest.raises(TypeError, match=re.escape(told)):
+        ca.client_context(given)
+
+
+@pytest.mark.parametrize("given", ["ca.pem", True])
+def test_what_is_no_authority_is_refused_by_name(ca: Authority, given: Any) -> None:
+    with pytest.raises(
+        TypeError, match=re.escape(f"client_ca: expected an Authority, got {given!r}")
+    ):
+        ca.issue().server_context(client_ca=given)
+
+
+@pytest.mark.parametrize("kind", ["expired", "EXPIRED", None, 10])
+def test_a_kind_that_is_none_is_refused_at_once(ca: Authority, kind: Any) -> None:
+    told = f"kind: expected a BadCertificate such as BadCertificate.EXPIRED, got {kind!r}"
+    with pytest.raises(TypeError, match=re.escape(told)):
+        ca.bad(kind, "localhost")
 
 
 def test_files_are_for_their_owner_and_gone_afterwards() -> None:

@@ -97,10 +97,15 @@ class Certificate:
         Args:
             client_ca: if given, clients must have a certificate of it that is not revoked.
             key_log: a file to which the secrets of its connections are appended.
+
+        Raises:
+            TypeError: `client_ca` is none.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.load_into(context)
         if client_ca is not None:
+            if not isinstance(client_ca, Authority):
+                raise TypeError(f"client_ca: expected an Authority, got {client_ca!r}")
             client_ca.trust_in(context)
             context.verify_mode = ssl.CERT_REQUIRED
         _log_keys(context, key_log)
@@ -111,6 +116,23 @@ class Certificate:
         if self.kind is BadCertificate.WEAK_KEY:
             context.set_ciphers("DEFAULT:@SECLEVEL=0")
         context.load_cert_chain(self.cert_file, self.key_file)
+
+
+def check_certificate(given: object) -> None:
+    """Refuse what is no certificate.
+
+    Raises:
+        TypeError: it is none; give one that an `Authority` issued.
+    """
+    if not isinstance(given, Certificate):
+        wanted = "one of an Authority, such as issue_client(…)"
+        raise TypeError(f"certificate: expected {wanted}, got {given!r}")
+
+
+def _check_kind(given: object) -> None:
+    if not isinstance(given, BadCertificate):
+        wanted = "a BadCertificate such as BadCertificate.EXPIRED"
+        raise TypeError(f"kind: expected {wanted}, got {given!r}")
 
 
 class Authority:
@@ -194,7 +216,11 @@ class Authority:
         Another `variant` is another certificate of this kind.
 
         The module's text says of which kinds a verifier must do more than trust `ca_file`.
+
+        Raises:
+            TypeError: `kind` is none.
         """
+        _check_kind(kind)
         names = names or LOOPBACK_NAMES
         return self._kept((kind, names, variant), lambda: self._bad(kind, names))
 
@@ -212,7 +238,12 @@ class Authority:
             certificate: the client's own.
             key_log: a file to which the secrets of its connections are appended, in the format
                 that Wireshark reads (draft-ietf-tls-keylogfile).
+
+        Raises:
+            TypeError: `certificate` is none.
         """
+        if certificate is not None:
+            check_certificate(certificate)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.trust_in(context)
         if certificate is not None:

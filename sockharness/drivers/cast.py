@@ -272,7 +272,9 @@ class Cast:
 def _unusable(peer: model.Peer, error: TLSError) -> SpecError:
     """Return the error of options of TLS that an engine refuses."""
     place = peer.tls.location if peer.tls is not None else peer.location
-    return SpecError([Problem(place, f"{peer.name} cannot have this TLS: {error.strerror}")])
+    told = f"{peer.name} cannot have this TLS: {error.strerror}"
+    hint = "the words are those of `openssl ciphers -v`" if peer.tls and peer.tls.ciphers else ""
+    return SpecError([Problem(place, told, hint)])
 
 
 @cache

@@ -7,7 +7,7 @@ the event that tells of it.
 
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sockharness.errors import TLSError, code_of, os_error
@@ -45,7 +45,7 @@ class Handshake:
     cipher: str | None = None
     alpn_protocol: str | None = None
     servername: str | None = None
-    peer_certificate: Mapping[str, Any] | None = None
+    peer_certificate: Mapping[str, Any] | None = field(default=None, repr=False)
     is_session_reused: bool = False
 
     @classmethod
@@ -131,7 +131,8 @@ def fault(connection: Faulty, event: Event) -> Failure:
     if alert is not None:
         said = f"{title}: the {connection.other} sent {alert}"
     else:
-        said = that_fits(f"{failed}: {cause(error)}" if error is not None else failed, failed)
+        because = (f"{failed}: {cause(error)}", f"{title}: {cause(error)}") if error else ()
+        said = that_fits(*because, failed)
     details = [str(error)] if error is not None else []
     details.append(f"hint: if it is meant to, look at connection({connection.number}).{look}")
     return Failure(

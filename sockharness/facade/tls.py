@@ -251,7 +251,9 @@ def _for_its_owner(path: str, flags: int) -> int:
 def presenting(certificate: Certificate, ciphers: str | None = None) -> dict[str, Any]:
     """Return the engine's options of TLS that present a certificate, whatever is wrong with it."""
     if not isinstance(certificate, Certificate):
-        raise TypeError(f"certificate: expected one of an Authority, got {certificate!r}")
+        raise TypeError(
+            f"certificate: expected one of an Authority, such as ca.issue(…), got {certificate!r}"
+        )
     if certificate.kind is BadCertificate.WEAK_KEY:
         ciphers = LAX
     options = {"key": certificate.key_pem, "cert": certificate.chain_pem}

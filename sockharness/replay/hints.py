@@ -2,6 +2,7 @@
 
 from sockharness.drivers.base import handler_names
 from sockharness.spec import model
+from sockharness.timeline import Channel
 
 ALWAYS_TOLD = ("uncaught_exception",)
 """What is told whichever handlers there are."""
@@ -27,9 +28,17 @@ def deafness(case: model.Case, step: model.Sees) -> str:
     return f"'{peer.name}' has handlers (line {line}), and no '{step.event}' among them"
 
 
-def tongues(case: model.Case, one: str, other: str) -> str:
-    """Say that one of two peers has TLS and the other one has not."""
-    secure = [name for name in (one, other) if case.peers[name].tls is not None]
+def tongues(case: model.Case, one: str, other: str, *ends: Channel) -> str:
+    """Say that one of two peers has TLS and the other one has not.
+
+    Args:
+        case: what is replayed.
+        one: a peer.
+        other: the peer at the other end.
+        ends: their channels, if there are any; one that went over to TLS has it.
+    """
+    upgraded = {end.peer for end in ends for event in end.actions if event.name == "upgrade_tls"}
+    secure = [name for name in (one, other) if case.peers[name].tls is not None or name in upgraded]
     if len(secure) != 1:
         return ""
     plain = other if secure[0] == one else one

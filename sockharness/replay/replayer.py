@@ -179,6 +179,7 @@ class Replayer:
             step.location,
             step.within,
             hint=silence(self.stage.case, step),
+            also=tongues(self.stage.case, sender.peer, receiver.peer, sender, receiver),
         )
 
     def _datagram(self, step: model.Arrow) -> None:
@@ -256,6 +257,7 @@ class Replayer:
         within: float | None,
         *,
         hint: str = "",
+        also: str = "",
     ) -> None:
         progress: Progress | None = None
 
@@ -274,8 +276,8 @@ class Replayer:
             self.stage.names.capture(progress.captures)
             return
         mismatch = progress.mismatch or expectation.give_up()
-        if hint and not mismatch.received:
-            mismatch = replace(mismatch, details=(*mismatch.details, hint))
+        hints = tuple(filter(None, ("" if mismatch.received else hint, also)))
+        mismatch = replace(mismatch, details=(*mismatch.details, *hints))
         wait = None
         if mismatch.waiting_for:
             wait = self._waited(expectation.channel.peer, began, limit, origin)

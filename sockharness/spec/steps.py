@@ -92,12 +92,16 @@ class StepDecoder:
             peer = self._context.peers.get(ref.name)
             if peer is None or peer.listens:
                 continue
-            made = max(1, sum(_connects(step, ref.name) for step in self.steps))
+            told = sum(_connects(step, ref.name) for step in self.steps)
+            made = max(1, told)
             if made > 1 and (ref.connection or 0) <= made:
                 continue
             with self._context.problems.collect():
                 often = "once" if made == 1 else f"{made} times"
                 hint = f"write '{ref.name}'" if made == 1 else "add '- " + ref.name + ": connect'"
+                if told == 1:
+                    hint += ": its step 'connect' makes its first connection, a second such step"
+                    hint += " another one"
                 raise Refusal(ref.location, f"'{ref.name}' connects {often}, got '{ref}'", hint)
 
     def check_peers_are_used(self) -> None:

@@ -140,6 +140,10 @@ def _find(name: str) -> tuple[Any, str]:
     layers = _layers()
     layer = layers.get(layer_name)
     if layer is None:
+        if layer_name.startswith("TLS"):
+            raise ValueError(
+                "TLS is not dissected: the wire shows its records as the bytes of Raw.load"
+            )
         hint = _hint(layer_name, list(layers))
         raise ValueError(f"scapy has no layer {layer_name!r}{hint}")
     fields = [each.name for each in layer.fields_desc]

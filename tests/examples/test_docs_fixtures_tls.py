@@ -1,5 +1,6 @@
 """The examples of TLS and of clients on the page about the fixtures, as printed there."""
 
+import socket
 import socketserver
 import ssl
 import subprocess
@@ -75,6 +76,21 @@ def test_shows_who_it_is(tls_pair_factory):
 
         certificate = pair.server.connection(1).handshake.peer_certificate
         assert certificate["subject"]["CN"] == "alice"
+
+
+def test_speaks_the_protocol_of_the_name_it_asks_for(tls_pair_factory, tls_ca):
+    shop = tls_ca.issue("shop.example")
+    sni = {"shop.example": {"key": shop.key_pem, "cert": shop.chain_pem}}
+    with tls_pair_factory(tls={"sni": sni, "alpn_protocols": ["h2", "http/1.1"]}) as pair:
+        context = pair.client_context()
+        context.set_alpn_protocols(["http/1.1"])
+        with (
+            socket.create_connection(pair.server.address, timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname="shop.example") as client,
+        ):
+            assert client.selected_alpn_protocol() == "http/1.1"
+
+        assert pair.server.connection(1).handshake.servername == "shop.example"
 
 
 def test_both_ends_step_by_step(tls_pair):

@@ -56,8 +56,28 @@ def starttls(socket, data):
         )
 
 
+def go_ahead(socket, data):
+    """The `data` handler of its client. The name to check is that to which it connected."""
+    if data.startswith(b"220 "):
+        socket.upgrade_tls(
+            tls={"ca": socket.data},
+            socket={
+                "open": lambda secure: secure.write(b"hello"),  # TLS is there: no `handshake`
+                "data": show_and_end,
+            },
+        )
+
+
+heard: list[bytes] = []
+
+
+def show_and_end(secure, data):
+    heard.append(data)
+    secure.end()
+
+
 def test_starttls():
-    heard = []
+    heard.clear()
     listener = sockharness.listen(
         socket={"data": starttls},
         hostname="127.0.0.1",
@@ -65,23 +85,14 @@ def test_starttls():
         data=certificates.good().options,
     )
 
-    def on_data(socket, data):
-        if data.startswith(b"220 "):
-            socket.upgrade_tls(
-                tls={"ca": certificates.root().pem},
-                socket={"open": lambda secure: secure.write(b"hello"), "data": on_answer},
-            )
-
-    def on_answer(secure, data):
-        heard.append(data)
-        secure.end()
-        listener.stop()
-
     sockharness.connect(
-        socket={"open": lambda socket: socket.write(b"STARTTLS\r\n"), "data": on_data},
+        socket={"open": lambda socket: socket.write(b"STARTTLS\r\n"), "data": go_ahead},
         hostname="localhost",
         port=listener.port,
+        data=certificates.root().pem,
     )
+    assert sockharness.Reactor.current().run_until(lambda: heard, timeout=30)
+    listener.stop()
     sockharness.run()
 
     assert heard == [b"you said hello"]

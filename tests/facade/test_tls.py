@@ -333,6 +333,25 @@ def test_a_client_that_does_not_speak_tls_is_told_apart(
         pair.server.check()
 
 
+def test_a_client_without_a_certificate_is_told_in_the_headline(harness: Harness) -> None:
+    pair = harness.tls_pair(tls={"request_cert": True, "max_version": 0x0303})
+    with pytest.raises(TLSError):
+        pair.connect()
+
+    with pytest.raises(ExpectationFailed, match=r"^tls_pair: PEER_DID_NOT_RETURN_A_CERTIFICATE"):
+        pair.server.check()
+
+
+def test_what_is_shown_of_a_handshake_leaves_the_certificates_bytes_out(pair: TlsPair) -> None:
+    client = pair.connect()
+
+    shown = repr(client.handshake)
+
+    assert "tls_version='TLSv1.3'" in shown
+    assert "raw" not in shown
+    assert len(shown) < 400
+
+
 def test_a_client_that_hangs_up_in_the_handshake_is_found(pair: TlsPair) -> None:
     with socket.create_connection(pair.server.address, timeout=5):
         pass
@@ -515,7 +534,7 @@ def test_another_certificate_is_for_the_next_connections(pair: TlsPair, dial: Di
 
 
 def test_a_certificate_is_one_of_an_authority(pair: TlsPair) -> None:
-    with pytest.raises(TypeError, match=r"expected one of an Authority, got 'x\.pem'"):
+    with pytest.raises(TypeError, match=r"such as ca\.issue\(…\), got 'x\.pem'"):
         pair.server.use_certificate("x.pem")  # type: ignore[arg-type]
 
 

@@ -18,6 +18,7 @@ certs:
   stale: {bad: expired}
 """
 SERVER, CLIENT = "tls: {listen: loopback, cert: web}", "tls: {connect: server}"
+PLAIN_SERVER, PLAIN_CLIENT = "tcp: {listen: loopback}", "tcp: {connect: server}"
 
 
 def told(folder: Path, *steps: str, server: str = SERVER, client: str = CLIENT) -> Outcome:
@@ -221,6 +222,29 @@ def test_a_plain_client_of_a_server_with_tls_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("server", "client", "steps", "told_so"),
+    [
+        (SERVER, PLAIN_CLIENT, (), "'server' has TLS, and 'client' has none"),
+        (PLAIN_SERVER, CLIENT, (), "'client' has TLS, and 'server' has none"),
+        (
+            PLAIN_SERVER,
+            PLAIN_CLIENT,
+            ('client -> server: "STARTTLS"', "client: upgrade_tls"),
+            "'client' has TLS, and 'server' has none",
+        ),
+    ],
+)
+def test_an_arrow_between_tls_and_none_says_so(
+    server: str, client: str, steps: tuple[str, ...], told_so: str, tmp_path: Path
+) -> None:
+    last = '{client -> server: "hi", within: 100ms}'
+
+    outcome = told(tmp_path, *steps, last, server=server, client=client)
+
+    assert told_so in failure_text(outcome)
+
+
+@pytest.mark.parametrize(
     ("server", "client", "place"),
     [
         (serving("ciphers: nonsense"), CLIENT, "server"),
@@ -230,7 +254,8 @@ def test_a_plain_client_of_a_server_with_tls_is_named(tmp_path: Path) -> None:
 def test_ciphers_that_are_none_are_an_error_of_the_spec(
     server: str, client: str, place: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(SpecError, match=f"{place} cannot have this TLS: Invalid ciphers"):
+    said = rf"(?s){place} cannot have this TLS: Invalid ciphers.*hint: .*openssl ciphers"
+    with pytest.raises(SpecError, match=said):
         told(tmp_path, 'client -> server: "hi"', server=server, client=client)
 
 

@@ -465,7 +465,7 @@ def test_the_own_certificate_is_shown(secured: Make) -> None:
     assert server.certificate is None
 
 
-@pytest.mark.shows("TLS-093", "TLS-103")
+@pytest.mark.shows("TCP-189", "TLS-093", "TLS-103")
 def test_on_a_plain_socket_all_of_it_is_there_and_says_nothing(tcp: MakeTalk) -> None:
     client = tcp().client
 

@@ -185,7 +185,7 @@ def test_the_name_is_that_to_which_the_plain_socket_connected(reactor: Reactor) 
         talk.listener.stop(True)
 
 
-@pytest.mark.shows("TLS-098")
+@pytest.mark.shows("TCP-190", "TLS-098")
 @pytest.mark.parametrize(
     ("tls", "error"),
     [(None, TypeError), (False, TypeError), (5, TypeError), ({"ca": b"x"}, TLSError)],
@@ -207,7 +207,7 @@ def test_an_upgrade_that_raises_leaves_the_socket_as_it_was(
     assert talk.log.trace() == "s.data(plain)"
 
 
-@pytest.mark.shows("TLS-098", "D41")
+@pytest.mark.shows("TCP-190", "TLS-098", "D41")
 def test_only_an_open_plain_socket_can_be_upgraded(reactor: Reactor) -> None:
     talk = Starttls(reactor)
     talk.both()

@@ -1037,6 +1037,13 @@ BAD: list[tuple[str, int, int, str, str]] = [
     (step("client@1: end"), 7, 5, "'client' connects once, got 'client@1'", "write 'client'"),
     (step("client@2: end"), 7, 5, "'client' connects once, got 'client@2'", "write 'client'"),
     (
+        step("client: connect\n  - client@2: end"),
+        8,
+        5,
+        "'client' connects once, got 'client@2'",
+        "write 'client': its step 'connect' makes its first connection, a second such step ano…",
+    ),
+    (
         step("client: connect\n  - client: connect\n  - client@3: end"),
         9,
         5,

@@ -103,6 +103,10 @@ def test_addresses_are_compared_as_addresses(ipv6: Build, udp: Build) -> None:
         ("ip.ttl", "scapy has no layer 'ip'; did you mean 'IP'?"),
         ("Raw", "scapy's Raw has no field ''; it has load"),
         ("", "scapy has no layer ''"),
+        (
+            "TLS.type",
+            "TLS is not dissected: the wire shows its records as the bytes of Raw.load",
+        ),
     ],
 )
 def test_a_wrong_name_is_told_with_a_suggestion(name: str, message: str) -> None:

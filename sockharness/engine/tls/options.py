@@ -105,13 +105,13 @@ def checked(function: str, tls: object, *, server: bool) -> tuple[Checked | None
     return result, given.session
 
 
-def _given(where: str, tls: object) -> TLSOptions:
+def _given(where: str, tls: object, *, wanted: str = "True, a mapping or TLSOptions") -> TLSOptions:
     if tls is True:
         return TLSOptions()
     if isinstance(tls, TLSOptions):
         return tls
     if not isinstance(tls, Mapping):
-        raise TypeError(options.complain(f"{where}: tls", "True, a mapping or TLSOptions", tls))
+        raise TypeError(options.complain(f"{where}: tls", wanted, tls))
     for name in tls:
         if name not in NAMES:
             raise TypeError(f"{where}: tls: unknown option {name!r}{_suggestion(name)}")
@@ -121,7 +121,7 @@ def _given(where: str, tls: object) -> TLSOptions:
 def _suggestion(name: object) -> str:
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name)).lower()
     known = {**{each: each for each in NAMES}, "servername": "server_name"}
-    known["alpnprotocols"] = "alpn_protocols"
+    known |= {"alpnprotocols": "alpn_protocols", "alpn": "alpn_protocols"}
     near = difflib.get_close_matches(snake, known, 1)
     return f"; did you mean {known[near[0]]!r}?" if near else f"; known are {', '.join(NAMES)}"
 
@@ -200,10 +200,12 @@ def _version(option: str, value: object) -> int:
     """Return a version's number, 0 for the default."""
     if value is None or value == 0:
         return 0
-    number = options.integer(option, value, 0, 0xFFFF)
-    if number not in _VERSIONS:
+    if not isinstance(value, int) or isinstance(value, bool):
+        wanted = "a number such as ssl.TLSVersion.TLSv1_3, which is 0x0304"
+        raise TypeError(options.complain(option, wanted, value))
+    if value not in _VERSIONS:
         raise ValueError(options.complain(option, "0x0301 (TLS 1.0) to 0x0304 (TLS 1.3)", value))
-    return int(number)
+    return int(value)
 
 
 def _ciphers(value: object) -> str:
@@ -230,7 +232,7 @@ def _pattern(name: object) -> str:
 
 def _served(name: object, value: object) -> Checked:
     where = f"sni[{name!r}]"
-    served = _checked(_given(where, value))
+    served = _checked(_given(where, value, wanted="{'key': …, 'cert': …} or TLSOptions"))
     if not (served.key and served.cert):
         raise ValueError(f"{where}: expected key and cert")
     if served.sni:

@@ -394,6 +394,33 @@ BAD: list[tuple[str, int, int, str, str]] = [
         "write '- server: {send: …, to: member}' and '- member: {received: …}'",
     ),
     (
+        step("server: add_source_specific_membership"),
+        7,
+        13,
+        "'add_source_specific_membership' needs a value",
+        "write 'server: {add_source_specific_membership: …}'",
+    ),
+    (
+        more(
+            "m: {udp: {bind: group}, multicast: {group: auto_ssm, sources: [232.1.1.1]}}",
+            "m: {never: data, for: 1ms}",
+        ),
+        5,
+        66,
+        "a source is who sends, got the group 232.1.1.1",
+        "",
+    ),
+    (
+        more(
+            "m: {udp: {bind: group}, multicast: {group: auto_ssm, sources: ['::1']}}",
+            "m: {never: data, for: 1ms}",
+        ),
+        5,
+        38,
+        "a source of a group of IPv4 is not ::1",
+        "",
+    ),
+    (
         more("other: {tcp: {listen: loopback}}", "server: {send: a, to: other}"),
         8,
         27,

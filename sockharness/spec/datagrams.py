@@ -50,6 +50,10 @@ class UdpDecoder:
         if known.get("bind") == model.GROUP and group is None:
             hint = "add 'multicast: {group: auto}' beside 'udp'"
             raise Refusal(node.location, "'bind: group' needs 'multicast'", hint)
+        port = keys.get("port")
+        if known.get("bind") == model.GROUP and port is not None and "connect" not in known:
+            hint = "leave it out; $NAME.port is the group's, with the peer's name"
+            raise Refusal(port.location, "a group brings its own port", hint)
         return model.Udp(
             host=known.get("bind", ""),
             multicast=group,

@@ -394,6 +394,16 @@ BAD: list[tuple[str, int, int, str, str]] = [
         "write '- server: {send: …, to: member}' and '- member: {received: …}'",
     ),
     (
+        more(
+            "m: {udp: {bind: group, port: 5353}, multicast: {group: auto}}",
+            "m: {never: data, for: 1ms}",
+        ),
+        5,
+        32,
+        "a group brings its own port",
+        "leave it out; $NAME.port is the group's, with the peer's name",
+    ),
+    (
         step("server: add_source_specific_membership"),
         7,
         13,

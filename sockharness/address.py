@@ -42,3 +42,8 @@ def is_loopback(host: str) -> bool:
     address = ip_address(host)
     mapped = getattr(address, "ipv4_mapped", None)
     return bool((mapped or address).is_loopback)
+
+
+def is_unspecified(host: str) -> bool:
+    """Say whether an IP literal is 0.0.0.0 or `::`: all addresses of a host (RFC 4291, 2.5.2)."""
+    return ip_address(host).is_unspecified

@@ -152,7 +152,8 @@ class Cast:
         try:
             bound = self._turn(peer.name).bind(peer, address, remote)
         except OSError as error:
-            message = f"{peer.name} cannot be bound to {address}: {code_of(error)}"
+            also = "" if remote is None else f" and connected to {remote}"
+            message = f"{peer.name} cannot be bound to {address}{also}: {code_of(error)}"
             hint = "leave 'port' out: the system chooses one" if udp.port else ""
             raise SpecError([Problem(peer.location, message, hint)]) from None
         self._addresses[peer.name] = bound

@@ -61,6 +61,8 @@ class DatagramBinding:
         except OSError as error:
             sock.close()
             action = f"connect to {self._peer[0]} port {self._peer[1]}"
+            if error.errno == errno.EAFNOSUPPORT:
+                action += f"; the socket is of IPv4, bound to {self._hostname}; give hostname='::'"
             raise options.described(error, action) from error
         return sock
 

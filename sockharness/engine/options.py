@@ -9,6 +9,8 @@ import errno
 import math
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TypeVar
 
@@ -166,6 +168,16 @@ def described(error: OSError, action: str) -> OSError:
     if isinstance(error, socket.gaierror):
         return name_error(socket.gaierror(error.errno, f"{error.strerror}: {action}"))
     return with_code(OSError(error.errno, f"{error.strerror}: {action}"))
+
+
+@contextmanager
+def describing(function: str, *arguments: object) -> Iterator[None]:
+    """Give an `OSError` its `code`, and say which call the kernel refused; `None` was absent."""
+    try:
+        yield
+    except OSError as error:
+        given = ", ".join(repr(each) for each in arguments if each is not None)
+        raise described(error, f"{function}({given})") from None
 
 
 class UnixAddress:

@@ -9,6 +9,7 @@ of an IPv4 socket is a matter of the kernel, which Python does not even ask; the
 is kept in `Batch.reachable`.
 """
 
+import errno
 import socket as _socket
 import struct
 from array import array
@@ -20,6 +21,7 @@ from sockharness.engine import literals, options
 from sockharness.engine.chunk import chunk_of
 from sockharness.engine.kernel import Kernel
 
+_LARGEST, _LARGEST6 = 65507, 65527  # bytes of a datagram (UDP-042)
 _KNOWN_LIMIT = 4096  # destinations that are remembered
 _UNREACHABLE = object()
 _FAMILY4 = struct.pack("=H", _socket.AF_INET)
@@ -144,6 +146,42 @@ def batch(datagrams: object, destinations: Destinations) -> Batch:
     hosts = _one_by_one(data, ports, addresses, destinations)
     reachable = hosts.index(_UNREACHABLE) if _UNREACHABLE in hosts else len(data)
     return Batch(_payloads(data), ports, hosts, reachable)
+
+
+def first_destination(datagrams: Any) -> tuple[Any, Any]:
+    """Return address and port of the first datagram of a batch that `batch` took."""
+    first = datagrams[0]
+    _, port, address = first if isinstance(first, (tuple, list)) else datagrams[:3]
+    return address, port
+
+
+def refused(error: OSError, payload: Payload, to: tuple[Any, ...], bound: str) -> OSError:
+    """Say in an error of the kernel what was sent where, and what helps.
+
+    Args:
+        error: of a call that sends; what the network says of earlier datagrams stays as it is.
+        payload: of the datagram.
+        to: its destination: address, port, and what else is in a socket address.
+        bound: the address that the socket is bound to.
+    """
+    hint = _hint(error.errno, len(payload), bound)
+    if not hint:
+        return error
+    size = f"{len(payload)} byte{'' if len(payload) == 1 else 's'}"
+    host = str(to[0]).removeprefix(literals.mapped(""))
+    return options.described(error, f"send {size} to {host} port {to[1]}; {hint}")
+
+
+def _hint(number: int | None, size: int, bound: str) -> str:
+    if number == errno.EMSGSIZE and size > _LARGEST:
+        return f"a datagram has at most {_LARGEST} bytes over IPv4, {_LARGEST6} over IPv6"
+    if number == errno.EAFNOSUPPORT:
+        return f"the socket is of IPv4, bound to {bound}"
+    if number == errno.EACCES:
+        return "set_broadcast(True) allows broadcast addresses"
+    if number in (errno.EINVAL, errno.ENETUNREACH, errno.EADDRNOTAVAIL):
+        return f"the socket is bound to {bound}"
+    return ""
 
 
 def _sequence(datagrams: object) -> list[Any]:

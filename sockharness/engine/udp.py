@@ -25,8 +25,7 @@ state is elsewhere.
 
 import errno
 import socket as _socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from select import EPOLLERR, EPOLLIN, EPOLLOUT
 from typing import Any, NoReturn
 
@@ -166,8 +165,9 @@ class UDPSocket(Handle):
             try:
                 host = self._known[address]
             except (KeyError, TypeError):
-                return self._send_checked(data, port, address)
-            if type(data) is not bytes or type(port) is not int or not 0 < port < 65536:
+                host = None
+            fit = type(data) is bytes and type(port) is int and 0 < port < 65536
+            if host is None or not fit:
                 return self._send_checked(data, port, address)
             name = (host[0], port, 0, host[1]) if self._ipv6 else (host, port)
             self._last = (port, address, name)
@@ -205,7 +205,8 @@ class UDPSocket(Handle):
             error = os_error(errno.EAFNOSUPPORT)
         if error is not None:
             if not sent:
-                self._fail(error)
+                to = self._remote or outgoing.first_destination(datagrams)
+                self._fail(error, batch.payloads[0], to)
             self._arm()
         return sent
 
@@ -216,7 +217,7 @@ class UDPSocket(Handle):
 
         Raises `TypeError` unless it is a bool; `OSError` EBADF when closed, as all of these.
         """
-        return bool(self._set(multicast.BROADCAST, lambda: options.flag("on", on)))
+        return bool(self._set("set_broadcast", multicast.BROADCAST, lambda: options.flag("on", on)))
 
     def set_ttl(self, hops: int) -> int:
         """Set how many hops unicast may take, 1 to 255; 64 at first (K). Returns it.
@@ -224,7 +225,7 @@ class UDPSocket(Handle):
         On an IPv6 socket it does not concern IPv4 (UDP-145). Raises `TypeError`, `ValueError`.
         """
         option = multicast.HOPS[self._family]
-        return self._set(option, lambda: options.integer("hops", hops, 1, 255))
+        return self._set("set_ttl", option, lambda: options.integer("hops", hops, 1, 255))
 
     def set_multicast_ttl(self, hops: int) -> int:
         """Set how many hops multicast may take, 0 (this host, D16) to 255; 1 at first.
@@ -232,12 +233,13 @@ class UDPSocket(Handle):
         Returns it.
         """
         option = multicast.MULTICAST_HOPS[self._family]
-        return self._set(option, lambda: options.integer("hops", hops, 0, 255))
+        return self._set("set_multicast_ttl", option, lambda: options.integer("hops", hops, 0, 255))
 
     def set_multicast_loopback(self, on: bool) -> bool:  # noqa: FBT001 - Bun's signature
         """Let members on this host hear what this socket sends; on at first. Returns `on`."""
         option = multicast.MULTICAST_LOOP[self._family]
-        return bool(self._set(option, lambda: options.flag("on", on)))
+        value = self._set("set_multicast_loopback", option, lambda: options.flag("on", on))
+        return bool(value)
 
     def set_multicast_interface(self, address: str) -> bool:
         """Let multicast leave by the interface with this address; `0.0.0.0`: by the route.
@@ -248,7 +250,7 @@ class UDPSocket(Handle):
             TypeError, ValueError: no IP address, an unknown zone, a group.
             OSError: EADDRNOTAVAIL, no address of this host.
         """
-        return self._apply(multicast.interface, address)
+        return self._apply("set_multicast_interface", multicast.interface, address)
 
     def add_membership(self, group: str, interface: str | None = None) -> bool:
         """Join a group, of all sources. Returns `True`.
@@ -262,11 +264,11 @@ class UDPSocket(Handle):
             OSError: EADDRINUSE (joined already), ENODEV (no such interface, no route), ENOPROTOOPT
                 (IPv6 group, IPv4 socket), ENOBUFS (too many: 20 by default over IPv4).
         """
-        return self._apply(multicast.membership, group, interface, join=True)
+        return self._apply("add_membership", multicast.membership, group, interface, join=True)
 
     def drop_membership(self, group: str, interface: str | None = None) -> bool:
         """Leave a group; raises as `add_membership`, EADDRNOTAVAIL if it was not joined there."""
-        return self._apply(multicast.membership, group, interface, join=False)
+        return self._apply("drop_membership", multicast.membership, group, interface, join=False)
 
     def add_source_specific_membership(
         self, source: str, group: str, interface: str | None = None
@@ -275,13 +277,17 @@ class UDPSocket(Handle):
 
         Raises as `add_membership`; the same source again is EADDRNOTAVAIL.
         """
-        return self._apply(multicast.source_membership, source, group, interface, join=True)
+        named = (source, group, interface)
+        function = "add_source_specific_membership"
+        return self._apply(function, multicast.source_membership, *named, join=True)
 
     def drop_source_specific_membership(
         self, source: str, group: str, interface: str | None = None
     ) -> bool:
         """Leave a group for one source; with the last one the group is left. Raises as joining."""
-        return self._apply(multicast.source_membership, source, group, interface, join=False)
+        named = (source, group, interface)
+        function = "drop_source_specific_membership"
+        return self._apply(function, multicast.source_membership, *named, join=False)
 
     # Life
 
@@ -404,7 +410,7 @@ class UDPSocket(Handle):
         payload = outgoing.payload(data)
         name = self._destinations.name(number, host)
         if name is None:
-            raise os_error(errno.EAFNOSUPPORT)
+            self._fail(os_error(errno.EAFNOSUPPORT), payload, (address, number))
         return self._try(self._sendto, payload, name)
 
     def _try(self, call: Callable[..., object], *args: Any) -> bool:
@@ -412,7 +418,7 @@ class UDPSocket(Handle):
         try:
             return self._attempt(call, *args)
         except OSError as error:
-            self._fail(error)
+            self._fail(error, *args)
 
     def _attempt(self, call: Callable[..., object], *args: Any) -> bool:
         try:
@@ -426,7 +432,7 @@ class UDPSocket(Handle):
         try:
             return self._settle(error, call, *args)
         except OSError as final:
-            self._fail(final)
+            self._fail(final, *args)
 
     def _settle(self, error: OSError, call: Callable[..., object], *args: Any) -> bool:
         """Decide about a send that failed: made again (`True`), no room (`False`), or raise."""
@@ -469,11 +475,13 @@ class UDPSocket(Handle):
         if number := sockopts.take_error(sock):
             self._fail(os_error(number))
 
-    def _fail(self, error: OSError) -> NoReturn:
+    def _fail(self, error: OSError, payload: Any = None, to: Any = None) -> NoReturn:
         """Raise what a send failed with; who gets it so need not be told by the queue (D8)."""
         if self._sock is not None and not self._is_passing(error):
             error_queue.discard(self._sock, error)
-        raise with_code(error)
+        if payload is not None:
+            error = outgoing.refused(error, payload, to or self._remote, self.hostname)
+        raise with_code(error) from None
 
     def _batch(self, datagrams: object) -> Batch:
         if self._remote is not None:
@@ -482,24 +490,27 @@ class UDPSocket(Handle):
 
     # Parts of the rest
 
-    def _apply(self, option: Callable[..., Option], *named: object, **how: bool) -> bool:
-        sock = self._settable()
-        with _coded():
+    def _apply(
+        self, function: str, option: Callable[..., Option], *named: object, **how: bool
+    ) -> bool:
+        sock = self._settable(function)
+        with options.describing(function, *named):
             sock.setsockopt(*option(*named, self._kernel, **how))
         return True
 
-    def _set(self, option: tuple[int, int], value: Callable[[], int]) -> int:
-        sock = self._settable()
+    def _set(self, function: str, option: tuple[int, int], value: Callable[[], int]) -> int:
+        sock = self._settable(function)
         wanted = value()
-        with _coded():
+        with options.describing(function, wanted):
             sock.setsockopt(*option, wanted)
         return wanted
 
-    def _settable(self) -> _socket.socket:
+    def _settable(self, function: str) -> _socket.socket:
         """Return the socket; when closed raise EBADF, before arguments are looked at (UDP-138)."""
         self._reactor.check()
         if self._sock is None:
-            raise os_error(errno.EBADF)
+            closed = f"{function}: the socket is closed"
+            raise options.described(os_error(errno.EBADF), closed)
         return self._sock
 
     def _release(self) -> None:
@@ -514,15 +525,6 @@ class UDPSocket(Handle):
         self._armed = False
         self._let_go()
         sock.close()
-
-
-@contextmanager
-def _coded() -> Iterator[None]:
-    """Give an `OSError` its `code`."""
-    try:
-        yield
-    except OSError as error:
-        raise with_code(error) from None
 
 
 def udp_socket(

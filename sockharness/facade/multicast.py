@@ -4,12 +4,13 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from sockharness.errors import ClosedError, UsageError
 from sockharness.events import Event
 from sockharness.facade.core import TIMEOUT
 from sockharness.facade.datagram import Address, Datagram
 from sockharness.facade.group import Group
 from sockharness.facade.mailbox import Mailbox
-from sockharness.facade.place import first_interface
+from sockharness.facade.place import first_interface, host_address
 from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.udp import A_WHILE, AioUdpPeer, UdpPeer, described
 from sockharness.printable import count
@@ -50,11 +51,15 @@ class MulticastGroup:
 
         Raises:
             TypeError, ValueError: the source is no IP address of the group's family.
+            UsageError: `inside` is in another network than the group.
             OSError: the system refuses.
         """
+        if source is not None:
+            host_address("source", source)
         there = None
         if inside is not None:
             there = first_interface(inside, ipv6=self._group.place.ipv6)
+            self._refuse_foreign(inside)
         return Member(self._group, self._group.join(source, there), source)
 
     def send(self, data: bytes | bytearray | memoryview | str, source: str | None = None) -> None:
@@ -66,17 +71,33 @@ class MulticastGroup:
                 absent.
 
         Raises:
+            TypeError, ValueError: the source is no IP address of a host.
             OSError: the system refuses: EADDRNOTAVAIL, EMSGSIZE.
         """
+        if source is not None:
+            host_address("source", source)
         self._group.send(as_bytes(data), source)
 
     def sender(self, source: str | None = None) -> UdpPeer:
         """Return what `send` sends from, whose `address` the members see: answers come there."""
+        if source is not None:
+            host_address("source", source)
         return UdpPeer(self._group.sender(source))
 
     def captured(self) -> AbstractContextManager[None]:
         """Let each datagram be a frame of its own in a `with` block, as `wire.capture` wants it."""
         return self._group.core.captured()
+
+    def _refuse_foreign(self, host: "Host") -> None:
+        """Refuse a member on a host that nothing sent to the group can reach."""
+        home = self._group.place.inside
+        if home is None:
+            raise UsageError(
+                "inside: this group is on this machine, which no host of a network hears; "
+                "make it in one, multicast_group(inside=…)"
+            )
+        if not home.is_beside(host):
+            raise UsageError(f"inside: expected a host of the group's network, got {host!r}")
 
     def check(self) -> None:
         """Raise if anything is not as stated up to now; what was raised is forgotten.
@@ -118,10 +139,12 @@ class Member:
 
         A reply goes to the sender alone, from the group's port.
         """
+        self._refuse_gone()
         return self._peer.expect(want)
 
     def when(self, want: Want) -> Exchange:
         """State which datagram it may hear, any number of times; see `UdpPeer.when`."""
+        self._refuse_gone()
         return self._peer.when(want)
 
     def receive(self, *, timeout: float = TIMEOUT) -> Datagram:
@@ -144,6 +167,10 @@ class Member:
     def leave(self) -> None:
         """Leave the group. What has come by now can still be received. Idempotent."""
         self._group.leave(self._mailbox)
+
+    def _refuse_gone(self) -> None:
+        if self._mailbox.closed and not self._group.closed:
+            raise ClosedError(f"{self._mailbox.title} has left its group")
 
     def __enter__(self) -> "Member":
         return self

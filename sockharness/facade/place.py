@@ -5,6 +5,7 @@ Sockets in such a host come from its namespace; they are read by the same reacto
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from sockharness.address import LOOPBACK, LOOPBACK6
@@ -77,10 +78,26 @@ def loopback(*, ipv6: bool) -> Place:
 def first_interface(inside: "Host", *, ipv6: bool) -> Place:
     """Return a host's first link, or its loopback interface if it has none.
 
-    What is sent there may reach the other end of the link.
+    What is sent there may reach the other end of the link. Raises `TypeError` for what is no host.
     """
+    from sockharness.netns import Host
+
+    if not isinstance(inside, Host):
+        raise TypeError(f"inside: expected a Host of a Network, got {inside!r}")
     if not inside.interfaces:
         return Place(host=LOOPBACK6 if ipv6 else LOOPBACK, ipv6=ipv6, inside=inside)
     link = inside.interfaces[0]
     host = (link.ipv6 or LOOPBACK6) if ipv6 else link.ipv4
     return Place(interface=link.name, host=host, ipv6=ipv6, ttl=1, inside=inside)
+
+
+def host_address(name: str, address: object) -> None:
+    """Refuse what is no IP address of a host. Raises `TypeError`, `ValueError`."""
+    if not isinstance(address, str):
+        raise TypeError(f"{name}: expected an IP address as str, got {address!r}")
+    try:
+        given = ip_address(address)
+    except ValueError:
+        raise ValueError(f"{name}: expected an IP address, got {address!r}") from None
+    if given.is_multicast:
+        raise ValueError(f"{name}: expected a host's address, no group, got {address!r}")

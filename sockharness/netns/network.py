@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any
 
-from sockharness.errors import UsageError
+from sockharness.errors import UsageError, with_code
 from sockharness.netns.owned import Owner
 from sockharness.netns.pipes import Pipes
 from sockharness.netns.program import Program
@@ -87,6 +87,10 @@ class Host:
             address for family in zip(*families, strict=True) for address in family if address
         )
 
+    def is_beside(self, other: "Host") -> bool:
+        """Say whether both are in one network, so that a link may join them."""
+        return self._owner is other._owner  # noqa: SLF001 - of the same class
+
     def fileno(self) -> int:
         """Return the namespace's descriptor, such as for setns(2); the network closes it."""
         return self._namespace
@@ -134,9 +138,16 @@ class Host:
         in ours.
 
         Raises:
+            TypeError, ValueError: no list of words, or an empty one.
             OSError: it cannot be started, such as `FileNotFoundError`.
             ClosedError: the network is closed.
         """
+        if isinstance(args, (str, bytes)):
+            raise TypeError(
+                f"args: expected a list of words, got {args!r}: no shell takes it apart"
+            )
+        if not args:
+            raise ValueError("args: expected a program and its arguments, got none")
         words = [os.fspath(word) for word in args]
         environment = dict(os.environ if env is None else env)
         with Pipes(stdin, stdout, stderr) as pipes:
@@ -198,10 +209,13 @@ class Network:
         """Make a host with a loopback interface, where its multicast goes until it has a link.
 
         Raises:
+            TypeError: the name is no text.
             UsageError: there is one of that name.
             ClosedError: the network is closed.
             OSError: the kernel refused, such as ENOSPC at its limit of namespaces.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"host: expected a name, got {name!r}")
         with self._lock:
             if name in self._hosts:
                 raise UsageError(f"host: this network has a host {name!r} already")
@@ -223,9 +237,15 @@ class Network:
             mtu: bytes of the largest packet; the kernel's 1500 without it. IPv6 needs 1280.
 
         Raises:
+            TypeError: they are no hosts, or `mtu` no integer.
             UsageError: one host is given twice, or a host is another network's.
-            OSError: the kernel refused.
+            OSError: the kernel refused, such as EINVAL for an `mtu`.
         """
+        for host in (one, other):
+            if not isinstance(host, Host):
+                raise TypeError(f"link: expected two hosts of this network, got {host!r}")
+        if mtu is not None and type(mtu) is not int:
+            raise TypeError(f"mtu: expected bytes, got {mtu!r}")
         if one is other or any(self._hosts.get(host.name) is not host for host in (one, other)):
             raise UsageError(f"link: expected two hosts of this network, got {one!r} and {other!r}")
         with self._lock:
@@ -235,7 +255,12 @@ class Network:
             raise UsageError(f"link: expected at most {MAX_LINKS} links in a network")
         names = [f"eth{len(host.interfaces)}" for host in (one, other)]
         with one.rtnetlink() as near, other.rtnetlink() as far:
-            near.add_pair(names[0], peer=names[1], namespace=other.fileno(), mtu=mtu)
+            try:
+                near.add_pair(names[0], peer=names[1], namespace=other.fileno(), mtu=mtu)
+            except OSError as error:
+                what = f"link {one.name} and {other.name}"
+                what += "" if mtu is None else f" with an mtu of {mtu}"
+                raise with_code(OSError(error.errno, f"{error.strerror}: {what}")) from None
             ends = [
                 _set_up(interfaces, name, link=number, end=end)
                 for end, (interfaces, name) in enumerate(zip((near, far), names, strict=True), 1)

@@ -27,9 +27,16 @@ def judge_error(channel: Channel, action: model.Action, event: Event) -> None:
     if event.error is not None:
         words = f"{channel.peer} cannot {action.name}: {event.code}"
         note = f"{words}: {str(event.error).removeprefix(f'{event.code}: ')}"
-        can_raise = "raises" in UDP_ACTIONS.get(action.name, ())
-        hint = "; write 'raises:' if that is meant" if can_raise else ""
-        raise failed(action.location, words, note + hint)
+        raise failed(action.location, words, note + _if_meant(channel, action, event))
+
+
+def _if_meant(channel: Channel, action: model.Action, event: Event) -> str:
+    """Tell the step that expects what a call raised; an arrow itself has no `raises`."""
+    if "raises" not in UDP_ACTIONS.get(action.name, ()):
+        return ""
+    code = event.code if event.code.isupper() else ANY_ERROR  # not `ClosedError`
+    step = f"- {channel.peer}: {{{action.name}: …, raises: {code}}}"
+    return f"; if that is meant, write '{step}'"
 
 
 def check_raised(step: model.Act, event: Event) -> None:

@@ -111,7 +111,8 @@ class Stage:
             event = self.driver.act(self.timeline.channel(peer.name), join)
             self.driver.sync()
             if event.error is not None:
-                message = f"{peer.name} cannot join its group: {code_of(event.error)}"
+                code, text = code_of(event.error), str(event.error)
+                message = f"{peer.name} cannot join its group: {code}: {text}"
                 raise SpecError([Problem(join.location, message)])
 
     def _cast(self) -> Driver:

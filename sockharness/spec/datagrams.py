@@ -50,6 +50,10 @@ class UdpDecoder:
         if known.get("bind") == model.GROUP and group is None:
             hint = "add 'multicast: {group: auto}' beside 'udp'"
             raise Refusal(node.location, "'bind: group' needs 'multicast'", hint)
+        port = keys.get("port")
+        if known.get("bind") == model.GROUP and port is not None and "connect" not in known:
+            hint = "leave it out; $NAME.port is the group's, with the peer's name"
+            raise Refusal(port.location, "a group brings its own port", hint)
         return model.Udp(
             host=known.get("bind", ""),
             multicast=group,
@@ -87,6 +91,8 @@ class UdpDecoder:
             hint = "'auto', 'auto_ssm', or the peer whose group it is"
             raise self._context.problems.missing(keys, known, "expected 'group'", hint)
         group = known["group"]
+        if group in OWN_GROUPS:
+            _check_family(node, known.get("sources", ()), self._context, group == OWN_GROUPS[2])
         return model.Multicast(
             of=group if group not in OWN_GROUPS else "",
             source_specific=group == OWN_GROUPS[1],
@@ -186,10 +192,21 @@ def source(node: Node, context: Context) -> str:
     if text in context.names:
         return text
     try:
-        return host(node)
+        address = host(node)
     except Refusal as refusal:
         near = suggestion(text, context.names).removeprefix("; ") or refusal.problem.hint
         raise unexpected(node, "a peer's name or an address", near) from None
+    if ip_address(address).is_multicast:
+        raise Refusal(node.location, f"a source is who sends, got the group {address}")
+    return address
+
+
+def _check_family(node: Node, sources: tuple[str, ...], context: Context, ipv6: bool) -> None:  # noqa: FBT001 - a fact
+    """Refuse sources that nothing of the group's family can come from."""
+    for each in sources:
+        if each not in context.names and (":" in each) != ipv6:
+            family = "IPv6" if ipv6 else "IPv4"
+            raise Refusal(node.location, f"a source of a group of {family} is not {each}")
 
 
 def check_send(context: Context, peer: model.Peer, action: model.Action, *, replies: bool) -> None:

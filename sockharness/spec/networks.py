@@ -6,7 +6,7 @@ Two hosts are joined by a link; one alone has its loopback interface.
 
 from collections.abc import Mapping
 
-from sockharness.address import is_loopback
+from sockharness.address import is_loopback, is_unspecified
 from sockharness.location import Location
 from sockharness.spec import model, words
 from sockharness.spec.context import Context
@@ -66,13 +66,19 @@ def check_word(context: Context, node: Scalar) -> None:
 
 
 def check_reach(context: Context, one: str, other: str, place: Location) -> None:
-    """Refuse to send from a peer to another that is at the loopback interface of another host."""
+    """Refuse to send to a peer on another host that is at loopback there, or at all addresses.
+
+    Whoever sends to 0.0.0.0 or `::` sends to its own host.
+    """
     sender, receiver = context.peers.get(one), context.peers.get(other)
     if sender is None or receiver is None or sender.host == receiver.host:
         return
     transport = receiver.transport
     at = "" if isinstance(transport, model.Connect) else transport.host
-    if not at or at in (*model.LINKS, model.GROUP) or not is_loopback(at):
+    if not at or at in (*model.LINKS, model.GROUP):
+        return
+    grouped = isinstance(transport, model.Udp) and transport.multicast is not None
+    if not is_loopback(at) and (grouped or not is_unspecified(at)):
         return
     message = f"'{one}' on {sender.host} does not reach {at} on {receiver.host}"
     raise Refusal(place, message, f"put '{other}' at link or link6")

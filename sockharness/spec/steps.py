@@ -142,6 +142,9 @@ class StepDecoder:
         """Return the word of an action; what looks like bytes gets the mend for those."""
         udp = self._context.is_udp(name)
         known = words.UDP_PLAIN_ACTIONS if udp else (*words.PLAIN_ACTIONS, "connect")
+        if not node.style and node.text in words.actions(udp=udp) and node.text not in known:
+            mend = f"write '{name}: {{{node.text}: …}}'"
+            raise Refusal(node.location, f"'{node.text}' needs a value", mend)
         is_text = not _WORD.fullmatch(node.text) and not suggestion(node.text, known)
         if node.style or is_text:
             raise unexpected(node, "an action", self._how_to_say(name))

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -360,3 +361,30 @@ def test_a_group_is_not_tried_on_the_harness_thread(
 
     with pytest.raises(UsageError, match="multicast_group cannot wait"):
         harness._core.runner.call(harness.multicast_group)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [("239.1.1.1", "source: expected a host's address, no group"), ("", "source: expected")],
+)
+def test_a_source_that_is_no_host_is_refused(group: MulticastGroup, source: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        group.join(source=source)
+    assert "0 members" in repr(group)
+
+
+@pytest.mark.parametrize("source", ["localhost", "239.1.1.1", ("127.0.0.1", 9)])
+def test_a_source_to_send_from_is_an_address_of_this_host(
+    group: MulticastGroup, source: Any
+) -> None:
+    with pytest.raises((TypeError, ValueError), match="source: expected"):
+        group.send(b"x", source)
+    group.check()
+
+
+def test_who_has_left_says_so(group: MulticastGroup) -> None:
+    member = group.join()
+    member.leave()
+
+    with pytest.raises(ClosedError, match="multicast_group has left its group"):
+        member.expect(b"x")

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from sockharness import MulticastGroup, probes
-from sockharness.errors import ExpectationFailed
+from sockharness.errors import ExpectationFailed, Unavailable, UsageError
 from sockharness.harness import Harness
 from sockharness.netns import Host, Network
 
@@ -109,3 +109,30 @@ def test_a_member_that_left_is_not_heard_of_at_the_other_end(
     with pytest.raises(ExpectationFailed, match="it is closed"):
         member.receive()
     group.check()
+
+
+def test_a_host_of_another_network_cannot_be_a_member(
+    harness: Harness, pair: tuple[Host, Host]
+) -> None:
+    group = made(harness, pair[0], ipv6=False)
+
+    with Network.open() as other, pytest.raises(UsageError, match="a host of the group's network"):
+        group.join(inside=other.host("a"))
+
+
+def test_a_group_on_this_machine_has_no_members_in_hosts(
+    harness: Harness, pair: tuple[Host, Host]
+) -> None:
+    try:
+        group = harness.multicast_group()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+    with pytest.raises(UsageError, match=r"multicast_group\(inside=…\)"):
+        group.join(inside=pair[1])
+
+
+@pytest.mark.parametrize("make", ["udp_peer", "tcp_server", "multicast_group"])
+def test_a_name_is_no_host(harness: Harness, make: str) -> None:
+    with pytest.raises(TypeError, match="inside: expected a Host of a Network, got 'a'"):
+        getattr(harness, make)(inside="a")

@@ -5,6 +5,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -245,3 +246,28 @@ def test_hosts_listen_for_neighbours_when_they_are_linked(network: Network) -> N
     for group, host in zip(solicited, network.pair(), strict=True):
         with host.run(["cat", "/proc/net/igmp6"], stdout=subprocess.PIPE, text=True) as program:
             assert group in program.communicate(timeout=30)[0]
+
+
+def test_arguments_of_another_type_are_refused(network: Network) -> None:
+    a, b = network.pair()
+    anything: Any = network
+
+    with pytest.raises(TypeError, match="host: expected a name, got 4"):
+        anything.host(4)
+    with pytest.raises(TypeError, match="link: expected two hosts of this network, got 'a'"):
+        anything.link("a", "b")
+    with pytest.raises(TypeError, match="mtu: expected bytes, got '1500'"):
+        anything.link(a, b, mtu="1500")
+    with pytest.raises(TypeError, match=r"args: expected a list of words, got 'ls -l'"):
+        a.run("ls -l")
+    with pytest.raises(ValueError, match=r"args: expected a program"):
+        a.run([])
+    assert len(a.interfaces) == 1
+
+
+def test_an_mtu_that_cannot_be_says_so(network: Network) -> None:
+    a, b = network.host("a"), network.host("b")
+
+    with pytest.raises(OSError, match=r"link a and b with an mtu of 10") as caught:
+        network.link(a, b, mtu=10)
+    assert code_of(caught.value) == "EINVAL"

@@ -1,6 +1,5 @@
 import errno
 import socket
-import subprocess
 import threading
 
 import pytest
@@ -69,13 +68,3 @@ def test_an_address_can_be_given_once(network: Network) -> None:
 
         with pytest.raises(FileExistsError):
             interfaces.add_address(1, "127.9.9.9", 32)
-
-
-def test_hosts_listen_for_neighbours_when_they_are_linked(network: Network) -> None:
-    if reason := probes.ipv6():
-        pytest.skip(reason)
-    solicited = [f"ff0200000000000000000001ff00000{end}" for end in (1, 2)]  # RFC 4291, 2.7.1
-    hosts = network.pair()
-    for group, host in zip(solicited, hosts, strict=True):
-        with host.run(["cat", "/proc/net/igmp6"], stdout=subprocess.PIPE, text=True) as program:
-            assert group in program.communicate(timeout=30)[0]

@@ -129,6 +129,20 @@ def test_what_a_call_returns_or_raises_is_judged(step: str, headline: str, tmp_p
     assert headlines(outcome)[0] == headline
 
 
+def test_what_a_call_raises_comes_with_its_reason_and_the_step_that_means_it(
+    tmp_path: Path,
+) -> None:
+    outcome = told(tmp_path, "client: {send: {bytes: 65508}}")
+    closed = told(tmp_path, "client: close", "client: {send: a}")
+
+    text = failure_text(outcome)
+    assert "send 65508 bytes to 127.0.0.1 port" in text
+    assert "a datagram has at most 65507 bytes over IPv4" in text
+    assert "write '- client: {send: …, raises: EMSGSIZE}'" in text
+    assert "the socket is closed; if that is meant" in failure_text(closed)
+    assert "write '- client: {send: …, raises: any}'" in failure_text(closed)
+
+
 def test_a_call_in_a_handler_that_raises_is_a_finding(tmp_path: Path) -> None:
     peers = PEERS.replace("[echo]", "[send: {bytes: 65508}]")
 

@@ -394,6 +394,43 @@ BAD: list[tuple[str, int, int, str, str]] = [
         "write '- server: {send: …, to: member}' and '- member: {received: …}'",
     ),
     (
+        more(
+            "m: {udp: {bind: group, port: 5353}, multicast: {group: auto}}",
+            "m: {never: data, for: 1ms}",
+        ),
+        5,
+        32,
+        "a group brings its own port",
+        "leave it out; $NAME.port is the group's, with the peer's name",
+    ),
+    (
+        step("server: add_source_specific_membership"),
+        7,
+        13,
+        "'add_source_specific_membership' needs a value",
+        "write 'server: {add_source_specific_membership: …}'",
+    ),
+    (
+        more(
+            "m: {udp: {bind: group}, multicast: {group: auto_ssm, sources: [232.1.1.1]}}",
+            "m: {never: data, for: 1ms}",
+        ),
+        5,
+        66,
+        "a source is who sends, got the group 232.1.1.1",
+        "",
+    ),
+    (
+        more(
+            "m: {udp: {bind: group}, multicast: {group: auto_ssm, sources: ['::1']}}",
+            "m: {never: data, for: 1ms}",
+        ),
+        5,
+        38,
+        "a source of a group of IPv4 is not ::1",
+        "",
+    ),
+    (
         more("other: {tcp: {listen: loopback}}", "server: {send: a, to: other}"),
         8,
         27,

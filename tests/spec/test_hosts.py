@@ -229,6 +229,23 @@ BAD: list[tuple[str, int, int, str, str]] = [
         "put 'server' at link or link6",
     ),
     (
+        text_of(
+            server="{host: left, udp: {bind: 0.0.0.0}}",
+            client="{host: right, udp: {bind: link}}",
+        ),
+        7,
+        5,
+        "'client' on right does not reach 0.0.0.0 on left",
+        "put 'server' at link or link6",
+    ),
+    (
+        text_of(server="{host: left, tcp: {listen: '::'}}", client=TCP),
+        5,
+        40,
+        "'client' on right does not reach :: on left",
+        "put 'server' at link or link6",
+    ),
+    (
         text_of(server="{host: left, udp: {bind: lnik}}"),
         4,
         36,

@@ -455,3 +455,9 @@ def test_a_group_can_be_the_peer_and_answers_are_filtered_out(net: Net) -> None:
     other.send_many(to(socket, b"an answer"))
 
     assert net.settle() == ""
+
+
+@needs_ipv6
+def test_a_peer_of_the_other_family_says_what_to_bind_to(net: Net) -> None:
+    with pytest.raises(OSError, match=r"connect to ::1 port 9; .*IPv4.*give hostname='::'"):
+        net.udp(hostname="0.0.0.0", connect={"hostname": "::1", "port": 9})

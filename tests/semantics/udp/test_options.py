@@ -259,3 +259,27 @@ def join(receiver: raw.socket, group: str) -> None:
     """Join a group on loopback."""
     request = raw.inet_aton(group) + raw.inet_aton(HOST)
     receiver.setsockopt(raw.IPPROTO_IP, raw.IP_ADD_MEMBERSHIP, request)
+
+
+def test_what_the_kernel_refuses_names_the_call_and_its_arguments(net: Net) -> None:
+    socket = net.udp()
+    calls: list[tuple[str, tuple[Any, ...], str]] = [
+        ("add_membership", (GROUP, "192.0.2.1"), rf"add_membership\('{GROUP}', '192.0.2.1'\)"),
+        ("drop_membership", (GROUP,), rf"drop_membership\('{GROUP}'\)$"),
+        ("set_multicast_interface", ("192.0.2.1",), r"set_multicast_interface\('192.0.2.1'\)"),
+        ("drop_source_specific_membership", (HOST, "232.1.2.3"), r"\('127.0.0.1', '232.1.2.3'\)"),
+    ]
+    for name, arguments, told in calls:
+        with pytest.raises(OSError, match=told):
+            getattr(socket, name)(*arguments)
+
+
+def test_a_closed_socket_says_that_it_is_closed(net: Net) -> None:
+    socket = net.udp()
+    socket.close()
+
+    with pytest.raises(OSError, match="set_ttl: the socket is closed") as refused:
+        socket.set_ttl(5)
+    assert refused.value.errno == errno.EBADF
+    with pytest.raises(OSError, match="add_membership: the socket is closed"):
+        socket.add_membership(GROUP)

@@ -480,3 +480,45 @@ def test_what_another_thread_sends_is_refused_in_debug_mode() -> None:
         thread.start()
         thread.join()
         assert "another thread" in str(raised[0])
+
+
+@pytest.mark.parametrize(
+    ("size", "host", "told"),
+    [
+        (65508, HOST, rf"Message too long: send 65508 bytes to {HOST} port \d+; .*at most 65507"),
+        (1, "::1", r"send 1 byte to ::1 port \d+; the socket is of IPv4, bound to 127\.0\.0\.1"),
+        (
+            1,
+            "127.255.255.255",
+            r"send 1 byte to 127\.255\.255\.255 port \d+; set_broadcast\(True\)",
+        ),
+        (1, "192.0.2.1", r"send 1 byte to 192\.0\.2\.1 port \d+; .* bound to 127\.0\.0\.1"),
+    ],
+)
+def test_what_the_kernel_refuses_says_what_was_sent_where_and_what_helps(
+    net: Net, size: int, host: str, told: str
+) -> None:
+    sender, port = net.udp(), net.dead_port()
+
+    for _ in range(2):  # the first goes another way than an address that was seen before
+        with pytest.raises(OSError, match=told) as refused:
+            sender.send(bytes(size), port, host)
+        assert refused.value.__context__ is None or refused.value.__suppress_context__
+    with pytest.raises(OSError, match=told):
+        sender.send_many([bytes(size), port, host])
+
+
+def test_of_a_connected_socket_as_well(net: Net) -> None:
+    a, b = net.pair()
+
+    with pytest.raises(OSError, match=rf"send 65508 bytes to {HOST} port {b.port}; .*65507"):
+        a.send(bytes(65508))
+    with pytest.raises(OSError, match=rf"send 65508 bytes to {HOST} port {b.port}; .*65507"):
+        a.send_many([bytes(65508)])
+
+
+def test_a_wrong_argument_is_told_without_our_look_up(net: Net) -> None:
+    with pytest.raises(ValueError, match="expected an IP address, not a name") as refused:
+        net.udp().send(b"x", 9, "localhost")
+
+    assert not isinstance(refused.value.__context__, KeyError)

@@ -95,10 +95,7 @@ class Handlers:
         """
         given = functions_of(source, HANDLER_NAMES)
         for name, arguments in HANDLER_ARGUMENTS.items():
-            handler = given.get(name)
-            setattr(
-                self, name, None if handler is None else checked(name, handler, host, arguments)
-            )
+            setattr(self, name, checked(name, given.get(name), host, arguments))
         if self.data is None and self.drain is None:
             got = ", ".join(repr(name) for name in HANDLER_NAMES if getattr(self, name) is not None)
             raise TypeError(

@@ -189,8 +189,7 @@ class Reactor:
         poller = self._poller
         if poller is None:
             raise ClosedError("the reactor is closed")
-        if self._generation != _forks.count:
-            self._check_process()
+        self._check_process()
         poller.modify(fd, mask)
 
     def unregister(self, fd: int) -> None:
@@ -261,14 +260,10 @@ class Reactor:
         if timeout is not None:
             timeout = options.moment("timeout", timeout)
         self._iterate(timeout if timeout is None or timeout > 0 else 0.0)
-        if self._failures:
-            self.raise_failures()
 
     def turn(self) -> None:
         """Run one iteration without sleeping; for the host alone."""
         self._iterate(0.0)
-        if self._failures:
-            self.raise_failures()
 
     def _iterate(self, timeout: float | None) -> None:
         poller = self._open_poller()
@@ -283,6 +278,8 @@ class Reactor:
                 self._dispatch(events)
         finally:
             self._running = self._awake = False
+        if self._failures:
+            self.raise_failures()
 
     def run_until(self, condition: Callable[[], object], timeout: float | None = None) -> bool:
         """Run until `condition()` is true (returns `True`) or `timeout` seconds passed (`False`).
@@ -297,8 +294,6 @@ class Reactor:
         remaining = timeout if timeout is None or timeout > 0 else 0.0
         while not condition():
             self._iterate(remaining)
-            if self._failures:
-                self.raise_failures()
             if deadline is not None:
                 remaining = deadline - self._monotonic()
                 if remaining <= 0.0:
@@ -314,8 +309,6 @@ class Reactor:
         self._check_may_run("run")
         while self._references or self._timers.references or self._posted or self._failures:
             self._iterate(None)
-            if self._failures:
-                self.raise_failures()
         self.report_unclaimed()
         if self._failures:
             self.raise_failures()
@@ -392,8 +385,7 @@ class Reactor:
         """Raise `UsageError` unless the calling thread and process own this reactor."""
         if self._thread != threading.get_ident():
             raise UsageError(threads.elsewhere(self._thread))
-        if self._generation != _forks.count:
-            self._check_process()
+        self._check_process()
 
     def _check_may_run(self, function: str) -> None:
         self.check_inline(function)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 
+_PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+
 
 def interleaved(
     commands: Mapping[str, Sequence[str]], *, rounds: int, autoload: bool = False
@@ -32,7 +34,7 @@ def interleaved(
 def pytest_command(*args: str, plugin: bool = True) -> list[str]:
     """Return the command of a pytest that loads no plugin but ours, and that only if asked to."""
     ours = ["-p", "sockharness.plugin"] if plugin else []
-    return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *ours, *args]
+    return [*_PYTEST, *ours, *args]
 
 
 def installed_command(*args: str, plugin: bool) -> list[str]:
@@ -40,7 +42,7 @@ def installed_command(*args: str, plugin: bool) -> list[str]:
     found = {each.name for each in entry_points(group="pytest11")}
     blocked = sorted(found - {"sockharness"} if plugin else found)
     options = [option for name in blocked for option in ("-p", f"no:{name}")]
-    return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *args]
+    return [*_PYTEST, *options, *args]
 
 
 def progress(text: str) -> None:

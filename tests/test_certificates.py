@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from sockharness import BadCertificate
 from sockharness.certificates import Authority, Certificate
@@ -185,6 +187,18 @@ def test_a_list_that_was_handed_out_early_is_complete() -> None:
             bad = ca.bad(BadCertificate.REVOKED, "localhost", f"{number}.example.org")
             client, _ = shake_hands(context, bad.server_context())
             assert isinstance(client.error, ssl.SSLCertVerificationError)
+
+
+def test_certificates_with_a_weak_key_share_it_since_making_one_takes_longer_than_all_else(
+    ca: Authority,
+) -> None:
+    one, other = (ca.bad(BadCertificate.WEAK_KEY, name) for name in ("a.test", "b.test"))
+
+    key = load_pem_private_key(one.key_pem, password=None)
+    assert isinstance(key, RSAPrivateKey)
+    assert key.key_size == 1024
+    assert one.key_pem == other.key_pem
+    assert one.chain_pem != other.chain_pem
 
 
 def test_who_does_not_look_at_the_one_thing_that_is_wrong_finds_nothing_else(

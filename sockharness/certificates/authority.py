@@ -16,7 +16,6 @@ their own, which `close` removes.
 import datetime
 import os
 import secrets
-import ssl
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -26,12 +25,13 @@ from sockharness.certificates.catalogue import BadCertificate
 from sockharness.certificates.files import PrivateFiles
 
 if TYPE_CHECKING:
+    import ssl
+
     import trustme
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 _OTHER_NAME = "another-host.invalid"  # a name that nobody has (RFC 6761 section 6.4)
-_WEAK_BITS = 1024
 _REVOCABLE = 64
 
 _DAY = datetime.timedelta(days=1)
@@ -91,7 +91,7 @@ class Certificate:
 
     def server_context(
         self, *, client_ca: "Authority | None" = None, key_log: str | os.PathLike[str] | None = None
-    ) -> ssl.SSLContext:
+    ) -> "ssl.SSLContext":
         """Return a context of the standard library that presents this certificate.
 
         Args:
@@ -101,6 +101,8 @@ class Certificate:
         Raises:
             TypeError: `client_ca` is none.
         """
+        import ssl
+
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.load_into(context)
         if client_ca is not None:
@@ -111,7 +113,7 @@ class Certificate:
         _log_keys(context, key_log)
         return context
 
-    def load_into(self, context: ssl.SSLContext) -> None:
+    def load_into(self, context: "ssl.SSLContext") -> None:
         """Let a context present this certificate, whatever is wrong with it."""
         if self.kind is BadCertificate.WEAK_KEY:
             context.set_ciphers("DEFAULT:@SECLEVEL=0")
@@ -229,7 +231,7 @@ class Authority:
         certificate: Certificate | None = None,
         *,
         key_log: str | os.PathLike[str] | None = None,
-    ) -> ssl.SSLContext:
+    ) -> "ssl.SSLContext":
         """Return a context of the standard library that trusts this authority alone.
 
         It verifies names, and refuses every kind of the catalogue.
@@ -242,6 +244,8 @@ class Authority:
         Raises:
             TypeError: `certificate` is none.
         """
+        import ssl
+
         if certificate is not None:
             check_certificate(certificate)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -251,8 +255,10 @@ class Authority:
         _log_keys(context, key_log)
         return context
 
-    def trust_in(self, context: ssl.SSLContext) -> None:
+    def trust_in(self, context: "ssl.SSLContext") -> None:
         """Let a context trust this authority, and look into its revocation list."""
+        import ssl
+
         context.load_verify_locations(cadata=self.ca_pem.decode("ascii"))
         context.load_verify_locations(self.crl_file)  # lists can be loaded from files only
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
@@ -287,7 +293,7 @@ class Authority:
             case BadCertificate.WRONG_USAGE:
                 return self._changed(leaf, names, kind, usage="code_signing")
             case BadCertificate.WEAK_KEY:
-                return self._changed(leaf, names, kind, rsa_bits=_WEAK_BITS)
+                return self._changed(leaf, names, kind, weak_key=True)
             case BadCertificate.REVOKED:
                 self._next_revoked += 1
                 serial = self._revoked[self._next_revoked % _REVOCABLE]
@@ -322,7 +328,7 @@ class Authority:
         )
 
 
-def _log_keys(context: ssl.SSLContext, path: str | os.PathLike[str] | None) -> None:
+def _log_keys(context: "ssl.SSLContext", path: str | os.PathLike[str] | None) -> None:
     if path is not None:
         # Made first, because OpenSSL would let others read the secrets.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))

@@ -23,13 +23,26 @@ if TYPE_CHECKING:
     import trustme
 
 _RSA_EXPONENT = 65537
+_WEAK_PRIMES = (
+    int(
+        "c862a7dcc39c176a3897fb9f6f86d4210d3924e982358d8c301956f4282545aa"
+        "60a3a6b1a8b753b93a6d5e3e746acacb9410d8f0e9ef5d5ae0d477025b058015",
+        16,
+    ),
+    int(
+        "c6ee80f7826d238b0f098870f08741dc0aefaa5206d95cd79843b7d36671e969"
+        "db00e33512902e5a806c55c43097e527a0c3cef11c3fd84eaadd93688c931975",
+        16,
+    ),
+)
+"""Of the one weak key, which is no secret: looking for such primes takes longer than all else."""
 
 
 def signed_anew(
     leaf: "trustme.LeafCert",
     ca: "trustme.CA",
     *,
-    rsa_bits: int | None = None,
+    weak_key: bool = False,
     serial: int | None = None,
     dates: tuple[datetime, datetime] | None = None,
     usage: str | None = None,
@@ -40,7 +53,7 @@ def signed_anew(
     Args:
         leaf: gives all that is not said here.
         ca: signs it.
-        rsa_bits: it gets a new RSA key of that size.
+        weak_key: it gets an RSA key of 1024 bits, always the same.
         serial: its serial number.
         dates: when it begins and ends to be valid.
         usage: its only extended key usage, such as `"client_auth"`.
@@ -48,9 +61,7 @@ def signed_anew(
             to sign, and for BoringSSL that is another fault than to be self-signed.
     """
     old = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
-    key: Any = _load_key(leaf.private_key_pem.bytes())
-    if rsa_bits is not None:
-        key = rsa.generate_private_key(_RSA_EXPONENT, rsa_bits)
+    key: Any = _weak_key() if weak_key else _load_key(leaf.private_key_pem.bytes())
     signer = key if self_signed else _load_key(ca.private_key_pem.bytes())
     changed: dict[Any, x509.ExtensionType] = {
         extension.oid: extension
@@ -100,6 +111,21 @@ def revocation_list(
             x509.RevokedCertificateBuilder(serial, dates[0]).build()
         )
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def _weak_key() -> Any:
+    p, q = _WEAK_PRIMES
+    exponent = pow(_RSA_EXPONENT, -1, (p - 1) * (q - 1))
+    numbers = rsa.RSAPrivateNumbers(
+        p=p,
+        q=q,
+        d=exponent,
+        dmp1=rsa.rsa_crt_dmp1(exponent, p),
+        dmq1=rsa.rsa_crt_dmq1(exponent, q),
+        iqmp=rsa.rsa_crt_iqmp(p, q),
+        public_numbers=rsa.RSAPublicNumbers(_RSA_EXPONENT, p * q),
+    )
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)  # they are primes
 
 
 def _load_key(pem: bytes) -> Any:

@@ -33,6 +33,7 @@ class Context:
         certs_are_wrong: whether those names are not known, because of a problem.
         certs: the certificates decoded so far.
         upgraded: the peers that go over to TLS, as far as they are decoded.
+        refs: who is meant by a text in a key, over all cases.
     """
 
     problems: Problems
@@ -52,6 +53,7 @@ class Context:
     certs_are_wrong: bool = False
     certs: dict[str, model.Certificate] = field(default_factory=dict)
     upgraded: set[str] = field(default_factory=set)
+    refs: dict[tuple[Location, str], model.PeerRef] = field(default_factory=dict)
 
     def with_peers_of(self, other: "Context") -> None:
         """Take over the peers of another case of the file, in which they are the same."""

@@ -39,6 +39,8 @@ FINDINGS = ("unread_bytes", "unread_datagrams", "extra_connections", "unclaimed_
 NEEDS = ("capture", "ipv6", "multicast", "netns", "one_process")
 """What `needs:` may name."""
 
+NOTHING = frozenset[str]()
+
 TOLD = 20
 """The most problems that are told one by one."""
 MAX_REPEATED = 100_000
@@ -77,6 +79,7 @@ class _File:
         self._problems = Problems()
         self._uses = payloads.Uses()
         self._same_peers: Context | None = None
+        self._refs: dict[tuple[Location, str], model.PeerRef] = {}
 
     def spec(self) -> model.Spec:
         """Return the model, or raise all problems."""
@@ -230,7 +233,7 @@ class _File:
     def _case(
         self, known: Mapping[str, Node], id: str, place: Location, let: Mapping[str, Payload]
     ) -> model.Case:
-        context = Context(self._problems, let, self._folder, self._uses, id)
+        context = Context(self._problems, let, self._folder, self._uses, id, refs=self._refs)
         actions = ActionDecoder(context)
         steps, wire = StepDecoder(context, actions), WireDecoder(context, actions)
         with self._problems.collect():
@@ -244,7 +247,7 @@ class _File:
         if "wire" in known:
             with self._problems.collect():
                 wire.decode(known["wire"])
-        allow = frozenset[str]()
+        allow = NOTHING
         with self._problems.collect():
             if "allow" in known:
                 findings = as_sequence(known["allow"], "a list of findings").items

@@ -230,6 +230,16 @@ class StepDecoder:
             )
 
     def _ref(self, key: Scalar, text: str) -> model.PeerRef:
+        """Return who is meant by a text in a key; the same for all cases of a file."""
+        known = self._context.refs
+        ref = known.get((key.location, text)) or self._new_ref(key, text)
+        known[key.location, text] = ref
+        self._context.mentioned.add(ref.name)
+        if ref.connection is not None:
+            self._numbered.append(ref)
+        return ref
+
+    def _new_ref(self, key: Scalar, text: str) -> model.PeerRef:
         found = _REF.fullmatch(text.strip())
         name = found[1] if found else text.strip()
         if name in self._context.names and not words.NAME.fullmatch(name):
@@ -238,12 +248,8 @@ class StepDecoder:
             near = suggestion(name, self._context.names).removeprefix("; ")
             hint = near or f"peers: {', '.join(self._context.names)}"
             raise Refusal(key.location, f"unknown peer '{show(name, limit=40)}'", hint)
-        self._context.mentioned.add(name)
         connection = int(found[2]) if found[2] else None
-        ref = model.PeerRef(name=name, connection=connection, location=key.location)
-        if connection is not None:
-            self._numbered.append(ref)
-        return ref
+        return model.PeerRef(name=name, connection=connection, location=key.location)
 
     def _told(self, peer: model.PeerRef, node: MappingNode, within: float | None) -> model.Step:
         known = self._context.peers.get(peer.name)

@@ -1,8 +1,7 @@
 """Our own engine: an ordinary user of its handlers.
 
-Every handler puts its event on the timeline first, then does what the spec's `on:` says. A peer
-without `on:` has all handlers, and they only record. `write_all` and `echo` keep what the kernel
-did not take and write on at each `drain`, in order.
+Its handlers are `Heard`. A peer without `on:` has all of them, and they only record. `write_all`
+and `echo` keep what the kernel did not take and write on at each `drain`, in order.
 """
 
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sockharness.address import Address
 from sockharness.drivers.base import RaisedBySpec, Run, handler_names, note_of
 from sockharness.drivers.inprocess_connection import Connection
+from sockharness.drivers.inprocess_handlers import Heard
 from sockharness.drivers.inprocess_tls import TlsPeers
 from sockharness.engine.connector import connect
 from sockharness.engine.listener import Listener, listen
@@ -38,7 +38,7 @@ class InProcess:
         self._numbers: dict[str, int] = {}
         self._current = {name: peer.handlers for name, peer in run.case.peers.items()}
         self._run = run
-        self._tls = TlsPeers(run)
+        self.tls = TlsPeers(run)
         self._udp: UdpPeers | None = None
         self._recording = True
 
@@ -66,7 +66,7 @@ class InProcess:
             socket=self._handlers(peer.name, peer.handlers, client=True, secure=bool(peer.tls)),
             hostname=address.host,
             port=address.port,
-            data=self._connection(peer.name),
+            data=self.connection(peer.name),
             reactor=self._reactor,
             kernel=self._run.kernel(peer.name),
             **self._options(peer.name, peer.transport.options),
@@ -89,7 +89,7 @@ class InProcess:
             return self._udp.act(channel, action)
         if channel.connection == LISTENER:
             return self._act_on_listener(channel, action)
-        return self._perform(self._connections[channel], action)
+        return self.perform(self._connections[channel], action)
 
     def pending(self, event: Event) -> bool:
         """Return `False`: what is told is done at once."""
@@ -109,15 +109,22 @@ class InProcess:
         return []
 
     def close(self) -> None:
-        """Stop every listener, reset every connection and close every UDP socket."""
+        """Stop every listener, reset every connection and close every UDP socket.
+
+        None of them is kept: what refers to each other would wait for a garbage collection, which
+        goes through everything that pytest has collected.
+        """
         self._recording = False
         if self._udp is not None:
             self._udp.close()
         for connection in self._connections.values():
             if connection.socket is not None:
                 connection.socket.terminate()
+                connection.socket = None
         for listener in self._listeners.values():
             listener.stop(close_active=True)
+        self._connections.clear()
+        self._listeners.clear()
 
     def _options(self, peer: str, options: model.StreamOptions) -> dict[str, Any]:
         """Return the engine's options for those of a spec."""
@@ -126,7 +133,7 @@ class InProcess:
             "pause_on_connect": options.pause_on_connect,
             "send_buffer": options.send_buffer,
             "recv_buffer": options.recv_buffer,
-            **self._tls.options(peer),
+            **self.tls.options(peer),
         }
 
     # ---- what the engine tells
@@ -135,73 +142,15 @@ class InProcess:
         self, peer: str, handlers: model.HandlerSet | None, *, client: bool, secure: bool
     ) -> dict[str, Callable[..., None]]:
         """Return the handlers of a peer: each records, then does what the spec says."""
-        actions = {} if handlers is None else handlers.actions
         names = handler_names(handlers, client=client, secure=secure)
-        special = {
-            "open": self._open,
-            "data": self._data,
-            "drain": self._drain,
-            "handshake": self._handshake,
-        }
-        result: dict[str, Callable[..., None]] = {}
-        for name in names:
-            make = special.get(name, self._other)
-            result[name] = make(peer, name, actions.get(name, ()))
-        return result
+        heard = Heard(self, peer, {} if handlers is None else handlers.actions)
+        return {name: getattr(heard, name) for name in names}
 
-    def _open(self, peer: str, name: str, actions: tuple[model.Action, ...]) -> Any:
-        def on_open(socket: Socket) -> None:
-            connection = socket.data
-            if not isinstance(connection, Connection):
-                connection = socket.data = self._connection(peer)
-            connection.socket = socket
-            if self._record(connection, socket, name):
-                self._link(connection, socket)
-                self._perform_all(connection, actions)
+    def failed(self, peer: str, error: BaseException | None) -> None:
+        """Put a listener's own error on the timeline."""
+        self._timeline.add(Event(name="error", peer=peer, error=error))
 
-        return on_open
-
-    def _data(self, peer: str, name: str, actions: tuple[model.Action, ...]) -> Any:
-        def on_data(socket: Socket, data: bytes) -> None:
-            self._tls.keep_session(socket)
-            if self._record(socket.data, socket, name, data=data):
-                self._perform_all(socket.data, actions, data)
-
-        return on_data
-
-    def _handshake(self, peer: str, name: str, actions: tuple[model.Action, ...]) -> Any:
-        def on_handshake(socket: Socket, success: bool, error: OSError | None) -> None:  # noqa: FBT001 - Bun's signature
-            self._tls.keep_session(socket)
-            came_to = self._tls.secured(socket, success=success)
-            if self._record(socket.data, socket, name, error=error, came_to=came_to):
-                self._perform_all(socket.data, actions)
-
-        return on_handshake
-
-    def _drain(self, peer: str, name: str, actions: tuple[model.Action, ...]) -> Any:
-        def on_drain(socket: Socket) -> None:
-            if self._record(socket.data, socket, name):
-                socket.data.write_on()
-                self._perform_all(socket.data, actions)
-
-        return on_drain
-
-    def _other(self, peer: str, name: str, actions: tuple[model.Action, ...]) -> Any:
-        def handler(socket: Socket | Listener, error: BaseException | None = None) -> None:
-            connection = socket.data
-            if isinstance(socket, Listener):  # its own error
-                channel = self._timeline.channel(peer)
-                self._timeline.add(Event(name=name, peer=channel.peer, error=error))
-                return
-            if not isinstance(connection, Connection):  # closed before it opened (TLS-057)
-                connection = socket.data = self._connection(peer)
-            note = self._tls.untold(connection, socket) if name == "close" else ""
-            if self._record(connection, socket, name, error=error, note=note):
-                self._perform_all(connection, actions)
-
-        return handler
-
-    def _record(
+    def record(
         self,
         connection: Connection,
         socket: Socket,
@@ -229,14 +178,15 @@ class InProcess:
         self._timeline.add(event)
         return True
 
-    def _connection(self, peer: str) -> Connection:
+    def connection(self, peer: str) -> Connection:
+        """Return a new connection of a peer."""
         number = self._numbers[peer] = self._numbers.get(peer, 0) + 1
         channel = self._timeline.channel(peer, number)
         secure = self._case.peers[peer].tls is not None
         connection = self._connections[channel] = Connection(peer, channel, secure=secure)
         return connection
 
-    def _link(self, connection: Connection, socket: Socket) -> None:
+    def link(self, connection: Connection, socket: Socket) -> None:
         """Tell who is at the other end, once: after `upgrade_tls` it opens again."""
         if connection.linked:
             return
@@ -247,13 +197,8 @@ class InProcess:
 
     # ---- actions
 
-    def _perform_all(
-        self, connection: Connection, actions: tuple[model.Action, ...], data: bytes = b""
-    ) -> None:
-        for action in actions:
-            self._perform(connection, action, data)
-
-    def _perform(self, connection: Connection, action: model.Action, data: bytes = b"") -> Event:
+    def perform(self, connection: Connection, action: model.Action, data: bytes = b"") -> Event:
+        """Do what a step or a handler says; `data` is what the handler got."""
         socket = connection.socket
         assert socket is not None, "the replayer waits for the connection first"
         match action:
@@ -315,14 +260,14 @@ class InProcess:
     ) -> Event:
         event = self._acted(connection, action.name, note=note_of(action))
         if isinstance(action, model.ReloadTls):
-            self._tls.reload(self._listeners[connection.peer], action, event)
+            self.tls.reload(self._listeners[connection.peer], action, event)
             return event
         peer, client = connection.peer, socket.listener is None
         handlers = self._current[peer]
         if action.handlers is not None:
             handlers = self._case.handler_set(action.handlers)
         made = self._handlers(peer, handlers, client=client, secure=True)
-        self._tls.upgrade(connection, socket, action, handlers=made, event=event)
+        self.tls.upgrade(connection, socket, action, handlers=made, event=event)
         return event
 
     def _act_on_listener(self, channel: Channel, action: model.Action) -> Event:
@@ -331,7 +276,7 @@ class InProcess:
         )
         listener = self._listeners[channel.peer]
         if isinstance(action, model.ReloadTls):
-            self._tls.reload(listener, action, event)
+            self.tls.reload(listener, action, event)
         elif isinstance(action, model.Reload):
             handlers, secure = (
                 self._reloaded(channel.peer, action),

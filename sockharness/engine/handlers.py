@@ -262,8 +262,8 @@ def checked(
     """
     if handler is None:
         return None
-    if type(handler) is types.FunctionType and _is_plain(handler.__code__, len(arguments)):
-        return handler  # nearly all of them
+    if _is_plain(handler, len(arguments)):
+        return cast(Handler, handler)  # nearly all of them
     if arguments and not _takes(handler, len(arguments)):
         raise TypeError(_unfit(name, handler, arguments))
     if type(handler) in _PLAIN and not _is_code_of(handler, _ANY_ASYNC):
@@ -281,7 +281,12 @@ def checked(
     return _spawning(handler, host)
 
 
-def _is_plain(code: types.CodeType, count: int) -> bool:
+def _is_plain(handler: object, count: int) -> bool:
+    if type(handler) is types.MethodType:
+        handler, count = handler.__func__, count + 1
+    if type(handler) is not types.FunctionType:
+        return False
+    code = handler.__code__
     return (
         code.co_argcount == count and not code.co_kwonlyargcount and not code.co_flags & _ANY_ASYNC
     )

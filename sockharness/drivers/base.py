@@ -29,7 +29,7 @@ from sockharness.engine.kernel import Kernel
 from sockharness.engine.reactor import Reactor
 from sockharness.events import Event
 from sockharness.record import record
-from sockharness.spec.bindings import Bindings, Value
+from sockharness.spec.bindings import Bindings
 from sockharness.spec.model import (
     Action,
     Call,
@@ -126,7 +126,7 @@ class Run:
         timeline: where events go.
         names: what `$name` stands for.
         links: joins the ends of connections.
-        places: where the UDP peers are.
+        places: where the peers are.
         scale: multiplies time limits.
         hosts: those of the case's network, if it has one.
     """
@@ -282,14 +282,6 @@ class Driver(Protocol):
 
     def remarks(self) -> list[str]:
         """Return what else there is to tell of the engines when a spec failed."""
-        ...
-
-    def fact(self, peer: str, name: str) -> Value | None:
-        """Return what is known of a peer: its `host`, its `port`, its `group`."""
-        ...
-
-    def ports(self) -> list[int]:
-        """Return the ports that peers listen on or are bound to."""
         ...
 
     def close(self) -> None:

@@ -21,7 +21,6 @@ from sockharness.leases import Leases
 from sockharness.location import Location
 from sockharness.policy import Policy
 from sockharness.spec import model
-from sockharness.spec.bindings import Value
 from sockharness.timeline import Channel
 
 if TYPE_CHECKING:
@@ -99,7 +98,6 @@ class Cast:
         self._places = run.places
         self._hosts = run.hosts
         self._leased = ExitStack()
-        self._addresses: dict[str, Address] = {}
         self._engines: dict[str, Engine] = {}
         self._of: dict[str, Engine] = {}
         for peer in run.case.peers.values():
@@ -116,19 +114,20 @@ class Cast:
         address = Address(self._literal(peer, transport.host), transport.port)
         self._judge(peer, address, transport.location)
         try:
-            self._addresses[peer.name] = self._turn(peer.name).listen(peer, address)
+            bound = self._turn(peer.name).listen(peer, address)
         except TLSError as error:
             raise _unusable(peer, error) from None
         except OSError as error:
             message = f"{peer.name} cannot listen on {address}: {code_of(error)}"
             hint = "leave 'port' out: the system chooses one" if transport.port else ""
             raise SpecError([Problem(peer.location, message, hint)]) from None
+        self._places.add(peer.name, bound, sends=False)
 
     def connect(self, peer: model.Peer) -> None:
         """Find the address, judge it and connect; see `Driver.connect`."""
         transport = peer.transport
         assert isinstance(transport, model.Connect)
-        target = self._addresses.get(transport.peer)
+        target = self._places.bound(transport.peer)
         address = target or Address(self._literal(peer, transport.host), transport.port)
         self._judge(peer, address, transport.location)
         try:
@@ -156,7 +155,6 @@ class Cast:
             message = f"{peer.name} cannot be bound to {address}{also}: {code_of(error)}"
             hint = "leave 'port' out: the system chooses one" if udp.port else ""
             raise SpecError([Problem(peer.location, message, hint)]) from None
-        self._addresses[peer.name] = bound
         self._places.add(peer.name, bound)
         for engine in self._engines.values():
             engine.learn(peer.name, bound)
@@ -188,7 +186,9 @@ class Cast:
     def _remote(self, peer: model.Peer, udp: model.Udp) -> Address | None:
         """Return whom a UDP socket is connected to."""
         if udp.peer:
-            return self._addresses[udp.peer]
+            known = self._places.bound(udp.peer)
+            assert known is not None, "who is not connected is bound first"
+            return known
         if not udp.remote_host:
             return None
         address = Address(self._literal(peer, udp.remote_host), udp.remote_port)
@@ -238,21 +238,6 @@ class Cast:
     def remarks(self) -> list[str]:
         """Return what else there is to tell."""
         return [line for engine in self._engines.values() for line in engine.remarks()]
-
-    def fact(self, peer: str, name: str) -> Value | None:
-        """Return a listener's or a UDP socket's `host` or `port`, or the `group` it is about."""
-        group = self._places.group(peer)
-        if name == "group":
-            return group.host if group is not None else None
-        address = self._addresses.get(peer)
-        if address is None:
-            return None
-        facts: dict[str, Value] = {"host": address.host, "port": address.port}
-        return facts.get(name)
-
-    def ports(self) -> list[int]:
-        """Return the ports of the listeners and the UDP sockets."""
-        return [address.port for address in self._addresses.values()]
 
     def close(self) -> None:
         """Close every socket of every engine, also if one of them fails."""

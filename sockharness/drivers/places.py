@@ -1,15 +1,16 @@
-"""Where UDP peers are: what `to: peer` means, and from whom a datagram came.
+"""Where the peers are: what `$server.port` and `to: peer` mean, and from whom a datagram came.
 
-There are no connections that would tell, so the addresses do. All sockets are bound before
-anything is sent.
+Between UDP peers there are no connections that would tell, so the addresses do. All sockets are
+bound before anything is sent.
 """
 
 from sockharness.address import Address
 from sockharness.spec import model
+from sockharness.spec.bindings import Value
 
 
 class Places:
-    """The addresses of the UDP peers of a replay."""
+    """The addresses of the listeners and the UDP peers of a replay."""
 
     __slots__ = ("_bound", "_groups", "_names")
 
@@ -18,10 +19,11 @@ class Places:
         self._groups: dict[str, Address] = {}
         self._names: dict[Address, str] = {}
 
-    def add(self, peer: str, address: Address) -> None:
-        """Note where a peer is bound."""
+    def add(self, peer: str, address: Address, *, sends: bool = True) -> None:
+        """Note where a peer is bound; whether it sends datagrams from there."""
         self._bound[peer] = address
-        self._names.setdefault(address, peer)
+        if sends:
+            self._names.setdefault(address, peer)
 
     def add_group(self, peer: str, address: Address) -> None:
         """Note the group, with its port, that a peer has to do with."""
@@ -34,6 +36,21 @@ class Places:
     def group(self, peer: str) -> Address | None:
         """Return a peer's group and its port, if it has to do with one."""
         return self._groups.get(peer)
+
+    def ports(self) -> list[int]:
+        """Return all ports that peers are bound to."""
+        return [address.port for address in self._bound.values()]
+
+    def fact(self, peer: str, name: str) -> Value | None:
+        """Return a peer's `host` or `port`, or the `group` it is about; `None` if it has none."""
+        if name == "group":
+            group = self._groups.get(peer)
+            return group.host if group is not None else None
+        address = self._bound.get(peer)
+        if address is None:
+            return None
+        facts: dict[str, Value] = {"host": address.host, "port": address.port}
+        return facts.get(name)
 
     def source(self, text: str) -> str:
         """Return the address of whom a member hears: a peer by name, or an address itself."""

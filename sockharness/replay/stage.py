@@ -14,7 +14,7 @@ from sockharness.drivers.base import Driver, RaisedBySpec, Run
 from sockharness.drivers.cast import Cast, Engines
 from sockharness.drivers.casting import Casting
 from sockharness.drivers.credentials import Credentials
-from sockharness.drivers.places import joins
+from sockharness.drivers.places import Places, joins
 from sockharness.engine.reactor import Reactor
 from sockharness.errors import Problem, SpecError, code_of
 from sockharness.events import Event
@@ -57,7 +57,8 @@ class Stage:
         self.casting = casting or Casting()
         self.reactor = Reactor()
         self.timeline = Timeline()
-        self.names = Bindings(self._fact)
+        self.places = Places()
+        self.names = Bindings(self.places.fact)
         self.driver: Driver
         self._policy = policy
         self._scale = scale
@@ -121,6 +122,7 @@ class Stage:
             reactor=self.reactor,
             timeline=self.timeline,
             names=self.names,
+            places=self.places,
             scale=self._scale,
             hosts=self._hosts,
         )
@@ -144,7 +146,7 @@ class Stage:
             capture = Capture(interface, ports=None, make_socket=make_socket)
         else:
             of = ("tcp", "udp", *(("groups",) if self.case.has_groups else ()))
-            capture = Capture(ports=self.driver.ports(), protocols=of)
+            capture = Capture(ports=self.places.ports(), protocols=of)
         self.capture = stack.enter_context(capture)
         self.reactor.segment_offload = False  # what crosses the wire is then one frame a datagram
         fd = capture.fileno()
@@ -199,9 +201,6 @@ class Stage:
                 error=error,
             )
         )
-
-    def _fact(self, peer: str, name: str) -> bytes | int | str | None:
-        return self.driver.fact(peer, name)
 
 
 SETTLING = 100

@@ -26,7 +26,7 @@ QUIET = ("+tries=1", "+time=10", "+noedns", "+noadflag")
 
 def ask(run: Run, stage: Stage, *options: str) -> str:
     """Let dig ask the server of a stage, replay, and return what dig printed."""
-    port = stage.driver.fact("server", "port")
+    port = stage.places.fact("server", "port")
     command = ("@127.0.0.1", "-p", str(port), "+qid=4660", *QUIET, *options, "example.test", "A")
     dig = run("dig", *command, package="dnsutils")
 

@@ -40,7 +40,7 @@ ENGINES = pytest.mark.parametrize("engine", ["sockharness", "bun"])
 
 def facts(stage: Stage) -> tuple[str, str]:
     """Return the group of a stage's member and its port."""
-    return str(stage.driver.fact("member", "group")), str(stage.driver.fact("member", "port"))
+    return str(stage.places.fact("member", "group")), str(stage.places.fact("member", "port"))
 
 
 def say(run: Run, stage: Stage, text: str, *, source: str) -> None:

@@ -50,7 +50,7 @@ def replay(stage: Stage, *, scale: float = 1.0) -> Outcome:
 
 
 def port_of(stage: Stage) -> int:
-    port = stage.driver.fact("server", "port")
+    port = stage.places.fact("server", "port")
     assert isinstance(port, int)
     return port
 

@@ -217,7 +217,7 @@ def test_a_connection_from_outside_is_a_finding(tmp_path: Path) -> None:
     (case,) = loader.load(path).cases
 
     with Stage(case, policy=Policy()) as stage:
-        (port,) = stage.driver.ports()
+        (port,) = stage.places.ports()
         with socket.create_connection(("127.0.0.1", port)):
             outcome = Replayer(stage).run()
 

@@ -10,132 +10,25 @@
 //
 // Every handler tells its event first, then does what the spec's `on:` says.
 
-import { writeSync } from "node:fs";
-import type { Socket, TCPSocketListener } from "bun";
-import { type Tls, keep_session, prepared, resume, secured, upgrade } from "./bun_host_tls.ts";
-import { act_on_endpoint, bind, type Endpoint } from "./bun_host_udp.ts";
-
-type Pattern = { pattern: string; size: number; from: number };
-type Bytes = { base64: string } | { late: number } | Pattern;
-export type Action = {
-  id: number;
-  name: string;
-  data?: Bytes;
-  many?: Bytes[];
-  to?: string;
-  arguments?: any[];
-  seconds?: number;
-  flag?: boolean;
-  message?: string;
-  handlers?: string | HandlerSet;
-  server?: Tls;
-  client?: Tls;
-};
-export type HandlerSet = Record<string, Action[]>;
-export type Command = Record<string, any> & { do: string };
-type Waiting = { call: number; rest: Buffer; size: number };
-
-/** Whoever can tell that a handler of his was called. */
-type Teller = { tell(event: string, more?: object): boolean };
-
-/** What a spec's `raise:` raises. */
-export class Raised extends Error {
-  constructor(
-    message: string,
-    readonly connection: Teller,
-  ) {
-    super(message);
-  }
-}
-
-/**
- * One connection of a peer, and what is still to be written. After `upgradeTLS` the socket is the
- * one that speaks TLS; what lies below it has the same data, and is not heard.
- */
-export class Connection {
-  socket: Socket<Connection> | undefined;
-  readonly waiting: Waiting[] = [];
-
-  constructor(
-    readonly play: Play,
-    readonly peer: string,
-    readonly number: number,
-    public tls: Tls | undefined,
-  ) {}
-
-  /** Tell that a handler of this connection was called; say whether the play still goes on. */
-  tell(event: string, more: object = {}): boolean {
-    if (this.play.over) return false;
-    say({ event, peer: this.peer, connection: this.number, at: now(), ...more });
-    return true;
-  }
-
-  /** Tell of a handler, unless it is that of a socket below the one that is heard. */
-  heard(socket: Socket<Connection>, event: string, more: object = {}): boolean {
-    return (this.socket ?? socket) === socket && this.tell(event, more);
-  }
-}
-
-/** One replay: what it made is closed with it. */
-export class Play {
-  over = false;
-  readonly endpoints = new Map<string, Endpoint>();
-  readonly places = new Map<string, { hostname: string; port: number }>();
-  readonly listeners = new Map<string, TCPSocketListener<Connection>>();
-  readonly connections = new Map<string, Connection>();
-  readonly counts = new Map<string, number>();
-  readonly sets = new Map<string, HandlerSet>();
-  readonly late = new Map<number, Buffer>();
-  /** How a peer is secured from its first byte on. */
-  readonly tls = new Map<string, Tls>();
-  /** The handlers with which a peer goes over to TLS. */
-  readonly current = new Map<string, HandlerSet>();
-  readonly sessions = new Map<string, Buffer>();
-
-  add(peer: string): Connection {
-    const number = (this.counts.get(peer) ?? 0) + 1;
-    this.counts.set(peer, number);
-    const connection = new Connection(this, peer, number, this.tls.get(peer));
-    this.connections.set(`${peer}@${number}`, connection);
-    return connection;
-  }
-
-  end(): void {
-    this.over = true;
-    for (const connection of this.connections.values()) connection.socket?.terminate();
-    for (const listener of this.listeners.values()) listener.stop(true);
-    for (const endpoint of this.endpoints.values()) endpoint.socket?.close();
-  }
-}
-
-let play = new Play();
-let told = 0;
-let calls = 0;
-
-// ---- what is told
-
-export function now(): number {
-  return Bun.nanoseconds() / 1e9;
-}
-
-export function say(message: object): void {
-  told += 1;
-  let rest = Buffer.from(JSON.stringify(message) + "\n");
-  while (rest.length > 0) {
-    try {
-      rest = rest.subarray(writeSync(1, rest));
-    } catch (error: any) {
-      if (error.code !== "EAGAIN") throw error;
-      Bun.sleepSync(1);
-    }
-  }
-}
-
-export function as_data(error: any): object | undefined {
-  if (error === undefined || error === null) return undefined;
-  const { name, message, code } = error;
-  return { name, message: String(message), code, raised: error instanceof Raised };
-}
+import type { Socket } from "bun";
+import {
+  type Action,
+  type Command,
+  type Connection,
+  type HandlerSet,
+  Raised,
+  as_data,
+  begin,
+  bytes,
+  next_play,
+  now,
+  play,
+  returned,
+  say,
+  told,
+} from "./bun_host_play.ts";
+import { keep_session, resume, secured, secures, upgrade } from "./bun_host_tls.ts";
+import { bind } from "./bun_host_udp.ts";
 
 function broken(error: any): void {
   say({ broken: String(error?.stack ?? error) });
@@ -151,7 +44,7 @@ process.on("unhandledRejection", broken);
 
 const CAMEL: Record<string, string> = { connect_error: "connectError" };
 
-export function handlers(peer: string, set: HandlerSet): any {
+function handlers(peer: string, set: HandlerSet): any {
   const made: Record<string, Function> = {};
   for (const [name, actions] of Object.entries(set)) {
     made[CAMEL[name] ?? name] = handler(peer, name, actions);
@@ -232,7 +125,7 @@ function act(connection: Connection, action: Action, received?: Buffer): void {
     case "raise":
       throw new Raised(action.message!, connection);
     case "upgrade_tls":
-      return upgrade(connection, call, action);
+      return upgrade(connection, call, action, upgraded(peer, action));
     default: // close, terminate, pause, resume, flush
       return returned(call, (socket as any)[action.name]());
   }
@@ -246,42 +139,16 @@ function act_on_listener(peer: string, action: Action): void {
   returned(call, undefined);
 }
 
-export function begin(peer: string, connection: number, action: Action): number {
-  calls += 1;
-  if (!play.over) say({ acted: action.id, call: calls, peer, connection, at: now() });
-  return calls;
-}
-
-export function returned(call: number, result: number | void): void {
-  if (!play.over) say({ result: result ?? null, call });
-}
-
-export function threw(call: number, error: any): void {
-  if (!play.over) say({ result: null, call, error: as_data(error) });
-}
-
-export function reloaded(peer: string, action: Action): any {
+function reloaded(peer: string, action: Action): any {
   const { handlers: named } = action;
   const set = typeof named === "string" ? play.sets.get(named)! : named!;
   if (action.name === "reload") play.current.set(peer, set);
   return handlers(peer, set);
 }
 
-export function bytes(data: Bytes): Buffer {
-  if ("base64" in data) return Buffer.from(data.base64, "base64");
-  if ("pattern" in data) return pattern(data).subarray(data.from);
-  const value = play.late.get(data.late);
-  if (value === undefined) throw new Error("a name has no value yet");
-  return value;
-}
-
-/** Make `zero`s, or 32-bit big-endian numbers from 0. */
-function pattern({ pattern, size }: Pattern): Buffer {
-  const made = new DataView(new ArrayBuffer(Math.ceil(size / 4) * 4));
-  if (pattern === "counter") {
-    for (let at = 0; at < size; at += 4) made.setUint32(at, at / 4);
-  }
-  return Buffer.from(made.buffer, 0, size);
+function upgraded(peer: string, action: Action): any {
+  if (action.handlers !== undefined) return reloaded(peer, action);
+  return handlers(peer, play.current.get(peer)!);
 }
 
 /** Write, and again at each drain, until all is taken. */
@@ -308,9 +175,16 @@ function write_on(connection: Connection): void {
 
 // ---- what it is told
 
+/** Take note of a peer's handlers and of its TLS; return what Bun is to know of both. */
+function prepared(command: Command): any {
+  const { peer, tls, upgraded, handlers: set } = command;
+  play.current.set(peer, upgraded);
+  return { socket: handlers(peer, set), ...secures(play, peer, tls) };
+}
+
 function listen(command: Command): void {
   const { peer, hostname, port, options } = command;
-  const given = { hostname, port, ...prepared(play, command), ...options };
+  const given = { hostname, port, ...prepared(command), ...options };
   try {
     const listener = Bun.listen<Connection>(given);
     play.listeners.set(peer, listener);
@@ -322,7 +196,7 @@ function listen(command: Command): void {
 
 function connect(command: Command): void {
   const { peer, hostname, port, options } = command;
-  const given = { hostname, port, ...prepared(play, command), ...options };
+  const given = { hostname, port, ...prepared(command), ...options };
   const data = play.add(peer);
   try {
     // What went wrong is told by connect_error; a spec without that handler does not want to know.
@@ -335,7 +209,7 @@ function connect(command: Command): void {
 function told_to_act(command: Command): void {
   const { peer, connection, action } = command;
   const endpoint = play.endpoints.get(peer);
-  if (endpoint !== undefined) return act_on_endpoint(endpoint, action);
+  if (endpoint !== undefined) return endpoint.act(action);
   if (connection === 0) return act_on_listener(peer, action);
   act(play.connections.get(`${peer}@${connection}`)!, action);
 }
@@ -355,8 +229,7 @@ function turn(): Promise<void> {
 }
 
 async function reset(): Promise<void> {
-  play.end();
-  play = new Play();
+  next_play();
   await turn();
 }
 

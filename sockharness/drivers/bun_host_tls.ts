@@ -6,31 +6,18 @@
 import type { Socket } from "bun";
 import {
   type Action,
-  type Command,
   type Connection,
-  type HandlerSet,
   type Play,
-  handlers,
-  reloaded,
+  type Tls,
   returned,
   threw,
-} from "./bun_host.ts";
+} from "./bun_host_play.ts";
 
-/** What the other process says of TLS: Bun's options, and how to tell what came of them. */
-export type Tls = {
-  options: Record<string, any>;
-  alpn: string;
-  judges: boolean;
-  resume: boolean;
-};
-
-/** Take note of how a peer is secured, and of its handlers; return what Bun is to know of both. */
-export function prepared(play: Play, command: Command): any {
-  const { peer, tls, upgraded, handlers: set } = command;
-  play.current.set(peer, upgraded);
-  if (tls === null) return { socket: handlers(peer, set) };
+/** Take note of how a peer is secured; return what Bun is to know of it: nothing without TLS. */
+export function secures(play: Play, peer: string, tls: Tls | null): { tls?: object } {
+  if (tls === null) return {};
   play.tls.set(peer, tls);
-  return { socket: handlers(peer, set), tls: options_of(tls) };
+  return { tls: options_of(tls) };
 }
 
 function options_of({ options, alpn }: Tls): Record<string, any> {
@@ -76,15 +63,20 @@ export function keep_session(connection: Connection, socket: any): void {
   if (session !== undefined) connection.play.sessions.set(connection.peer, session);
 }
 
-/** Go over to TLS; what goes wrong is told with the call. */
-export function upgrade(connection: Connection, call: number, action: Action): void {
+/** Go over to TLS, with these handlers; what goes wrong is told with the call. */
+export function upgrade(
+  connection: Connection,
+  call: number,
+  action: Action,
+  handlers: any,
+): void {
   const { peer, play, tls: before } = connection;
   const server = play.listeners.has(peer);
   const tls = (connection.tls = server ? action.server! : action.client!);
   try {
     const made = (connection.socket as any).upgradeTLS({
       tls: options_of(tls),
-      socket: upgraded(connection, action),
+      socket: handlers,
       data: connection,
       ...(server ? { isServer: true } : {}),
     });
@@ -95,9 +87,4 @@ export function upgrade(connection: Connection, call: number, action: Action): v
     connection.tls = before;
     threw(call, error);
   }
-}
-
-function upgraded({ peer, play }: Connection, action: Action): any {
-  if (action.handlers !== undefined) return reloaded(peer, action);
-  return handlers(peer, play.current.get(peer) as HandlerSet);
 }

@@ -6,6 +6,7 @@
 import {
   type Action,
   type Command,
+  type Endpoint,
   type HandlerSet,
   type Play,
   Raised,
@@ -16,7 +17,7 @@ import {
   returned,
   say,
   threw,
-} from "./bun_host.ts";
+} from "./bun_host_play.ts";
 
 type Received = { data: Buffer; port: number; address: string };
 
@@ -36,7 +37,7 @@ const METHODS: Record<string, string> = {
 };
 
 /** A peer's UDP socket. */
-export class Endpoint {
+class UdpEndpoint implements Endpoint {
   socket: any;
 
   constructor(
@@ -51,11 +52,25 @@ export class Endpoint {
     say({ event, peer: this.peer, connection: 0, at: now(), ...more });
     return true;
   }
+
+  act(action: Action, received?: Received): void {
+    const call = begin(this.peer, 0, action);
+    if (action.name === "raise") throw new Raised(action.message!, this);
+    try {
+      returned(call, done(this, action, received));
+    } catch (error) {
+      threw(call, error);
+    }
+  }
+
+  close(): void {
+    this.socket?.close();
+  }
 }
 
 export function bind(play: Play, command: Command): void {
   const { peer, hostname, port, shared, connect } = command;
-  const endpoint = new Endpoint(play, peer, connect !== null);
+  const endpoint = new UdpEndpoint(play, peer, connect !== null);
   const options: any = { hostname, port, socket: handlers(endpoint, command.handlers) };
   if (shared) options.flags = SHARED;
   if (connect !== null) options.connect = connect;
@@ -70,7 +85,7 @@ export function bind(play: Play, command: Command): void {
   }
 }
 
-function handlers(endpoint: Endpoint, set: HandlerSet): any {
+function handlers(endpoint: UdpEndpoint, set: HandlerSet): any {
   const made: Record<string, Function> = {};
   for (const [name, actions] of Object.entries(set)) {
     made[name] = handler(endpoint, name, actions);
@@ -78,7 +93,7 @@ function handlers(endpoint: Endpoint, set: HandlerSet): any {
   return made;
 }
 
-function handler(endpoint: Endpoint, name: string, actions: Action[]): Function {
+function handler(endpoint: UdpEndpoint, name: string, actions: Action[]): Function {
   switch (name) {
     case "data":
       return (_socket: any, data: Buffer, port: number, address: string) => {
@@ -96,21 +111,11 @@ function handler(endpoint: Endpoint, name: string, actions: Action[]): Function 
   }
 }
 
-function perform(endpoint: Endpoint, actions: Action[], received?: Received): void {
-  for (const action of actions) act_on_endpoint(endpoint, action, received);
+function perform(endpoint: UdpEndpoint, actions: Action[], received?: Received): void {
+  for (const action of actions) endpoint.act(action, received);
 }
 
-export function act_on_endpoint(endpoint: Endpoint, action: Action, received?: Received): void {
-  const call = begin(endpoint.peer, 0, action);
-  if (action.name === "raise") throw new Raised(action.message!, endpoint);
-  try {
-    returned(call, done(endpoint, action, received));
-  } catch (error) {
-    threw(call, error);
-  }
-}
-
-function done(endpoint: Endpoint, action: Action, received?: Received): any {
+function done(endpoint: UdpEndpoint, action: Action, received?: Received): any {
   const { socket } = endpoint;
   switch (action.name) {
     case "send":
@@ -131,7 +136,7 @@ function done(endpoint: Endpoint, action: Action, received?: Received): any {
 }
 
 /** Return port and address to send to: a peer's, the sender's, or none on a connected socket. */
-function target(endpoint: Endpoint, action: Action, received?: Received): [number, string] | [] {
+function target(endpoint: UdpEndpoint, action: Action, received?: Received): [number, string] | [] {
   if (endpoint.connected) return [];
   if (!action.to) return [received!.port, received!.address];
   const { hostname, port } = endpoint.play.places.get(action.to)!;

@@ -22,6 +22,8 @@ RUNGS = 16
 WIDTH = 400
 """The most characters of a line."""
 COLUMN = 22
+COLUMNS = 5
+"""The most columns of a ladder: more do not fit on a screen."""
 LISTED = 4
 """The most connections of which the footer tells."""
 
@@ -98,7 +100,7 @@ def _others(failures: Sequence[Failure]) -> list[str]:
 def ladder_lines(
     timeline: Timeline, outside: str, engines: Mapping[str, str] | None = None
 ) -> list[str]:
-    """Draw what happened, in `RUNGS` rungs at most, with a head.
+    """Draw what happened, in `RUNGS` rungs at most, with a head; of many connections, line by line.
 
     Args:
         timeline: what happened.
@@ -108,10 +110,12 @@ def ladder_lines(
     steps = list(rungs(timeline, outside=outside))
     if not steps:
         return []
+    left_out = [f"    … {len(steps) - RUNGS} earlier events"] if len(steps) > RUNGS else []
     columns = _columns(steps[-RUNGS:])
+    if len(columns) > COLUMNS:
+        return [*left_out, *(_sentence(rung, engines or {}) for rung in steps[-RUNGS:])]
     heads = (_head(column, engines or {}).ljust(COLUMN) for column in columns)
     head = " " * 12 + "".join(heads).rstrip()
-    left_out = [f"    … {len(steps) - RUNGS} earlier events"] if len(steps) > RUNGS else []
     return [head, *left_out, *(_rung_line(rung, columns) for rung in steps[-RUNGS:])]
 
 
@@ -129,6 +133,15 @@ def _columns(steps: Iterable[Rung]) -> list[str]:
             if column and column not in columns:
                 columns.append(column)
     return columns
+
+
+def _sentence(rung: Rung, engines: Mapping[str, str]) -> str:
+    """Tell a rung without columns: of many connections, a ladder would be wider than a screen."""
+    time, target = f"    {rung.at:.3f}   ", _head(rung.target, engines)
+    if not rung.source or rung.source == rung.target:
+        return f"{time}{target}: {rung.text}"
+    given = "" if rung.given == rung.text else f" ({rung.given})"
+    return f"{time}{_head(rung.source, engines)} -> {target}: {rung.text}{given}"
 
 
 def _rung_line(rung: Rung, columns: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from sockharness.errors import os_error
 from sockharness.expectations import BytesExpected, EventExpected, Mismatch, State
 from sockharness.location import Location
 from sockharness.outcome import Failure, Outcome, Verdict, Wait
-from sockharness.report.text import LIMIT, failure_text
+from sockharness.report.text import LIMIT, failure_text, ladder_lines
 from sockharness.spec.matchers import Exact
 from tests.report.story import Story, ping
 
@@ -143,6 +143,26 @@ bert is late
   waiting: bert for an event, 0.50 of 0.50 s (within, scale 0.5)      \
 queued: anna 0 B, server 0 B, bert 7 B, server@2 0 B
 """)
+
+
+def test_of_more_connections_than_fit_on_a_screen_it_is_told_line_by_line() -> None:
+    story = Story()
+    for number in (1, 2, 3):
+        client, server = f"client-{number}", f"server@{number}"
+        story.joined(client, server)
+        story.saw(server, "open")
+        story.said(client, server, b"PING")
+    story.saw("client-3", "timeout")
+
+    assert ladder_lines(story.timeline, "", {"client-1": "bun"}) == [
+        "    0.000   client-1 (bun) -> server: open",
+        "    0.000   client-1 (bun) -> server: PING (4 B)",
+        "    0.000   client-2 -> server@2: open",
+        "    0.000   client-2 -> server@2: PING (4 B)",
+        "    0.000   client-3 -> server@3: open",
+        "    0.000   client-3 -> server@3: PING (4 B)",
+        "    0.000   client-3: timeout",
+    ]
 
 
 def test_an_arrow_may_cross_a_column() -> None:

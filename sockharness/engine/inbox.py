@@ -3,9 +3,10 @@
 A batch is up to 8 messages. As long as batches are full it is one system call (`vectors`); a call
 for each costs less for a few, and is what is left where the other one is forbidden, somebody has
 wrapped the socket, or messages tell their hops beside their parts. Its datagrams go to the `data`
-handler of the moment of fetching (UDP-093). A message may be many datagrams (`coalescing`). At
-most 32 are delivered in a turn, so that timers and other sockets live through a flood (D14): what
-is left of a batch is posted, and is the first to be delivered in the next turn.
+handler of the moment of fetching (UDP-093). A message may be many datagrams (`coalescing`): of
+those, 8 are a batch too. At most 32 are delivered in a turn, so that timers and other sockets live
+through a flood (D14): what is left of a message is posted, and is the first to be delivered in the
+next turn.
 """
 
 import errno
@@ -20,7 +21,7 @@ from sockharness.engine.kernel import Kernel
 from sockharness.engine.reactor import Reactor
 from sockharness.engine.vectors import Message, Slots
 
-_FETCHES = 8  # messages in a batch, as in Bun
+_BATCH = 8  # messages, as in Bun
 _FEW = 4  # messages; fewer are cheaper one by one
 _PER_TURN = 32  # datagrams
 _SIZE = 65536  # more than any datagram, so that none is cut (UDP-083)
@@ -91,7 +92,7 @@ class Inbox:
             return
         room, self._delivered = _PER_TURN - self._delivered, 0
         while room > 0 and not self._closed:
-            more = self._fetch(sock, min(_FETCHES, room))
+            more = self._fetch(sock, min(_BATCH, room))
             room -= max(self._deliver(room), 1)
             if not more:
                 break
@@ -129,6 +130,14 @@ class Inbox:
 
     def _deliver(self, room: int) -> int:
         """Call `data` for what waits, at most `room` times; return how often."""
+        left = room
+        while self._waiting and left:
+            left -= self._deliver_batch(min(left, _BATCH))
+            self._handler = self._handlers.data
+        return room - left
+
+    def _deliver_batch(self, room: int) -> int:
+        """Call the handler of a batch; as `_deliver`."""
         waiting, handler, left = self._waiting, self._handler, room
         if handler is None:
             waiting.clear()
@@ -169,5 +178,6 @@ class Inbox:
 
     def _go_on(self) -> None:
         self._posted = False
+        self._handler = self._handlers.data
         self._delivered = self._deliver(_PER_TURN)
         self._post()

@@ -112,6 +112,33 @@ def test_reload_keeps_the_handlers_that_it_does_not_name(net: Net) -> None:
     assert sorted(net.log) == ["a.error(ECONNREFUSED)", "b.data(z)", "new.data(y)"]
 
 
+@pytest.mark.shows("UDP-093")
+@pytest.mark.parametrize("offload", [True, False])
+def test_a_reload_in_data_is_for_what_comes_behind_the_eight_of_a_batch(
+    net: Net, offload: bool
+) -> None:
+    receiver, sender = net.udp("a"), net.udp(segment_offload=offload)
+    receiver.reload({"data": lambda *_: receiver.reload(net.handlers("new"))})
+
+    sender.send_many(to(receiver, *[b"x"] * 40))
+    net.settle()
+
+    assert net.log == ["new.data(x)"] * 32
+
+
+@pytest.mark.shows("UDP-093")
+@pytest.mark.parametrize("offload", [True, False])
+def test_a_reload_between_turns_is_for_all_that_is_left(net: Net, offload: bool) -> None:
+    receiver, sender = net.udp("a"), net.udp(segment_offload=offload)
+    sender.send_many(to(receiver, *[b"x"] * 100))
+    net.reactor.run_once(1)
+
+    receiver.reload(net.handlers("new"))
+    net.settle()
+
+    assert net.log == ["a.data(x)"] * 32 + ["new.data(x)"] * 68
+
+
 @pytest.mark.shows("UDP-126")
 def test_a_reload_that_is_refused_changes_nothing(net: Net) -> None:
     receiver = net.udp("a")

@@ -1,9 +1,10 @@
 """Sending a checked batch: in order, up to the first datagram that fails.
 
 Runs of equal datagrams to one destination go in one message (`coalescing`), the others with one
-system call for many messages (`vectors`). Both are ways to save system calls, and nobody sees a
-difference: where they are refused or stop, one datagram is sent by itself, which finds out what is
-the matter with it, and then they go on.
+system call for many messages (`vectors`). Both are ways to save system calls: where they are
+refused or stop, one datagram is sent by itself, which finds out what is the matter with it, and
+then they go on. Nobody sees a difference, but who sends to a dead port: a run is answered as a
+whole, so there is one error for it, and a batch that this error ends (D8) ends behind the run.
 
 A socket that somebody has wrapped, to watch or to break it, is called through its methods alone.
 """
@@ -12,7 +13,7 @@ import socket as _socket
 from collections.abc import Callable
 from typing import Any
 
-from sockharness.engine import coalescing, vectors
+from sockharness.engine import coalescing, error_queue, vectors
 from sockharness.engine.coalescing import Run
 from sockharness.engine.kernel import Kernel
 from sockharness.engine.outgoing import Batch, Destinations
@@ -36,7 +37,16 @@ class BatchSender:
         coalesces: whether the socket's owner allows to coalesce.
     """
 
-    __slots__ = ("_destinations", "_kernel", "_masses", "_reactor", "_segments", "_try", "_vectors")
+    __slots__ = (
+        "_destinations",
+        "_heeds",
+        "_kernel",
+        "_masses",
+        "_reactor",
+        "_segments",
+        "_try",
+        "_vectors",
+    )
 
     def __init__(
         self,
@@ -55,13 +65,21 @@ class BatchSender:
         self._segments = coalescing.SEGMENTS if coalesces else 0
         self._masses = vectors.AVAILABLE
         self._vectors: Vectors | None = None
+        self._heeds = False
 
-    def send(self, sock: _socket.socket, batch: Batch) -> tuple[int, OSError | None]:
-        """Send in order; return how many went, and the error if that was the reason to stop."""
+    def send(
+        self, sock: _socket.socket, batch: Batch, *, heeds: bool
+    ) -> tuple[int, OSError | None]:
+        """Send in order; return how many went, and the error if that was the reason to stop.
+
+        Args:
+            sock: who sends.
+            batch: what.
+            heeds: whether what the network said of an earlier datagram ends the batch.
+        """
+        self._heeds = heeds
         for run in self._runs(batch):
-            if run[2] and self._send_coalesced(sock, batch, run):
-                continue
-            sent, error = self._send_each(sock, batch, run)
+            sent, error = self._send_run(sock, batch, run)
             if sent < run[1]:
                 return sent, error
         return batch.reachable, None
@@ -73,6 +91,32 @@ class BatchSender:
             return coalescing.singles(reachable)
         return coalescing.runs(ports, hosts, payloads, self._segments)
 
+    def _send_run(self, sock: _socket.socket, batch: Batch, run: Run) -> tuple[int, OSError | None]:
+        """Send a run; return where it ended, and the error if there was one."""
+        at, end, size = run
+        try:
+            if size and self._send_coalesced(sock, batch, run):
+                return end, None
+            while at < end:
+                sent = self._send_vectors(sock, batch, at, end)
+                at += sent
+                if at == end or sent == vectors.MOST:
+                    continue
+                if sent and self._heeds:
+                    for error in error_queue.take(sock):  # behind the first the call forgets it
+                        self._heed(error)
+                if not self._send_one(sock, batch, at):
+                    return at, None
+                at += 1
+        except OSError as error:
+            return at, error
+        return end, None
+
+    def _heed(self, error: OSError) -> None:
+        """Raise what the network said of an earlier datagram, if that ends the batch."""
+        if self._heeds and error.errno in error_queue.FROM_OTHERS:
+            raise error
+
     def _send_coalesced(self, sock: _socket.socket, batch: Batch, run: Run) -> bool:
         """Send a run in one message; return whether it went."""
         start, end, size = run
@@ -83,27 +127,10 @@ class BatchSender:
         try:
             sock.sendmsg(message, coalescing.segment(size), *name)
         except OSError as error:
+            self._heed(error)
             self._segments = coalescing.after(error, self._segments, end - start)
             return False
         return True
-
-    def _send_each(
-        self, sock: _socket.socket, batch: Batch, run: Run
-    ) -> tuple[int, OSError | None]:
-        """Send what goes by itself; return where it ended, and the error if there was one."""
-        at, end, _ = run
-        while at < end:
-            sent = self._send_vectors(sock, batch, at, end)
-            at += sent
-            if at == end or sent == vectors.MOST:
-                continue
-            try:
-                if not self._send_one(sock, batch, at):
-                    return at, None
-            except OSError as error:
-                return at, error
-            at += 1
-        return end, None
 
     def _send_vectors(self, sock: _socket.socket, batch: Batch, at: int, end: int) -> int:
         """Send many in one system call, if that is worth it; return how many went."""
@@ -118,6 +145,7 @@ class BatchSender:
         try:
             return self._kernel.send_messages(sock, self._vectors.headers, end - at)
         except OSError as error:
+            self._heed(error)
             self._masses = error.errno not in vectors.FORBIDDEN
             return 0
 

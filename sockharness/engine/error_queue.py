@@ -39,6 +39,8 @@ FROM_NETWORK = frozenset(
         errno.EMSGSIZE,
     )
 )
+# Those that no datagram brings on itself, by its size, its destination or how it is sent.
+FROM_OTHERS = FROM_NETWORK - {errno.EACCES, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP}
 
 
 def enable(sock: _socket.socket) -> None:

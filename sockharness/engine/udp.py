@@ -29,14 +29,7 @@ from collections.abc import Callable, Mapping, Sequence
 from select import EPOLLERR, EPOLLIN, EPOLLOUT
 from typing import Any, NoReturn
 
-from sockharness.engine import (
-    error_queue,
-    multicast,
-    names,
-    options,
-    outgoing,
-    sockopts,
-)
+from sockharness.engine import error_queue, multicast, names, options, outgoing, sockopts
 from sockharness.engine.batch_sender import BatchSender
 from sockharness.engine.chunk import Data
 from sockharness.engine.datagram_binding import DatagramBinding
@@ -198,15 +191,19 @@ class UDPSocket(Handle):
         if not batch.payloads:
             return 0
         self._raise_pending()
-        if self._remote is not None and self._handlers.error is None:
+        heeds = not self._is_heard()
+        if heeds:
             self._raise_from_network(sock)
-        sent, error = self._sender.send(sock, batch)
+        sent, error = self._sender.send(sock, batch, heeds=heeds)
         if sent < len(batch.payloads) and sent == batch.reachable:
             error = os_error(errno.EAFNOSUPPORT)
         if error is not None:
             if not sent:
                 to = self._remote or outgoing.first_destination(datagrams)
                 self._fail(error, batch.payloads[0], to)
+            if heeds and error.errno in error_queue.FROM_OTHERS:
+                error_queue.discard(sock, error)
+                self._error = with_code(error)
             self._arm()
         return sent
 
@@ -219,21 +216,22 @@ class UDPSocket(Handle):
         """
         return bool(self._set("set_broadcast", multicast.BROADCAST, lambda: options.flag("on", on)))
 
-    def set_ttl(self, hops: int) -> int:
-        """Set how many hops unicast may take, 1 to 255; 64 at first (K). Returns it.
+    def set_ttl(self, n: int) -> int:
+        """Set how many hops `n` unicast may take, 1 to 255; 64 at first (K). Returns it.
 
         On an IPv6 socket it does not concern IPv4 (UDP-145). Raises `TypeError`, `ValueError`.
         """
         option = multicast.HOPS[self._family]
-        return self._set("set_ttl", option, lambda: options.integer("hops", hops, 1, 255))
+        return self._set("set_ttl", option, lambda: options.integer("set_ttl", n, 1, 255))
 
-    def set_multicast_ttl(self, hops: int) -> int:
-        """Set how many hops multicast may take, 0 (this host, D16) to 255; 1 at first.
+    def set_multicast_ttl(self, n: int) -> int:
+        """Set how many hops `n` multicast may take, 0 (this host, D16) to 255; 1 at first.
 
         Returns it.
         """
         option = multicast.MULTICAST_HOPS[self._family]
-        return self._set("set_multicast_ttl", option, lambda: options.integer("hops", hops, 0, 255))
+        function = "set_multicast_ttl"
+        return self._set(function, option, lambda: options.integer(function, n, 0, 255))
 
     def set_multicast_loopback(self, on: bool) -> bool:  # noqa: FBT001 - Bun's signature
         """Let members on this host hear what this socket sends; on at first. Returns `on`."""
@@ -456,8 +454,11 @@ class UDPSocket(Handle):
         """Say whether a call that failed may succeed at once: the error was not its own (D8)."""
         if error.errno == errno.EINTR:
             return True
-        heard = self._remote is None or self._handlers.error is not None
-        return heard and error.errno in error_queue.FROM_NETWORK
+        return self._is_heard() and error.errno in error_queue.FROM_NETWORK
+
+    def _is_heard(self) -> bool:
+        """Say whether what the network says is for `error` or for nobody, not for a send (D8)."""
+        return self._remote is None or self._handlers.error is not None
 
     def _arm(self) -> None:
         """Ask for `drain`."""

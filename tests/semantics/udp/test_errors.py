@@ -116,6 +116,29 @@ def test_a_connected_socket_without_an_error_handler_raises_it_at_the_next_send_
 
 
 @pytest.mark.shows("UDP-104", "D8")
+@pytest.mark.parametrize("offload", [True, False])
+@pytest.mark.parametrize("sizes", [1, 5])
+@pytest.mark.parametrize("count", [2, 7, 8, 40, 300])
+def test_a_batch_during_which_it_is_told_stops_there_and_the_next_send_raises_it_once(
+    net: Net, offload: bool, sizes: int, count: int
+) -> None:
+    port = net.dead_port()
+    a = net.udp(connect={"hostname": HOST, "port": port}, segment_offload=offload)
+    batch = [b"x" * (1 + number % sizes) for number in range(count)]
+    together = min(count, 128) if offload and sizes == 1 else 1  # it is told after a run
+
+    assert a.send_many(batch) == together
+    b = net.udp("b", port=port)
+    with pytest.raises(ConnectionRefusedError):
+        a.send_many(batch)
+
+    assert a.send_many(batch) == count
+    net.settle()
+    assert a.send(b"x")
+    assert not b.closed
+
+
+@pytest.mark.shows("UDP-104", "D8")
 @pytest.mark.parametrize("turns", [0, 5])
 def test_a_batch_of_such_a_socket_raises_it_once_too(net: Net, turns: int) -> None:
     port = net.dead_port()

@@ -102,7 +102,7 @@ def test_unicast_takes_as_many_hops_as_were_set(net: Net, ttl: int) -> None:
 def test_a_number_of_hops_that_cannot_be_is_refused(
     net: Net, method: str, value: Any, error: type[Exception]
 ) -> None:
-    with pytest.raises(error, match="hops: expected"):
+    with pytest.raises(error, match="ttl: expected"):
         getattr(net.udp(), method)(value)
 
 

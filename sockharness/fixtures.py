@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sockharness.facade.tcp import TcpServer
     from sockharness.facade.tls import TlsPair, TlsPairFactory
     from sockharness.facade.udp import UdpPeer
+    from sockharness.factories import Factory
     from sockharness.harness import (
         Harness,
         MulticastGroupFactory,
@@ -160,8 +161,7 @@ def tcp_server(request: pytest.FixtureRequest) -> "TcpServer":
 @pytest.fixture(scope="session")
 def tcp_server_factory(request: pytest.FixtureRequest) -> "TcpServerFactory":
     """Make servers for wider scopes, or several in one test: `with tcp_server_factory() as …`."""
-    lending = _shared_by(request.config).lending
-    return lambda **options: lending(lambda harness: harness.tcp_server(**options))
+    return _factory(request, "tcp_server")
 
 
 @pytest.fixture
@@ -185,8 +185,7 @@ def tls_pair(request: pytest.FixtureRequest) -> "TlsPair":
 @pytest.fixture(scope="session")
 def tls_pair_factory(request: pytest.FixtureRequest) -> "TlsPairFactory":
     """Make pairs for wider scopes, or with other options: `with tls_pair_factory(…) as pair:`."""
-    lending = _shared_by(request.config).lending
-    return lambda **options: lending(lambda harness: harness.tls_pair(**options))
+    return _factory(request, "tls_pair")
 
 
 @pytest.fixture
@@ -198,8 +197,7 @@ def udp_peer(request: pytest.FixtureRequest) -> "UdpPeer":
 @pytest.fixture(scope="session")
 def udp_peer_factory(request: pytest.FixtureRequest) -> "UdpPeerFactory":
     """Make peers for wider scopes, or several in one test: `with udp_peer_factory() as …`."""
-    lending = _shared_by(request.config).lending
-    return lambda **options: lending(lambda harness: harness.udp_peer(**options))
+    return _factory(request, "udp_peer")
 
 
 @pytest.fixture
@@ -214,8 +212,15 @@ def multicast_group(request: pytest.FixtureRequest) -> "MulticastGroup":
 @pytest.fixture(scope="session")
 def multicast_group_factory(request: pytest.FixtureRequest) -> "MulticastGroupFactory":
     """Make groups for wider scopes, or several in one test: `with multicast_group_factory() …`."""
-    lending = _shared_by(request.config).lending
-    return lambda **options: lending(lambda harness: _group_of(harness, **options))
+    return _factory(request, "multicast_group", _group_of)
+
+
+def _factory(
+    request: pytest.FixtureRequest, method: str, make: Callable[..., T] | None = None
+) -> "Factory[T]":
+    from sockharness.factories import Factory
+
+    return Factory(method, _shared_by(request.config).lending, make)
 
 
 def _group_of(harness: "Harness", **options: Any) -> "MulticastGroup":

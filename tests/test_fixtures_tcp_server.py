@@ -306,8 +306,36 @@ def test_unknown_options_are_refused(pytester: pytest.Pytester) -> None:
         """
         import pytest
         def test_it(tcp_server_factory):
-            with pytest.raises(TypeError, match="framing"), tcp_server_factory(framing=None):
-                pass
+            with pytest.raises(TypeError, match="framing"):
+                tcp_server_factory(framing=None)
+        """
+    )
+
+    run(pytester).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("kind", ["tcp_server", "tls_pair", "udp_peer", "multicast_group"])
+def test_a_factory_tells_at_once_how_it_is_used(pytester: pytest.Pytester, kind: str) -> None:
+    pytester.makepyfile(
+        f"""
+        import pytest
+        def test_it({kind}_factory):
+            with pytest.raises(TypeError) as raised:
+                {kind}_factory("dns")
+            assert str(raised.value) == (
+                "{kind}_factory: expected options by name, such as name='dns'"
+            )
+            with pytest.raises(TypeError) as raised:
+                {kind}_factory(nam="dns")
+            assert str(raised.value) == (
+                "{kind}_factory: there is no option 'nam'; did you mean 'name'?"
+            )
+            with pytest.raises(AttributeError) as raised:
+                {kind}_factory().address
+            assert str(raised.value) == (
+                "what {kind}_factory() returns has no 'address' yet;"
+                " write 'with {kind}_factory() as made:' and use made.address"
+            )
         """
     )
 

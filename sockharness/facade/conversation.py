@@ -134,6 +134,11 @@ class Conversation:
         return self.channel.closed
 
     @property
+    def shut(self) -> bool:
+        """Whether its server was closed."""
+        return self.home.closed
+
+    @property
     def busy(self) -> bool:
         """Whether exchanges are outstanding that have the first claim on the bytes."""
         return bool(self.lane.outstanding)

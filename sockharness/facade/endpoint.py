@@ -135,6 +135,11 @@ class Endpoint:
         """Nothing: another connection may always come."""
         return None
 
+    @property
+    def shut(self) -> bool:
+        """Whether it was closed."""
+        return self.closed
+
     def found(self) -> list[Failure]:
         """Return the failures recorded so far."""
         return [*self.failures, *self._faults()]

@@ -186,6 +186,11 @@ class Mailbox:
         return None
 
     @property
+    def shut(self) -> bool:
+        """Whether it was closed."""
+        return self.closed
+
+    @property
     def busy(self) -> bool:
         """Whether expectations have the first claim on what comes."""
         return bool(self.script.queue)

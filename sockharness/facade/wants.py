@@ -46,6 +46,11 @@ class Eventful(Protocol):
         """What happened after which nothing else can, or nothing."""
         ...
 
+    @property
+    def shut(self) -> bool:
+        """Whether it was closed from here, so that nothing can happen to it any more."""
+        ...
+
     def found(self) -> Sequence[Failure]:
         """Return the failures known so far, which may be the cause."""
         ...
@@ -70,7 +75,8 @@ class EventWanted:
         event = self._find()
         if event is None:
             over = self.owner.over
-            raise self._failure(f"it saw {over.name}" if over is not None else "", None)
+            why = "it is closed" if over is None else f"it saw {over.name}"
+            raise self._failure(why, None)
         self.owner.events.remove(event)
         return event
 
@@ -82,6 +88,8 @@ class EventWanted:
         return next((event for event in self.owner.events if event.name == self._name), None)
 
     def _too_late(self) -> bool:
+        if self.owner.shut:
+            return True
         return self.owner.over is not None and self._name not in AFTER_CLOSE
 
     def _failure(self, instead: str, wait: tuple[float, float] | None) -> ExpectationFailed:

@@ -121,6 +121,8 @@ def test_members_join_and_leave_while_datagrams_come(group: MulticastGroup) -> N
     assert [first.receive(), first.receive()] == [b"1", b"2"]
     with pytest.raises(ExpectationFailed, match="got no datagram; it is closed"):
         first.receive()
+    with pytest.raises(ExpectationFailed, match="saw no error; it is closed"):
+        first.wait_for("error")
     group.check()
 
 

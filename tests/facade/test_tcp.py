@@ -464,6 +464,8 @@ def test_a_closed_server_takes_no_expectations(harness: Harness) -> None:
         server.expect(b"x")
     with pytest.raises(ClosedError):
         harness.tcp_server()
+    with pytest.raises(ExpectationFailed, match="tcp_server saw no open; it is closed"):
+        server.wait_for("open")
 
 
 def test_names_are_counted_and_cannot_be_used_twice(harness: Harness) -> None:

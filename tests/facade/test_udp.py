@@ -608,6 +608,8 @@ def test_a_closed_peer_says_so(client: socket.socket) -> None:
         peer.send(b"x", client.getsockname())
     with pytest.raises(ClosedError, match="udp_peer is closed"):
         peer.expect(b"x")
+    with pytest.raises(ExpectationFailed, match="udp_peer saw no error; it is closed"):
+        peer.wait_for("error")
     assert peer.received == [b"x"]
     assert "closed, 1 datagram, 0 unread, 0 expected" in repr(peer)
 

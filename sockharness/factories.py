@@ -1,0 +1,97 @@
+"""What the factory fixtures give: callables that make servers, peers and groups of a wider life.
+
+`with tcp_server_factory(name="db") as server:` judges what it made after each test until the block
+ends. Options are looked at when the factory is called, and who forgets the `with` is told.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from inspect import signature
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from sockharness.spec.bindings import suggestion
+
+if TYPE_CHECKING:
+    from sockharness.harness import Harness
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+# Makes something with a harness of its own, and judges it as long as it lives.
+Lend = Callable[[Callable[["Harness"], T]], AbstractContextManager[T]]
+
+
+class Factory(Generic[T]):
+    """Makes what a method of `Harness` makes, with a harness of its own.
+
+    Args:
+        method: its name.
+        lend: what the harness comes from.
+        make: calls the method with a harness and options, if more is to be done.
+    """
+
+    __slots__ = ("_lend", "_make", "_method")
+
+    def __init__(self, method: str, lend: Lend[T], make: "Callable[..., T] | None" = None) -> None:
+        self._method = method
+        self._lend = lend
+        self._make = make
+
+    @property
+    def name(self) -> str:
+        """The name of the fixture."""
+        return f"{self._method}_factory"
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def __call__(self, *values: object, **options: Any) -> "Lent[T]":
+        """Return a context manager that makes one when it is entered, with these options.
+
+        Raises:
+            TypeError: an option without its name, or one that the method does not have.
+        """
+        __tracebackhide__ = True
+        from sockharness.harness import Harness
+
+        method = getattr(Harness, self._method)
+        known = tuple(signature(method).parameters)[1:]  # without `self`
+        if values:
+            example = f"{known[0]}={values[0]!r}"
+            raise TypeError(f"{self.name}: expected options by name, such as {example}")
+        for option in options:
+            if option not in known:
+                near = suggestion(option, known) or f"; there are {', '.join(known)}"
+                raise TypeError(f"{self.name}: there is no option {option!r}{near}")
+        make = self._make or method
+        return Lent(self.name, self._lend(lambda harness: make(harness, **options)))
+
+
+class Lent(AbstractContextManager[T_co]):
+    """Something that is made when a `with` block begins, and closed when it ends."""
+
+    def __init__(self, factory: str, manager: AbstractContextManager[T_co]) -> None:
+        self._factory = factory
+        self._manager = manager
+
+    def __enter__(self) -> T_co:
+        __tracebackhide__ = True
+        return self._manager.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        __tracebackhide__ = True
+        return self._manager.__exit__(kind, error, trace)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"what {self._factory}() returns has no {name!r} yet;"
+            f" write 'with {self._factory}() as made:' and use made.{name}",
+            name=name,
+            obj=self,
+        )

@@ -32,9 +32,7 @@ class Heard:
         self._actions = actions
 
     def open(self, socket: Socket) -> None:
-        connection = socket.data
-        if not isinstance(connection, Connection):
-            connection = socket.data = self._engine.connection(self._peer)
+        connection = self._known(socket)
         connection.socket = socket
         if self._engine.record(connection, socket, "open"):
             self._engine.link(connection, socket)
@@ -83,7 +81,8 @@ class Heard:
             self._act(connection, name)
 
     def _known(self, socket: Socket) -> Connection:
-        """Return the connection of a socket, which may have closed before it opened (TLS-057)."""
+        """Return the connection of a socket: a new one when a listener has accepted it, also if it
+        closes before it opens (TLS-057)."""
         connection = socket.data
         if not isinstance(connection, Connection):
             connection = socket.data = self._engine.connection(self._peer)

@@ -28,6 +28,7 @@ from sockharness.errors import TLSError
 
 _PARTIAL_WRITE = 0x1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL sets but does not name
 _CONTEXTS_KEPT = 32
+_PLACES_OF_TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # SSL_CTX_set_default_verify_paths(3)
 _SESSION_ID = 16  # bytes of a session id context, at most 32
 
 
@@ -52,7 +53,7 @@ class Config:
         self.server = server
         self._by_name = {}
         if not server:
-            self.context = _client_context(_shared(options))
+            self.context = _client_context(_shared(options), _default_trust(options))
             return
         # One for all names, so that a session is resumed whichever certificate was served.
         session_id = os.urandom(_SESSION_ID)
@@ -75,9 +76,14 @@ def _served(general: Checked, served: Checked, session_id: bytes) -> SSL.Context
 
 
 @lru_cache(maxsize=_CONTEXTS_KEPT)
-def _client_context(options: Checked) -> SSL.Context:
+def _client_context(options: Checked, _places: tuple[str | None, ...]) -> SSL.Context:
     """Make a client's context; kept, because reading the system's store takes long."""
     return _context(options, options, server=False)
+
+
+def _default_trust(options: Checked) -> tuple[str | None, ...]:
+    """Return where OpenSSL looks for whom to trust without `ca`, as far as that can change."""
+    return () if options.ca else tuple(os.environ.get(name) for name in _PLACES_OF_TRUST)
 
 
 def _shared(options: Checked) -> Checked:

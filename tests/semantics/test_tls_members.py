@@ -98,6 +98,38 @@ def test_an_exception_in_alpn_callback_goes_to_error_and_refuses(secured: Make) 
     assert talk.of("s") == told
 
 
+@pytest.mark.parametrize("answer", [b"a", 5, True, ["a"]])
+def test_what_cannot_be_an_answer_of_alpn_callback_goes_to_error_and_refuses(
+    secured: Make, answer: object
+) -> None:
+    told: list[str] = []
+    talk = secured(
+        None,
+        {"alpn_protocols": ["a"]},
+        server={
+            "alpn_callback": lambda *_: answer,
+            "error": lambda _socket, error: told.append(str(error)),
+        },
+    )
+    talk.start()
+    talk.until_seen("c", "close")
+
+    assert talk.errors("c") == ["TLSV1_ALERT_NO_APPLICATION_PROTOCOL"]
+    expected = "alpn_callback: expected a protocol as str, False or None, got"
+    assert told == [f"{expected} {answer!r}"]
+
+
+@pytest.mark.parametrize("answer", ["b", "", "\ud800", None])
+def test_a_protocol_that_was_not_offered_refuses_and_is_no_error(
+    secured: Make, answer: object
+) -> None:
+    talk = secured(None, {"alpn_protocols": ["a"]}, server={"alpn_callback": lambda *_: answer})
+    talk.start()
+    talk.until_seen("s", "close")
+
+    assert talk.of("s") == "s.open s.handshake(False,EPROTO) s.close(None)"
+
+
 @pytest.mark.parametrize("way", ["close", "terminate", "end"])
 @pytest.mark.parametrize("event", ["alpn_callback", "server_name", "keylog"])
 def test_a_handler_that_is_called_amid_the_handshake_can_close(

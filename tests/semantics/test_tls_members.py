@@ -180,7 +180,7 @@ def test_reload_of_tls_changes_nothing_if_it_raises(secured: Make, reactor: Reac
     for tls, error in (({}, ValueError), ({"kye": 1}, TypeError), (False, ValueError)):
         with pytest.raises(error):
             talk.listener.reload({"data": print}, tls=tls)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"reload: expected socket \(handlers\), tls, or both, got"):
         talk.listener.reload()
     client, _ = talk.talk()
     assert client.authorized

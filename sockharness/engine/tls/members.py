@@ -19,8 +19,8 @@ class Members:
     def upgrade_tls(
         self,
         *,
-        tls: object,
-        socket: object,
+        tls: object = None,
+        socket: object = None,
         data: Any = None,
         is_server: bool | None = None,
         handshake_timeout: float | None = None,
@@ -30,6 +30,7 @@ class Members:
         This one is dead from then on, without a `close`. `raw` keeps its handlers and `data` and
         gets the ciphertext; `secure` has the new ones (TLS-094..099). An accepted socket is the
         server's side unless `is_server` says otherwise; a client checks the name it connected to.
+        `tls` and `socket` have to be given.
 
         Raises:
             UsageError: it is not open in both directions, or has TLS already (D41).

@@ -141,6 +141,18 @@ def test_material_that_cannot_be_used_has_the_code_of_bun(
     assert isinstance(raised.value, TLSError) == code.startswith("ERR_")
 
 
+def test_a_key_too_weak_for_the_level_that_was_asked_for_is_told_by_name() -> None:
+    issued = certificates.root().issue("localhost", private=certificates.rsa_key(1024))
+
+    with pytest.raises(TLSError) as raised:
+        server(**issued.options, ciphers="DEFAULT:@SECLEVEL=2")
+
+    told = "cert: expected a key that is strong enough for @SECLEVEL=2 in ciphers, got RSA of 1024"
+    assert raised.value.code == "EE_KEY_TOO_SMALL"
+    assert f"{told} bits" in str(raised.value)
+    server(**issued.options)  # on the level that there is otherwise
+
+
 @pytest.mark.shows("TLS-040")
 def test_hints_say_how_a_path_is_given_and_that_der_is_not_taken(files: tuple[Path, Path]) -> None:
     with pytest.raises(TLSError, match=r"a path has to be a pathlib\.Path"):

@@ -219,6 +219,25 @@ def test_a_client_can_choose_the_name_in_open(secured: Make) -> None:
     assert client.servername is None
 
 
+@pytest.mark.parametrize("name", ["\ud800", "a\0b"])
+def test_a_name_that_cannot_be_sent_is_refused_where_it_is_given(
+    secured: Make, reactor: Reactor, name: str
+) -> None:
+    refused: list[str] = []
+
+    def choose(socket: SecureSocket) -> None:
+        with pytest.raises(ValueError, match="name: expected") as raised:
+            socket.set_servername(name)
+        refused.append(str(raised.value))
+
+    client, _ = secured(client={"open": choose}).talk()
+
+    assert (len(refused), client.servername) == (1, "localhost")
+    for host, tls in ((name, True), ("localhost", {"server_name": name})):
+        with pytest.raises(ValueError, match=r"^(hostname|server_name): expected"):
+            connect(socket={"data": print}, hostname=host, port=1, tls=tls, reactor=reactor)
+
+
 # Sessions and secrets
 
 

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from OpenSSL import SSL, crypto
 
 from sockharness.engine.tls import material
-from sockharness.engine.tls.options import Checked
+from sockharness.engine.tls.options import Checked, ascii_name
 from sockharness.errors import TLSError
 
 _PARTIAL_WRITE = 0x1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL sets but does not name
@@ -65,10 +65,17 @@ class Config:
 
     def context_for(self, name: str) -> SSL.Context | None:
         """Return what `sni` has for a name: the name itself, then its pattern (D22)."""
-        plain = name.lower().removesuffix(".")
+        plain = _as_in_sni(name)
         first, _, rest = plain.partition(".")
         pattern = f"*.{rest}" if first and rest else ""
         return self._by_name.get(plain) or self._by_name.get(pattern)
+
+
+def _as_in_sni(name: str) -> str:
+    try:
+        return ascii_name(name)
+    except UnicodeError:  # a client may send anything
+        return ""
 
 
 def _served(general: Checked, served: Checked, session_id: bytes) -> SSL.Context:

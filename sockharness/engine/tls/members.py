@@ -131,7 +131,7 @@ class Members:
         """Ask for and check another name; in a client's `open` only (TLS-079).
 
         Raises:
-            TypeError: it is no `str`.
+            TypeError, ValueError: it is no `str`, or none that can be sent.
             UsageError: too late, or on a server.
         """
 

@@ -459,6 +459,36 @@ def test_sni_chooses_the_certificate() -> None:
         assert client.session.peer_certificate == issued.certificate, name
 
 
+@pytest.mark.parametrize("given", ["bücher.test", "BÜCHER.test.", "xn--bcher-kva.test"])
+@pytest.mark.parametrize("asked", ["bücher.test", "xn--bcher-kva.test", "XN--Bcher-kva.test"])
+def test_a_name_in_other_letters_is_the_same_in_ascii(given: str, asked: str) -> None:
+    issued = certificates.root().issue("xn--bcher-kva.test")
+    config = server_config(sni={given: issued.options}, **certificates.good().options)
+
+    _, client = talk(config, {"reject_unauthorized": False}, host=asked)
+
+    assert client.session.peer_certificate == issued.certificate
+
+
+def test_a_pattern_in_other_letters_is_the_same_in_ascii() -> None:
+    issued = certificates.root().issue("*.xn--bcher-kva.test")
+    config = server_config(sni={"*.bücher.test": issued.options}, **certificates.good().options)
+
+    _, client = talk(config, {"reject_unauthorized": False}, host="a.xn--bcher-kva.test")
+
+    assert client.session.peer_certificate == issued.certificate
+
+
+@pytest.mark.parametrize("asked", ["\ufffd.test", "a..\xfc", "x" * 64 + "\xfc"])
+def test_a_name_that_no_host_can_have_gets_what_others_get(asked: str) -> None:
+    named = certificates.root().issue("a.test")
+    config = server_config(sni={"a.test": named.options}, **certificates.good().options)
+
+    _, client = talk(config, {"reject_unauthorized": False}, host=asked)
+
+    assert client.session.peer_certificate == certificates.good().certificate
+
+
 def test_a_name_without_certificate_fails() -> None:
     config = server_config(sni={"a.test": certificates.root().issue("a.test").options})
 

@@ -259,7 +259,8 @@ def _unusable(peer: model.Peer, error: TLSError) -> SpecError:
     """Return the error of options of TLS that an engine refuses."""
     place = peer.tls.location if peer.tls is not None else peer.location
     told = f"{peer.name} cannot have this TLS: {error.strerror}"
-    hint = "the words are those of `openssl ciphers -v`" if peer.tls and peer.tls.ciphers else ""
+    of_ciphers = error.code == "ERR_BORINGSSL"  # `ca` has it too, but that is no spec's to say
+    hint = "the words are those of `openssl ciphers -v`" if of_ciphers else ""
     return SpecError([Problem(place, told, hint)])
 
 

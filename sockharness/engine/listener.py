@@ -142,6 +142,8 @@ class Listener(Handle):
         live keep theirs. If it raises, nothing has changed (TCP-174). Raises as `listen`.
         """
         self._reactor.check()
+        if tls is None and socket is None:
+            raise TypeError("reload: expected socket (handlers), tls, or both, got neither")
         if tls is None:
             self._group.reload(socket)
             return

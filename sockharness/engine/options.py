@@ -30,6 +30,20 @@ def complain(option: str, expected: str, got: object) -> str:
     return f"{option}: expected {expected}, got {text[:_SHOWN]}{'…' * (len(text) > _SHOWN)}"
 
 
+def complain_unseen(option: str, expected: str, got: object) -> str:
+    """Return a complaint that shows only the type of what was got, which may be a secret."""
+    return f"{option}: expected {expected}, got {type(got).__name__}"
+
+
+def utf8(option: str, text: str) -> bytes:
+    """Return a text as bytes; of one that cannot be encoded, only the character is shown."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        wrong = error.object[error.start]
+        raise ValueError(f"{option}: expected text that can be encoded, got {wrong!r}") from None
+
+
 def instance(option: str, value: object, kind: type[T]) -> T:
     """Return `value` if it is of a class."""
     if not isinstance(value, kind):

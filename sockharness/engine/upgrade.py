@@ -158,6 +158,9 @@ def upgraded(
     """Do what `Socket.upgrade_tls` says; whatever raises leaves the old socket as it was."""
     if old.ready_state is not ReadyState.OPEN or type(old) is not Socket:
         old.hand_over()  # says why not
+    for name, value in (("tls", tls), ("socket", socket)):
+        if value is None:
+            raise TypeError(f"upgrade_tls: expected tls and socket, got no {name}")
     accepted = group.listener is not None
     server = accepted if is_server is None else options.flag("is_server", is_server)
     handlers = Handlers(socket, reactor.host)

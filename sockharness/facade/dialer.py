@@ -5,7 +5,7 @@ keeps a connection from being made is raised by whoever waits for it, and is no 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sockharness.facade.conversation import Conversation
@@ -32,7 +32,7 @@ class Target:
 
     hostname: str
     port: int
-    tls: Any
+    tls: Any = field(repr=False)  # it has the private key
     timeout: float
     options: Mapping[str, Any]
 

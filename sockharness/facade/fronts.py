@@ -7,7 +7,7 @@ thread may come to run only every few tests; nobody knows their ports before the
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Options:
     backlog: int = 512
     send_buffer: int | None = None
     recv_buffer: int | None = None
-    tls: Any = None
+    tls: Any = field(default=None, repr=False)  # it has the private key
     handshake_timeout: float | None = None
     kernel: "Kernel | None" = None
 

@@ -123,7 +123,11 @@ class TlsDecoder:
         chosen = {}
         for key, value in entries:
             with self._context.problems.collect():
-                chosen[_host_name(key).lower()] = self._cert(value)
+                name = _host_name(key).lower()
+                if name in chosen:
+                    hint = "upper and lower case are the same"
+                    raise Refusal(key.location, f"'{name}' is named twice", hint)
+                chosen[name] = self._cert(value)
         return chosen
 
 

@@ -259,6 +259,22 @@ def test_ciphers_that_are_none_are_an_error_of_the_spec(
         told(tmp_path, 'client -> server: "hi"', server=server, client=client)
 
 
+def test_a_certificate_that_the_ciphers_do_not_allow_is_an_error_of_the_spec(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(SpecError) as raised:
+        told(
+            tmp_path,
+            'client -> server: "hi"',
+            server=serving('ciphers: "DEFAULT:@SECLEVEL=5"'),
+            client=CLIENT,
+        )
+
+    (problem,) = raised.value.problems
+    assert "server cannot have this TLS: cert: expected a key that is strong" in problem.message
+    assert not problem.hint
+
+
 def test_an_upgrade_that_is_refused_fails_its_step(tmp_path: Path) -> None:
     outcome = told(
         tmp_path,

@@ -98,6 +98,38 @@ def test_an_exception_in_alpn_callback_goes_to_error_and_refuses(secured: Make) 
     assert talk.of("s") == told
 
 
+@pytest.mark.parametrize("answer", [b"a", 5, True, ["a"]])
+def test_what_cannot_be_an_answer_of_alpn_callback_goes_to_error_and_refuses(
+    secured: Make, answer: object
+) -> None:
+    told: list[str] = []
+    talk = secured(
+        None,
+        {"alpn_protocols": ["a"]},
+        server={
+            "alpn_callback": lambda *_: answer,
+            "error": lambda _socket, error: told.append(str(error)),
+        },
+    )
+    talk.start()
+    talk.until_seen("c", "close")
+
+    assert talk.errors("c") == ["TLSV1_ALERT_NO_APPLICATION_PROTOCOL"]
+    expected = "alpn_callback: expected a protocol as str, False or None, got"
+    assert told == [f"{expected} {answer!r}"]
+
+
+@pytest.mark.parametrize("answer", ["b", "", "\ud800", None])
+def test_a_protocol_that_was_not_offered_refuses_and_is_no_error(
+    secured: Make, answer: object
+) -> None:
+    talk = secured(None, {"alpn_protocols": ["a"]}, server={"alpn_callback": lambda *_: answer})
+    talk.start()
+    talk.until_seen("s", "close")
+
+    assert talk.of("s") == "s.open s.handshake(False,EPROTO) s.close(None)"
+
+
 @pytest.mark.parametrize("way", ["close", "terminate", "end"])
 @pytest.mark.parametrize("event", ["alpn_callback", "server_name", "keylog"])
 def test_a_handler_that_is_called_amid_the_handshake_can_close(
@@ -148,7 +180,7 @@ def test_reload_of_tls_changes_nothing_if_it_raises(secured: Make, reactor: Reac
     for tls, error in (({}, ValueError), ({"kye": 1}, TypeError), (False, ValueError)):
         with pytest.raises(error):
             talk.listener.reload({"data": print}, tls=tls)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"reload: expected socket \(handlers\), tls, or both, got"):
         talk.listener.reload()
     client, _ = talk.talk()
     assert client.authorized
@@ -185,6 +217,25 @@ def test_a_client_can_choose_the_name_in_open(secured: Make) -> None:
         client.set_servername(None)  # type: ignore[arg-type]
     client.close()
     assert client.servername is None
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0b"])
+def test_a_name_that_cannot_be_sent_is_refused_where_it_is_given(
+    secured: Make, reactor: Reactor, name: str
+) -> None:
+    refused: list[str] = []
+
+    def choose(socket: SecureSocket) -> None:
+        with pytest.raises(ValueError, match="name: expected") as raised:
+            socket.set_servername(name)
+        refused.append(str(raised.value))
+
+    client, _ = secured(client={"open": choose}).talk()
+
+    assert (len(refused), client.servername) == (1, "localhost")
+    for host, tls in ((name, True), ("localhost", {"server_name": name})):
+        with pytest.raises(ValueError, match=r"^(hostname|server_name): expected"):
+            connect(socket={"data": print}, hostname=host, port=1, tls=tls, reactor=reactor)
 
 
 # Sessions and secrets

@@ -199,8 +199,11 @@ def test_an_upgrade_that_raises_leaves_the_socket_as_it_was(
         talk.upgrade("c", tls)
     with pytest.raises(TypeError):
         talk.plain["c"].upgrade_tls(tls=TRUST, socket={})
-    with pytest.raises(TypeError):
-        talk.plain["c"].upgrade_tls(tls=TRUST)
+    for given, lacking in (({"tls": TRUST}, "socket"), ({"socket": {"data": print}}, "tls")):
+        with pytest.raises(TypeError, match=f"upgrade_tls: .* tls and socket, got no {lacking}"):
+            talk.plain["c"].upgrade_tls(**given)
+    with pytest.raises(TypeError, match="upgrade_tls: expected tls and socket, got no tls"):
+        talk.plain["c"].upgrade_tls()
 
     assert talk.plain["c"].write(b"plain") == 5
     settle(reactor, talk.log)

@@ -148,6 +148,11 @@ BAD: list[tuple[str, str, str]] = [
         "expected a host name, got 'a b'",
         "",
     ),
+    (
+        listening("sni: {a.example: web, §A.example: web}"),
+        "'a.example' is named twice",
+        "upper and lower case are the same",
+    ),
     (listening("alpn: §h2"), "expected a list of protocols, got 'h2'", "write [h2]"),
     (listening("alpn: §[]"), "expected at least one protocol, got none", ""),
     (

@@ -12,6 +12,7 @@ resumes nothing: OpenSSL's tickets carry neither the chain nor our verdict on it
 """
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -23,11 +24,13 @@ from cryptography.hazmat.primitives import serialization
 from OpenSSL import SSL, crypto
 
 from sockharness.engine.tls import material
-from sockharness.engine.tls.options import Checked
+from sockharness.engine.tls.options import Checked, ascii_name
 from sockharness.errors import TLSError
 
 _PARTIAL_WRITE = 0x1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL sets but does not name
+_LEVEL = re.compile("@SECLEVEL=[0-9]+")
 _CONTEXTS_KEPT = 32
+_PLACES_OF_TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # SSL_CTX_set_default_verify_paths(3)
 _SESSION_ID = 16  # bytes of a session id context, at most 32
 
 
@@ -52,7 +55,7 @@ class Config:
         self.server = server
         self._by_name = {}
         if not server:
-            self.context = _client_context(_shared(options))
+            self.context = _client_context(_shared(options), _default_trust(options))
             return
         # One for all names, so that a session is resumed whichever certificate was served.
         session_id = os.urandom(_SESSION_ID)
@@ -62,10 +65,17 @@ class Config:
 
     def context_for(self, name: str) -> SSL.Context | None:
         """Return what `sni` has for a name: the name itself, then its pattern (D22)."""
-        plain = name.lower().removesuffix(".")
+        plain = _as_in_sni(name)
         first, _, rest = plain.partition(".")
         pattern = f"*.{rest}" if first and rest else ""
         return self._by_name.get(plain) or self._by_name.get(pattern)
+
+
+def _as_in_sni(name: str) -> str:
+    try:
+        return ascii_name(name)
+    except UnicodeError:  # a client may send anything
+        return ""
 
 
 def _served(general: Checked, served: Checked, session_id: bytes) -> SSL.Context:
@@ -75,9 +85,14 @@ def _served(general: Checked, served: Checked, session_id: bytes) -> SSL.Context
 
 
 @lru_cache(maxsize=_CONTEXTS_KEPT)
-def _client_context(options: Checked) -> SSL.Context:
+def _client_context(options: Checked, _places: tuple[str | None, ...]) -> SSL.Context:
     """Make a client's context; kept, because reading the system's store takes long."""
     return _context(options, options, server=False)
+
+
+def _default_trust(options: Checked) -> tuple[str | None, ...]:
+    """Return where OpenSSL looks for whom to trust without `ca`, as far as that can change."""
+    return () if options.ca else tuple(os.environ.get(name) for name in _PLACES_OF_TRUST)
 
 
 def _shared(options: Checked) -> Checked:
@@ -103,7 +118,7 @@ def _context(general: Checked, served: Checked, *, server: bool) -> SSL.Context:
     context.set_max_proto_version(general.max_version or SSL.TLS1_3_VERSION)
     _set_ciphers(context, general)
     for pair in _pairs(served):
-        _use(context, pair)
+        _use(context, pair, general.ciphers)
     _trust(context, general, by_default=not server or general.request_cert)
     _ask(context, general, server=server)
     _call_sessions(context, general, server=server)
@@ -180,14 +195,26 @@ def _raw(key: Any) -> bytes:
     return bytes(key.public_bytes(serialization.Encoding.DER, form))
 
 
-def _use(context: SSL.Context, pair: _Pair) -> None:
+def _use(context: SSL.Context, pair: _Pair, ciphers: str) -> None:
     try:
         context.use_certificate(pair.leaf)
         context.use_privatekey(pair.key)
         for certificate in pair.chain:
             context.add_extra_chain_cert(certificate)
     except SSL.Error as error:
-        raise TLSError("ERR_OSSL_SSL", f"key and cert: {error}") from None
+        raise _unusable(pair.leaf, error, ciphers) from None
+
+
+def _unusable(leaf: x509.Certificate, error: SSL.Error, ciphers: str) -> TLSError:
+    reasons = [entry[2] for entry in error.args[0]]
+    if "ee key too small" not in reasons:
+        return TLSError("ERR_OSSL_SSL", f"key and cert: OpenSSL does not take them: {reasons}")
+    level = _LEVEL.search(ciphers)
+    wanted = f"{level[0]} in ciphers" if level else "OpenSSL"
+    key: Any = leaf.public_key()
+    got = f"{type(key).__name__.removesuffix('PublicKey')} of {key.key_size} bits"
+    text = f"cert: expected a key that is strong enough for {wanted}, got {got}"
+    return TLSError("EE_KEY_TOO_SMALL", text)
 
 
 # Trust

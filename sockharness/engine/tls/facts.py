@@ -11,6 +11,7 @@ from cryptography import x509
 from sockharness.engine import options
 from sockharness.engine.tls import certificate as certificates
 from sockharness.engine.tls.members import Members
+from sockharness.engine.tls.options import server_name
 from sockharness.engine.tls.plan import Choice, Plan, resumable
 from sockharness.engine.tls.session import ResumableSession, Session
 from sockharness.errors import UsageError
@@ -170,11 +171,10 @@ class Facts(Members):
         """Ask for and check another name; in a client's `open` only (TLS-079).
 
         Raises:
-            TypeError: it is no `str`.
+            TypeError, ValueError: it is no `str`, or none that can be sent.
             UsageError: too late, or on a server.
         """
-        if not isinstance(name, str):
-            raise TypeError(options.complain("name", "a name as str", name))
+        server_name("name", name)
         if self._plan.config.server:
             raise UsageError("set_servername: a server does not choose the name")
         if self._is_over():

@@ -23,7 +23,7 @@ CRL = "X509 CRL"
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _HEADER = re.compile(rb"^[A-Za-z0-9-]+:.*$", re.MULTILINE)  # RFC 1421, of old encrypted keys
-_ACCEPTED = "PEM as str or bytes, a path, or a list of those"
+_ACCEPTED = "PEM as str or bytes, or a path"
 # Names of the blocks that hold a thing: TRUSTED and X509 are OpenSSL's own.
 _LABELS = {
     KEY: ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"),
@@ -31,6 +31,13 @@ _LABELS = {
     CRL: ("X509 CRL",),
 }
 
+# The words of cryptography's decoder, and ours for them; the first that is there counts.
+_UNDECODABLE = {
+    "ShortData": "bytes that end too early",
+    "ExtraData": "bytes behind its end",
+    "ParseError": "bytes that are none",
+    "Could not deserialize": "bytes that are none, or of an unknown kind",
+}
 # What Bun says of whatever is wrong with these (TLS-042).
 _CODES = {"ca": "ERR_BORINGSSL", "crl": "ERR_CRYPTO_OPERATION_FAILED"}
 
@@ -45,17 +52,17 @@ def texts(option: str, value: object) -> tuple[bytes, ...]:
     if value is None:
         return ()
     if isinstance(value, (list, tuple)):
-        return tuple(_text(option, each) for each in value)
-    return (_text(option, value),)
+        return tuple(_text(f"{option}[{at}]", each, _ACCEPTED) for at, each in enumerate(value))
+    return (_text(option, value, f"{_ACCEPTED}, or a list of those"),)
 
 
-def _text(option: str, value: Any) -> bytes:
+def _text(option: str, value: Any, accepted: str) -> bytes:
     if isinstance(value, str):
-        return value.encode()
+        return options.utf8(option, value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if not isinstance(value, os.PathLike):
-        raise TypeError(options.complain(option, _ACCEPTED, value))
+        raise TypeError(options.complain_unseen(option, accepted, value))
     try:
         with open(value, "rb") as file:
             return file.read()
@@ -100,7 +107,9 @@ def _check_base64(option: str, body: bytes) -> None:
 def undecodable(option: str, error: Exception) -> TLSError:
     """Return the error of something that is not what it should be, once decoded."""
     code = _CODES.get(option, "ERR_OSSL_ASN1_DECODE_ERROR")
-    return TLSError(code, f"{option}: expected it to be well-formed, got {error}")
+    said = str(error)
+    got = next((ours for theirs, ours in _UNDECODABLE.items() if theirs in said), said)
+    return TLSError(code, f"{option}: expected it to be well-formed, got {got}")
 
 
 def all_blocks(option: str, given: Sequence[bytes], kind: str) -> Iterator[bytes]:

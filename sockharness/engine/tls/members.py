@@ -19,8 +19,8 @@ class Members:
     def upgrade_tls(
         self,
         *,
-        tls: object,
-        socket: object,
+        tls: object = None,
+        socket: object = None,
         data: Any = None,
         is_server: bool | None = None,
         handshake_timeout: float | None = None,
@@ -30,6 +30,7 @@ class Members:
         This one is dead from then on, without a `close`. `raw` keeps its handlers and `data` and
         gets the ciphertext; `secure` has the new ones (TLS-094..099). An accepted socket is the
         server's side unless `is_server` says otherwise; a client checks the name it connected to.
+        `tls` and `socket` have to be given.
 
         Raises:
             UsageError: it is not open in both directions, or has TLS already (D41).
@@ -130,7 +131,7 @@ class Members:
         """Ask for and check another name; in a client's `open` only (TLS-079).
 
         Raises:
-            TypeError: it is no `str`.
+            TypeError, ValueError: it is no `str`, or none that can be sent.
             UsageError: too late, or on a server.
         """
 

@@ -11,7 +11,7 @@ how they are spelled here.
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sockharness.engine import options
@@ -21,34 +21,45 @@ from sockharness.engine.tls.material import Material
 # RFC 7301: a name has 1 to 255 bytes, the list of all with their lengths at most 65535.
 _LONGEST_PROTOCOL = 255
 _LONGEST_LIST = 65535
-_VERSIONS = range(0x0300, 0x0305)
+_VERSIONS = range(0x0301, 0x0305)
+# What only one side can have, and what the other may have meant by it.
+_OF_CLIENTS = {
+    "server_name": "; a listener has certificates by name in sni",
+    "session": "",
+}
+_OF_SERVERS = {
+    "request_cert": "; a client is always shown the server's certificate",
+    "sni": "; a client asks for a name by server_name",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TLSOptions:
     """The options of TLS, for `tls=` of `listen`, `connect` and `upgrade_tls`.
 
+    Its `repr` leaves out all that may hold a private key.
+
     Args:
         key, cert: private keys and certificate chains, PEM; see `material`.
         ca: whom to trust in place of the system's store (TLS-026).
         crl: revocation lists; they have to cover the whole chain (TLS-035).
         passphrase: of encrypted keys.
-        server_name: the name to ask for and to check; else the host of `connect` (TLS-019).
+        server_name: a client's name to ask for and to check; else the host of `connect` (TLS-019).
         request_cert: a server asks for the client's certificate.
         reject_unauthorized: refuse a peer whose certificate is not good.
         alpn_protocols: names, the preferred first; a server's order decides (TLS-076, D21).
         min_version, max_version: as `ssl.TLSVersion`, 0x0303 is TLS 1.2; 1.2 to 1.3 if absent.
         ciphers: OpenSSL's list for TLS 1.2 and below; `TLS_…` names choose those of TLS 1.3 (D42).
-        session: of an earlier connection, to be resumed.
+        session: of a client's earlier connection, to be resumed.
         sni: a server's other key and certificate by name: `{"a.example": {"key": …, "cert": …}}`;
             `*.example` matches one label (D22).
     """
 
-    key: Material = None
-    cert: Material = None
-    ca: Material = None
-    crl: Material = None
-    passphrase: str | bytes | None = None
+    key: Material = field(default=None, repr=False)
+    cert: Material = field(default=None, repr=False)  # the key may be in the same text
+    ca: Material = field(default=None, repr=False)
+    crl: Material = field(default=None, repr=False)
+    passphrase: str | bytes | None = field(default=None, repr=False)
     server_name: str | None = None
     request_cert: bool = False
     reject_unauthorized: bool = True
@@ -57,10 +68,11 @@ class TLSOptions:
     max_version: int | None = None
     ciphers: str | None = None
     session: Any = None
-    sni: Mapping[str, Any] | None = None
+    sni: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-NAMES = tuple(field.name for field in fields(TLSOptions))
+NAMES = tuple(each.name for each in fields(TLSOptions))
+_NAMES_IN_SNI = ("key", "cert", "passphrase")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +82,14 @@ class Checked:
     Attributes:
         alpn: the names as bytes.
         session: a `ResumableSession` or `None`; not part of what a context is made of.
-        sni: lower-case name or pattern, and what is served under it.
+        sni: name or pattern, as `ascii_name` makes it, and what is served under it.
     """
 
-    key: tuple[bytes, ...]
-    cert: tuple[bytes, ...]
-    ca: tuple[bytes, ...]
-    crl: tuple[bytes, ...]
-    passphrase: bytes | None
+    key: tuple[bytes, ...] = field(repr=False)
+    cert: tuple[bytes, ...] = field(repr=False)
+    ca: tuple[bytes, ...] = field(repr=False)
+    crl: tuple[bytes, ...] = field(repr=False)
+    passphrase: bytes | None = field(repr=False)
     server_name: str | None
     request_cert: bool
     reject_unauthorized: bool
@@ -100,30 +112,56 @@ def checked(function: str, tls: object, *, server: bool) -> tuple[Checked | None
         return None, None
     given = _given(function, tls)
     result = _checked(given)
-    if server and not (result.key and result.cert) and not result.sni:
-        raise ValueError(f"{function}: tls: expected key and cert, or sni, got neither (D19)")
+    _check_side(f"{function}: tls", given, server=server)
+    half = _half(result)
+    if server and (half or not (result.key or result.sni)):
+        expected = f"{function}: tls: expected key and cert, or sni"
+        raise ValueError(f"{expected}, got {half or 'neither'} (D19)")
     return result, given.session
 
 
-def _given(where: str, tls: object, *, wanted: str = "True, a mapping or TLSOptions") -> TLSOptions:
-    if tls is True:
+def _check_side(where: str, given: TLSOptions, *, server: bool) -> None:
+    """Refuse what has no effect on this side."""
+    for name, hint in (_OF_CLIENTS if server else _OF_SERVERS).items():
+        if getattr(given, name) not in (None, False):
+            raise ValueError(f"{where}: {name} is for a {'client' if server else 'server'}{hint}")
+
+
+def _half(given: Checked) -> str:
+    """Return what there is of key and certificate, if it is one of them."""
+    if bool(given.key) == bool(given.cert):
+        return ""
+    return "key without cert" if given.key else "cert without key"
+
+
+def _given(
+    where: str,
+    tls: object,
+    *,
+    wanted: str = "True, a mapping or TLSOptions",
+    names: Sequence[str] = NAMES,
+) -> TLSOptions:
+    if tls is True and names is NAMES:
         return TLSOptions()
     if isinstance(tls, TLSOptions):
         return tls
     if not isinstance(tls, Mapping):
-        raise TypeError(options.complain(f"{where}: tls", wanted, tls))
+        raise TypeError(options.complain_unseen(f"{where}: tls", wanted, tls))
     for name in tls:
-        if name not in NAMES:
-            raise TypeError(f"{where}: tls: unknown option {name!r}{_suggestion(name)}")
+        if name not in names:
+            # Cut, for it may be a key in the wrong place.
+            raise TypeError(f"{where}: tls: unknown option {name!r:.40}{_suggestion(name, names)}")
     return TLSOptions(**tls)
 
 
-def _suggestion(name: object) -> str:
+def _suggestion(name: object, names: Sequence[str]) -> str:
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", str(name)).lower()
-    known = {**{each: each for each in NAMES}, "servername": "server_name"}
-    known |= {"alpnprotocols": "alpn_protocols", "alpn": "alpn_protocols"}
+    known = {each: each for each in names}
+    others = {"servername": "server_name", "alpnprotocols": "alpn_protocols"}
+    others["alpn"] = "alpn_protocols"
+    known |= {each: meant for each, meant in others.items() if meant in names}
     near = difflib.get_close_matches(snake, known, 1)
-    return f"; did you mean {known[near[0]]!r}?" if near else f"; known are {', '.join(NAMES)}"
+    return f"; did you mean {known[near[0]]!r}?" if near else f"; known are {', '.join(names)}"
 
 
 def _checked(given: TLSOptions) -> Checked:
@@ -139,7 +177,9 @@ def _checked(given: TLSOptions) -> Checked:
         ca=_pem("ca", given.ca, material.CERTIFICATE),
         crl=_pem("crl", given.crl, material.CRL),
         passphrase=_passphrase(given.passphrase),
-        server_name=_server_name(given.server_name),
+        server_name=(
+            None if given.server_name is None else server_name("server_name", given.server_name)
+        ),
         request_cert=given.request_cert,
         reject_unauthorized=given.reject_unauthorized,
         alpn=protocols("alpn_protocols", given.alpn_protocols),
@@ -161,15 +201,17 @@ def _passphrase(value: object) -> bytes | None:
     if value is None or isinstance(value, bytes):
         return value
     if isinstance(value, str):
-        return value.encode()
-    raise TypeError(options.complain("passphrase", "str or bytes", type(value).__name__))
+        return options.utf8("passphrase", value)
+    raise TypeError(options.complain_unseen("passphrase", "str or bytes", value))
 
 
-def _server_name(value: object) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise TypeError(options.complain("server_name", "a name as str", value))
-    if value is not None and "\0" in value:
-        raise ValueError(options.complain("server_name", "a name without NUL", value))
+def server_name(option: str, value: object) -> str:
+    """Return a name that a client can ask for."""
+    if not isinstance(value, str):
+        raise TypeError(options.complain(option, "a name as str", value))
+    if "\0" in value:
+        raise ValueError(options.complain(option, "a name without NUL", value))
+    options.utf8(option, value)
     return value
 
 
@@ -188,7 +230,7 @@ def protocols(option: str, value: object) -> tuple[bytes, ...]:
 def _protocol(option: str, value: object) -> bytes:
     if not isinstance(value, (str, bytes)):
         raise TypeError(options.complain(option, "names as str", value))
-    name = value.encode() if isinstance(value, str) else value
+    name = options.utf8(option, value) if isinstance(value, str) else value
     if not 1 <= len(name) <= _LONGEST_PROTOCOL:
         raise ValueError(
             options.complain(option, f"names of 1 to {_LONGEST_PROTOCOL} bytes", value)
@@ -198,12 +240,12 @@ def _protocol(option: str, value: object) -> bytes:
 
 def _version(option: str, value: object) -> int:
     """Return a version's number, 0 for the default."""
-    if value is None or value == 0:
+    if value is None:
         return 0
     if not isinstance(value, int) or isinstance(value, bool):
         wanted = "a number such as ssl.TLSVersion.TLSv1_3, which is 0x0304"
         raise TypeError(options.complain(option, wanted, value))
-    if value not in _VERSIONS:
+    if value and value not in _VERSIONS:
         raise ValueError(options.complain(option, "0x0301 (TLS 1.0) to 0x0304 (TLS 1.3)", value))
     return int(value)
 
@@ -220,21 +262,51 @@ def _sni(value: object) -> tuple[tuple[str, Checked], ...]:
     if value is None:
         return ()
     if not isinstance(value, Mapping):
-        raise TypeError(options.complain("sni", "a mapping of names to options", value))
-    return tuple((_pattern(name), _served(name, each)) for name, each in value.items())
+        raise TypeError(options.complain_unseen("sni", "a mapping of names to options", value))
+    served: dict[str, Checked] = {}
+    for name, each in value.items():
+        pattern = _pattern(name)
+        if pattern in served:
+            raise ValueError(f"sni: expected each name once, got {pattern!r} again by {name!r}")
+        served[pattern] = _served(name, each)
+    return tuple(served.items())
 
 
 def _pattern(name: object) -> str:
-    if not isinstance(name, str) or not name or "\0" in name:
+    """Return a name, or a pattern whose first label is `*`, in the form of `ascii_name`."""
+    if not isinstance(name, str):
         raise TypeError(options.complain("sni", "names as str", name))
-    return name.lower().removesuffix(".")
+    try:
+        pattern = ascii_name(name)
+    except UnicodeError:
+        wanted = "names that IDNA can put into ASCII (xn--…)"
+        raise ValueError(options.complain("sni", wanted, name)) from None
+    rest = pattern.removeprefix("*.")
+    if "*" in rest or "\0" in rest or not all(rest.split(".")):
+        wanted = "names such as a.example, or *.a.example where * is one label"
+        raise ValueError(options.complain("sni", wanted, name))
+    return pattern
+
+
+def ascii_name(name: str) -> str:
+    """Return a host's name as clients ask for it: RFC 6066, section 3; in lower case, undotted.
+
+    Raises:
+        UnicodeError: it cannot be put into ASCII.
+    """
+    plain = name.lower().removesuffix(".")
+    return plain if plain.isascii() else plain.encode("idna").decode()
 
 
 def _served(name: object, value: object) -> Checked:
     where = f"sni[{name!r}]"
-    served = _checked(_given(where, value, wanted="{'key': …, 'cert': …} or TLSOptions"))
+    wanted = "{'key': …, 'cert': …} or TLSOptions"
+    given = _given(where, value, wanted=wanted, names=_NAMES_IN_SNI)
+    served = _checked(given)
+    for each in fields(TLSOptions):
+        if each.name not in _NAMES_IN_SNI and getattr(given, each.name) != each.default:
+            known = f"known are {', '.join(_NAMES_IN_SNI)}"
+            raise ValueError(f"{where}: {each.name} cannot be chosen by name; {known}")
     if not (served.key and served.cert):
-        raise ValueError(f"{where}: expected key and cert")
-    if served.sni:
-        raise ValueError(f"{where}: expected no sni inside sni")
+        raise ValueError(f"{where}: expected key and cert, got {_half(served) or 'neither'}")
     return served

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sockharness.engine import options
 from sockharness.engine.handlers import Handler, HandlerGroup
 
 
@@ -29,7 +30,8 @@ class HandlerWatcher:
     def choose_protocol(self, name: str | None, offered: list[bytes]) -> bytes | bool | None:
         """Ask `alpn_callback`; without it the list decides.
 
-        A protocol that was not offered, or anything else, refuses the client.
+        Whatever is no protocol that was offered, and not `False`, refuses the client; what cannot
+        be an answer is told as well, unless the handler closed the socket.
         """
         handler = self._group.handlers.alpn_callback
         if handler is None:
@@ -42,8 +44,13 @@ class HandlerWatcher:
             self._group.failed(error, self._socket)
             return None
         if isinstance(chosen, str):
-            return chosen.encode()
-        return False if chosen is False else None
+            return chosen.encode(errors="surrogatepass")  # then it is none that was offered
+        if chosen is False:
+            return False
+        if chosen is not None and self._socket.fileno() >= 0:
+            text = options.complain("alpn_callback", "a protocol as str, False or None", chosen)
+            self._group.failed(TypeError(text), self._socket)
+        return None
 
     @property
     def wants_tickets(self) -> bool:

@@ -1,5 +1,6 @@
 """What may be given as options of TLS, and what is said of the rest, before anything is opened."""
 
+import base64
 import re
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,42 @@ def test_material_that_cannot_be_used_has_the_code_of_bun(
     assert isinstance(raised.value, TLSError) == code.startswith("ERR_")
 
 
+def der_as_pem(kind: str, content: bytes) -> str:
+    body = base64.encodebytes(content).decode()
+    return f"-----BEGIN {kind}-----\n{body}-----END {kind}-----\n"
+
+
+DER = GOOD.certificate.public_bytes(serialization.Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"ca": der_as_pem("CERTIFICATE", DER[:-1])}, "ca: .*, got bytes that end too early"),
+        ({"ca": der_as_pem("CERTIFICATE", DER + b"x")}, "ca: .*, got bytes behind its end"),
+        ({"ca": der_as_pem("CERTIFICATE", b"\0\0\0")}, "ca: .*, got bytes that are none"),
+        ({"cert": der_as_pem("CERTIFICATE", b"\0\0\0")}, "cert: .*, got bytes that are none"),
+        ({"key": der_as_pem("PRIVATE KEY", DER)}, "key: .*, got bytes that are none, or of an"),
+        ({"crl": der_as_pem("X509 CRL", DER)}, "crl: .*, got bytes that are none"),
+    ],
+)
+def test_what_cannot_be_decoded_is_told_in_plain_words(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(TLSError, match=f"{told}[^{{]*$"):
+        server(**{**GOOD.options, **options})
+
+
+def test_a_key_too_weak_for_the_level_that_was_asked_for_is_told_by_name() -> None:
+    issued = certificates.root().issue("localhost", private=certificates.rsa_key(1024))
+
+    with pytest.raises(TLSError) as raised:
+        server(**issued.options, ciphers="DEFAULT:@SECLEVEL=2")
+
+    told = "cert: expected a key that is strong enough for @SECLEVEL=2 in ciphers, got RSA of 1024"
+    assert raised.value.code == "EE_KEY_TOO_SMALL"
+    assert f"{told} bits" in str(raised.value)
+    server(**issued.options)  # on the level that there is otherwise
+
+
 @pytest.mark.shows("TLS-040")
 def test_hints_say_how_a_path_is_given_and_that_der_is_not_taken(files: tuple[Path, Path]) -> None:
     with pytest.raises(TLSError, match=r"a path has to be a pathlib\.Path"):
@@ -160,28 +197,52 @@ def test_hints_say_how_a_path_is_given_and_that_der_is_not_taken(files: tuple[Pa
         ({"alpn": ["h2"]}, TypeError, "did you mean 'alpn_protocols'?"),
         ({"curve": "x"}, TypeError, "known are key, cert, ca"),
         ({"rejectUnauthorized": True}, TypeError, "did you mean 'reject_unauthorized'?"),
-        ({"key": 5}, TypeError, "key: expected PEM as str or bytes, a path"),
-        ({"key": [5]}, TypeError, "key: expected PEM as str or bytes, a path"),
+        ({"key": 5}, TypeError, "key: expected PEM as str or bytes, or a path, or a list of"),
+        ({"key": [5]}, TypeError, "key[0]: expected PEM as str or bytes, or a path, got int"),
+        ({"key": "\ud800"}, ValueError, "key: expected text that can be encoded, got '\\ud800'"),
         ({"reject_unauthorized": 0}, TypeError, "reject_unauthorized: expected True or False"),
         ({"request_cert": "no"}, TypeError, "request_cert: expected True or False"),
-        ({"passphrase": 5}, TypeError, "passphrase: expected str or bytes, got 'int'"),
+        ({"passphrase": 5}, TypeError, "passphrase: expected str or bytes, got int"),
+        ({"passphrase": "\ud800"}, ValueError, "passphrase: expected text that can be encoded"),
         ({"server_name": 5}, TypeError, "server_name: expected a name as str"),
         ({"server_name": "a\0b"}, ValueError, "server_name: expected a name without NUL"),
+        ({"server_name": "\ud800"}, ValueError, "server_name: expected text that can be encoded"),
         ({"alpn_protocols": "h2"}, TypeError, "alpn_protocols: expected a list of names"),
         ({"alpn_protocols": b"\x02h2"}, TypeError, "alpn_protocols: expected a list of names"),
         ({"alpn_protocols": [""]}, ValueError, "alpn_protocols: expected names of 1 to 255 bytes"),
         ({"alpn_protocols": [5]}, TypeError, "alpn_protocols: expected names as str"),
+        ({"alpn_protocols": ["\ud800"]}, ValueError, "alpn_protocols: expected text that can be"),
         ({"alpn_protocols": ["x" * 255] * 256}, ValueError, "expected at most 65535 bytes"),
         ({"min_version": "TLSv1.2"}, TypeError, "expected a number such as ssl.TLSVersion.TLSv1_3"),
         ({"min_version": True}, TypeError, "min_version: expected a number such as"),
+        ({"min_version": False}, TypeError, "min_version: expected a number such as"),
+        ({"min_version": 0.0}, TypeError, "min_version: expected a number such as"),
+        ({"min_version": 0x0300}, ValueError, "min_version: expected 0x0301"),
+        ({"max_version": 0x0300}, ValueError, "max_version: expected 0x0301"),
         ({"max_version": -1}, ValueError, "max_version: expected 0x0301"),
         ({"max_version": 5}, ValueError, "max_version: expected 0x0301"),
         ({"ciphers": 5}, TypeError, "ciphers: expected OpenSSL's list as str"),
         ({"sni": ["a"]}, TypeError, "sni: expected a mapping of names to options"),
         ({"sni": {5: GOOD.options}}, TypeError, "sni: expected names as str"),
-        ({"sni": {"a": {}}}, ValueError, "sni['a']: expected key and cert"),
+        ({"sni": {"a": {}}}, ValueError, "sni['a']: expected key and cert, got neither"),
+        ({"sni": {"a": {"key": GOOD.key}}}, ValueError, "cert, got key without cert"),
+        ({"sni": {"a": {"cert": GOOD.cert}}}, ValueError, "cert, got cert without key"),
         ({"sni": {"a": GOOD}}, TypeError, "sni['a']: tls: expected {'key': …, 'cert': …} or TLSO"),
-        ({"sni": {"a": {**GOOD.options, "sni": {"b": GOOD.options}}}}, ValueError, "no sni inside"),
+        ({"sni": {"a": True}}, TypeError, "sni['a']: tls: expected {'key': …, 'cert': …} or TLSO"),
+        ({"sni": {"a.*.b": GOOD.options}}, ValueError, "sni: expected names such as a.example, or"),
+        ({"sni": {"**.a": GOOD.options}}, ValueError, "where * is one label, got '**.a'"),
+        ({"sni": {"w*.a": GOOD.options}}, ValueError, "where * is one label, got 'w*.a'"),
+        ({"sni": {"*": GOOD.options}}, ValueError, "where * is one label, got '*'"),
+        ({"sni": {"*.": GOOD.options}}, ValueError, "where * is one label, got '*.'"),
+        ({"sni": {"": GOOD.options}}, ValueError, "where * is one label, got ''"),
+        ({"sni": {"a..b": GOOD.options}}, ValueError, "where * is one label, got 'a..b'"),
+        ({"sni": {"a\0b": GOOD.options}}, ValueError, "where * is one label, got 'a\\x00b'"),
+        ({"sni": {"\ud800": GOOD.options}}, ValueError, "names that IDNA can put into ASCII"),
+        (
+            {"sni": {"A.b": GOOD.options, "a.B.": GOOD.options}},
+            ValueError,
+            "sni: expected each name once, got 'a.b' again by 'a.B.'",
+        ),
         ({"sni": {"a": {"kee": b""}}}, TypeError, "sni['a']: tls: unknown option 'kee'"),
     ],
 )
@@ -190,6 +251,102 @@ def test_an_option_that_cannot_be_says_what_was_expected(
 ) -> None:
     with pytest.raises(error, match=re.escape(told)):
         checked("listen", {**GOOD.options, **options}, server=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ca", certificates.root().pem),
+        ("crl", None),
+        ("request_cert", True),
+        ("reject_unauthorized", False),
+        ("min_version", 0x0303),
+        ("alpn_protocols", ["h2"]),
+        ("ciphers", "DEFAULT"),
+        ("server_name", "a"),
+        ("session", None),
+        ("sni", {"b": GOOD.options}),
+    ],
+)
+def test_by_name_only_key_certificate_and_passphrase_are_chosen(name: str, value: Any) -> None:
+    known = re.escape(f"unknown option {name!r}; known are key, cert, passphrase") + "$"
+
+    with pytest.raises(TypeError, match=known):
+        server(**GOOD.options, sni={"a": {**GOOD.options, name: value}})
+
+
+def test_options_made_ahead_can_have_no_more_by_name() -> None:
+    more = TLSOptions(**GOOD.options, alpn_protocols=["h2"])
+    told = r"sni\['a'\]: alpn_protocols cannot be chosen by name; known are key, cert, passphrase$"
+
+    with pytest.raises(ValueError, match=told):
+        server(**GOOD.options, sni={"a": more})
+    key = GOOD.encrypted_key(b"secret")
+    server(sni={"a": TLSOptions(key=key, cert=GOOD.cert, passphrase="secret")})
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"sni": {"a": GOOD.options}}, "connect: tls: sni is for a server"),
+        ({"request_cert": True}, "connect: tls: request_cert is for a server"),
+    ],
+)
+def test_a_client_has_no_options_of_servers(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        checked("connect", options, server=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"server_name": "a"}, "listen: tls: server_name is for a client"),
+        ({"session": object()}, "listen: tls: session is for a client"),
+    ],
+)
+def test_a_server_has_no_options_of_clients(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        checked("listen", {**GOOD.options, **options}, server=True)
+
+
+@pytest.mark.parametrize("kept", [GOOD.key.decode(), GOOD.key, [GOOD.key]])
+def test_no_repr_shows_a_key_or_a_passphrase(kept: Any) -> None:
+    made = TLSOptions(
+        key=kept, cert=kept, ca=kept, passphrase="my secret", sni={"a": {"key": kept}}
+    )
+    options, _ = checked("listen", {**GOOD.options, "cert": GOOD.key + GOOD.cert}, server=True)
+
+    for text in (repr(made), repr(options)):
+        assert "PRIVATE" not in text
+        assert "my secret" not in text
+        assert "reject_unauthorized=True" in text
+
+
+KEY = GOOD.key.decode()
+SECRET = KEY.splitlines()[1][20:40]  # of the key itself, behind what says of which kind it is
+
+
+@pytest.mark.parametrize(
+    "tls",
+    [
+        {"key": [[KEY]]},
+        {"key": {"pem": KEY}},
+        {"cert": ({KEY},)},
+        {"passphrase": [KEY]},
+        {"sni": [KEY]},
+        {"sni": {"a": KEY}},
+        {"sni": {"a": [("key", KEY)]}},
+        {KEY: "key"},
+        {GOOD.key: "key"},
+        [("key", KEY)],
+        KEY,
+    ],
+)
+def test_no_complaint_shows_a_key(tls: Any) -> None:
+    with pytest.raises(TypeError) as raised:
+        checked("listen", tls, server=True)
+
+    assert SECRET not in str(raised.value)
 
 
 @pytest.mark.shows("TLS-024")
@@ -215,10 +372,19 @@ def test_a_client_needs_no_option(tls: object) -> None:
 
 @pytest.mark.shows("TLS-043", "D19")
 @pytest.mark.parametrize(
-    "tls", [True, {}, TLSOptions(), {"key": GOOD.key}, {"cert": GOOD.cert}, {"key": [], "cert": []}]
+    ("tls", "got"),
+    [
+        (True, "neither"),
+        ({}, "neither"),
+        (TLSOptions(), "neither"),
+        ({"key": GOOD.key}, "key without cert"),
+        ({"cert": GOOD.cert}, "cert without key"),
+        ({"key": GOOD.key, "sni": {"a": GOOD.options}}, "key without cert"),
+        ({"key": [], "cert": []}, "neither"),
+    ],
 )
-def test_a_server_needs_key_and_certificate_or_sni(tls: object) -> None:
-    with pytest.raises(ValueError, match="listen: tls: expected key and cert, or sni"):
+def test_a_server_needs_key_and_certificate_or_sni(tls: Any, got: str) -> None:
+    with pytest.raises(ValueError, match=f"listen: tls: expected key and cert, or sni, got {got}"):
         checked("listen", tls, server=True)
 
 

@@ -2,8 +2,10 @@
 
 import random
 import ssl
+from pathlib import Path
 
 import pytest
+from OpenSSL import crypto
 
 from sockharness.engine.tls import alerts
 from tests.helpers import certificates
@@ -15,7 +17,17 @@ from tests.helpers.certificates import (
     Authority,
     Issued,
 )
-from tests.helpers.tls import TLS12, TLS13, Options, Side, pump, server_config, sides, talk
+from tests.helpers.tls import (
+    TLS12,
+    TLS13,
+    Options,
+    Side,
+    client_config,
+    pump,
+    server_config,
+    sides,
+    talk,
+)
 
 VERSIONS = pytest.mark.parametrize("version", [TLS12, TLS13], ids=["TLS 1.2", "TLS 1.3"])
 UNTRUSTED = certificates.stranger().issue("localhost")
@@ -225,6 +237,55 @@ def test_rsa_certificates_are_accepted_also_short_ones(bits: int) -> None:
     assert talk(issued.options)[1].outcome == (True, "")
 
 
+# Whom a client trusts without `ca`
+
+
+@pytest.fixture(params=["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def trusted(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+    """Return a variable of OpenSSL's, and a value by which it trusts the tests' authority."""
+    root = certificates.root()
+    number = crypto.X509.from_cryptography(root.certificate).subject_name_hash()
+    path = tmp_path / f"{number:08x}.0"  # as openssl-rehash(1) names it
+    path.write_bytes(root.pem)
+    return request.param, str(path if request.param == "SSL_CERT_FILE" else tmp_path)
+
+
+def test_whom_the_environment_trusts_is_trusted_from_then_on(
+    trusted: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(trusted[0], raising=False)
+    _, before = talk(None, {"ca": None})
+    monkeypatch.setenv(*trusted)
+    _, after = talk(None, {"ca": None})
+
+    assert before.outcome == (False, "UNABLE_TO_VERIFY_LEAF_SIGNATURE")
+    assert after.outcome == (True, "")
+
+
+def test_whom_the_environment_trusted_is_trusted_no_longer(
+    trusted: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*trusted)
+    _, before = talk(None, {"ca": None})
+    monkeypatch.delenv(trusted[0])
+    _, after = talk(None, {"ca": None})
+
+    assert before.outcome == (True, "")
+    assert after.outcome == (False, "UNABLE_TO_VERIFY_LEAF_SIGNATURE")
+
+
+def test_a_session_is_resumed_while_the_environment_stays_and_whatever_it_is_beside_ca(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    by_default, by_ca = client_config(ca=None), client_config()
+    assert client_config(ca=None).context is by_default.context
+
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+
+    assert client_config(ca=None).context is not by_default.context
+    assert client_config().context is by_ca.context
+
+
 # The alert is OpenSSL's own: the same peer, once refused by us and once by OpenSSL
 
 
@@ -396,6 +457,36 @@ def test_sni_chooses_the_certificate() -> None:
     for name, issued in served.items():
         _, client = talk(config, {"reject_unauthorized": False}, host=name)
         assert client.session.peer_certificate == issued.certificate, name
+
+
+@pytest.mark.parametrize("given", ["bücher.test", "BÜCHER.test.", "xn--bcher-kva.test"])
+@pytest.mark.parametrize("asked", ["bücher.test", "xn--bcher-kva.test", "XN--Bcher-kva.test"])
+def test_a_name_in_other_letters_is_the_same_in_ascii(given: str, asked: str) -> None:
+    issued = certificates.root().issue("xn--bcher-kva.test")
+    config = server_config(sni={given: issued.options}, **certificates.good().options)
+
+    _, client = talk(config, {"reject_unauthorized": False}, host=asked)
+
+    assert client.session.peer_certificate == issued.certificate
+
+
+def test_a_pattern_in_other_letters_is_the_same_in_ascii() -> None:
+    issued = certificates.root().issue("*.xn--bcher-kva.test")
+    config = server_config(sni={"*.bücher.test": issued.options}, **certificates.good().options)
+
+    _, client = talk(config, {"reject_unauthorized": False}, host="a.xn--bcher-kva.test")
+
+    assert client.session.peer_certificate == issued.certificate
+
+
+@pytest.mark.parametrize("asked", ["\ufffd.test", "a..\xfc", "x" * 64 + "\xfc"])
+def test_a_name_that_no_host_can_have_gets_what_others_get(asked: str) -> None:
+    named = certificates.root().issue("a.test")
+    config = server_config(sni={"a.test": named.options}, **certificates.good().options)
+
+    _, client = talk(config, {"reject_unauthorized": False}, host=asked)
+
+    assert client.session.peer_certificate == certificates.good().certificate
 
 
 def test_a_name_without_certificate_fails() -> None:

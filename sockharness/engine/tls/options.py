@@ -28,7 +28,6 @@ _OF_CLIENTS = {
     "session": "",
 }
 _OF_SERVERS = {
-    "request_cert": "; a client is always shown the server's certificate",
     "sni": "; a client asks for a name by server_name",
 }
 
@@ -123,7 +122,7 @@ def checked(function: str, tls: object, *, server: bool) -> tuple[Checked | None
 def _check_side(where: str, given: TLSOptions, *, server: bool) -> None:
     """Refuse what has no effect on this side."""
     for name, hint in (_OF_CLIENTS if server else _OF_SERVERS).items():
-        if getattr(given, name) not in (None, False):
+        if getattr(given, name):
             raise ValueError(f"{where}: {name} is for a {'client' if server else 'server'}{hint}")
 
 

@@ -111,7 +111,8 @@ class Harness:
             inside: a host of a `sockharness.netns.Network`; the server is there then.
 
         Raises:
-            ValueError: it is no loopback address (inside: no IP address), or the name is taken.
+            ValueError: it is no loopback address (inside: no IP address); the name is taken, or
+                cannot be.
             OSError: the host has no such address.
             ClosedError: the harness is closed.
         """
@@ -204,7 +205,8 @@ class Harness:
             inside: a host of a `sockharness.netns.Network`; the socket is there then.
 
         Raises:
-            ValueError: it is no loopback address (inside: no IP address), or the name is taken.
+            ValueError: it is no loopback address (inside: no IP address); the name is taken, or
+                cannot be.
             OSError: the host has no such address.
             ClosedError: the harness is closed.
         """
@@ -389,6 +391,10 @@ class Harness:
             raise ClosedError("the harness is closed")
 
     def _name(self, name: str, kind: str) -> str:
+        if not isinstance(name, str):
+            raise TypeError(f"name: expected str, got {name!r}")
+        if name and (not name.strip() or name.splitlines() != [name]):
+            raise ValueError(f"name: expected a line, got {name!r}")
         if name in self.names:
             raise ValueError(f"name: there is a {name!r} already")
         taken = self.names | self.reserved()

@@ -31,6 +31,7 @@ from sockharness.timeline import Timeline
 
 if TYPE_CHECKING:
     from sockharness.certificates import Authority, Certificate
+    from sockharness.engine.tls.options import TLSOptions
     from sockharness.facade.client import TcpClient
     from sockharness.facade.tls import TlsPair
     from sockharness.netns import Host
@@ -138,7 +139,7 @@ class Harness:
         *,
         name: str = "",
         certificate: "Certificate | None" = None,
-        tls: Mapping[str, Any] | None = None,
+        tls: "TLSOptions | Mapping[str, Any] | None" = None,
         hostname: str = "localhost",
         allow_half_open: bool = False,
     ) -> "TlsPair":
@@ -147,7 +148,8 @@ class Harness:
         Args:
             name: how failures call it; `tls_pair`, `tls_pair2`, … if absent.
             certificate: the server's; if absent, one for `localhost` and the loopback addresses.
-            tls: more of the engine's options of TLS for the server: `{"request_cert": True}`.
+            tls: more of the engine's options of TLS for the server, as a mapping such as
+                `{"request_cert": True}` or `TLSOptions`; a key and cert there are shown instead.
             hostname: `"localhost"`, or a loopback address.
             allow_half_open: as for `tcp_server`.
 

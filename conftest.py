@@ -1,5 +1,8 @@
 import gc
 
+# Frozen objects (see below) are found by no garbage collector. Hypothesis, when it is imported,
+# asks it who holds the random numbers of trio, and if nobody seems to, it warns.
+import hypothesis  # noqa: F401
 import pytest
 
 # pytester forgets the modules that a run inside this process imported, but not the packages that

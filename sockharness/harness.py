@@ -31,6 +31,7 @@ from sockharness.timeline import Timeline
 
 if TYPE_CHECKING:
     from sockharness.certificates import Authority, Certificate
+    from sockharness.engine.tls.options import TLSOptions
     from sockharness.facade.client import TcpClient
     from sockharness.facade.tls import TlsPair
     from sockharness.netns import Host
@@ -111,7 +112,8 @@ class Harness:
             inside: a host of a `sockharness.netns.Network`; the server is there then.
 
         Raises:
-            ValueError: it is no loopback address (inside: no IP address), or the name is taken.
+            ValueError: it is no loopback address (inside: no IP address); the name is taken, or
+                cannot be.
             OSError: the host has no such address.
             ClosedError: the harness is closed.
         """
@@ -137,7 +139,7 @@ class Harness:
         *,
         name: str = "",
         certificate: "Certificate | None" = None,
-        tls: Mapping[str, Any] | None = None,
+        tls: "TLSOptions | Mapping[str, Any] | None" = None,
         hostname: str = "localhost",
         allow_half_open: bool = False,
     ) -> "TlsPair":
@@ -146,7 +148,8 @@ class Harness:
         Args:
             name: how failures call it; `tls_pair`, `tls_pair2`, … if absent.
             certificate: the server's; if absent, one for `localhost` and the loopback addresses.
-            tls: more of the engine's options of TLS for the server: `{"request_cert": True}`.
+            tls: more of the engine's options of TLS for the server, as a mapping such as
+                `{"request_cert": True}` or `TLSOptions`; a key and cert there are shown instead.
             hostname: `"localhost"`, or a loopback address.
             allow_half_open: as for `tcp_server`.
 
@@ -204,7 +207,8 @@ class Harness:
             inside: a host of a `sockharness.netns.Network`; the socket is there then.
 
         Raises:
-            ValueError: it is no loopback address (inside: no IP address), or the name is taken.
+            ValueError: it is no loopback address (inside: no IP address); the name is taken, or
+                cannot be.
             OSError: the host has no such address.
             ClosedError: the harness is closed.
         """
@@ -389,6 +393,10 @@ class Harness:
             raise ClosedError("the harness is closed")
 
     def _name(self, name: str, kind: str) -> str:
+        if not isinstance(name, str):
+            raise TypeError(f"name: expected str, got {name!r}")
+        if name and (not name.strip() or name.splitlines() != [name]):
+            raise ValueError(f"name: expected a line, got {name!r}")
         if name in self.names:
             raise ValueError(f"name: there is a {name!r} already")
         taken = self.names | self.reserved()

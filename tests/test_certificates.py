@@ -291,6 +291,29 @@ def test_a_name_that_cannot_be_is_refused(ca: Authority) -> None:
         ca.issue("bad name")
 
 
+@pytest.mark.parametrize("given", [None, 5, b"localhost", ["localhost"]])
+@pytest.mark.parametrize("kind", [None, BadCertificate.EXPIRED, BadCertificate.WRONG_HOST])
+def test_a_name_that_is_no_text_is_refused(
+    ca: Authority, kind: BadCertificate | None, given: Any
+) -> None:
+    told = re.escape(f"names: expected host names and addresses as str, got {given!r}")
+    with pytest.raises(TypeError, match=told):
+        _ = ca.issue(given) if kind is None else ca.bad(kind, given)
+
+
+@pytest.mark.parametrize("given", [None, 5, b"alice", ["alice"]])
+def test_a_clients_name_that_is_no_text_is_refused(ca: Authority, given: Any) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"name: expected str, got {given!r}")):
+        ca.issue_client(given)
+
+
+@pytest.mark.parametrize("given", ["", " ", "a\nb", "x" * 65])
+def test_a_clients_name_that_cannot_be_is_refused(ca: Authority, given: str) -> None:
+    told = re.escape(f"name: expected 1 to 64 printable characters, got {given!r}")
+    with pytest.raises(ValueError, match=told):
+        ca.issue_client(given)
+
+
 @pytest.mark.parametrize("given", ["alice", b"pem", Path("alice.pem")])
 def test_what_is_no_certificate_is_refused_by_name(ca: Authority, given: Any) -> None:
     told = f"certificate: expected one of an Authority, such as issue_client(…), got {given!r}"

@@ -148,9 +148,9 @@ def test_the_plain_forms_are_refused_in_a_loop(udp_peer: UdpPeer, method: str) -
     async def block() -> None:
         getattr(udp_peer, method)(*["data"] * (method == "wait_for"))
 
-    with pytest.raises(UsageError, match=rf"await \.aio\.{method} instead"):
+    with pytest.raises(UsageError, match=rf"await \.aio\.{method}\(\) instead"):
         asyncio.run(block())
-    with pytest.raises(UsageError, match=rf"await \.aio\.{method} instead"):
+    with pytest.raises(UsageError, match=rf"await \.aio\.{method}\(\) instead"):
         trio.run(block)
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 _OTHER_NAME = "another-host.invalid"  # a name that nobody has (RFC 6761 section 6.4)
+_LONGEST_NAME = 64  # ub-common-name (RFC 5280 appendix A.1)
 _REVOCABLE = 64
 
 _DAY = datetime.timedelta(days=1)
@@ -137,6 +138,20 @@ def _check_kind(given: object) -> None:
         raise TypeError(f"kind: expected {wanted}, got {given!r}")
 
 
+def _check_names(given: tuple[object, ...]) -> None:
+    for each in given:
+        if not isinstance(each, str):
+            raise TypeError(f"names: expected host names and addresses as str, got {each!r}")
+
+
+def _check_common_name(given: object) -> None:
+    if not isinstance(given, str):
+        raise TypeError(f"name: expected str, got {given!r}")
+    if not (1 <= len(given) <= _LONGEST_NAME and given.strip() and given.isprintable()):
+        wanted = f"1 to {_LONGEST_NAME} printable characters"
+        raise ValueError(f"name: expected {wanted}, got {given!r}")
+
+
 class Authority:
     """A certificate authority; its files are gone when it is closed. Threads may share it."""
 
@@ -203,13 +218,19 @@ class Authority:
         It is good for clients, too. Another `variant` is another certificate for the same names.
 
         Raises:
-            ValueError: a name cannot be in a certificate.
+            TypeError, ValueError: a name cannot be in a certificate.
         """
+        _check_names(names)
         names = names or LOOPBACK_NAMES
         return self._kept((names, variant), lambda: self._good(names))
 
     def issue_client(self, name: str) -> Certificate:
-        """Return a certificate for a client of that name (CN), which no server may use."""
+        """Return a certificate for a client of that name (CN), which no server may use.
+
+        Raises:
+            TypeError, ValueError: the name cannot be in a certificate.
+        """
+        _check_common_name(name)
         return self._kept(("client", name), lambda: self._client(name))
 
     def bad(self, kind: BadCertificate, *names: str, variant: str = "") -> Certificate:
@@ -220,9 +241,10 @@ class Authority:
         The module's text says of which kinds a verifier must do more than trust `ca_file`.
 
         Raises:
-            TypeError: `kind` is none.
+            TypeError, ValueError: `kind` is none; a name cannot be in a certificate.
         """
         _check_kind(kind)
+        _check_names(names)
         names = names or LOOPBACK_NAMES
         return self._kept((kind, names, variant), lambda: self._bad(kind, names))
 

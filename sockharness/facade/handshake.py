@@ -29,11 +29,12 @@ class Handshake:
             certificate, if that was let pass.
         alert: the name in RFC 8446 of the fatal alert that the other side sent; `None` without one.
         authorized: whether the other side showed a good certificate for the right name.
+        servername: the name that the client asked for (SNI).
+        peer_certificate: the other side's certificate as a mapping, also one that was refused;
+            `None` if it showed none.
         tls_version: `"TLSv1.3"` and the like, if it was secured, as the following.
         cipher: its name in OpenSSL.
         alpn_protocol: the protocol that was agreed on; `None`: none.
-        servername: the name that the client asked for (SNI).
-        peer_certificate: the other side's certificate as a mapping; `None` if it showed none.
         is_session_reused: an earlier session was resumed.
     """
 
@@ -54,7 +55,11 @@ class Handshake:
         about: Any = socket  # its class with TLS, which is heavy
         outcome: OSError | bool | None = about.handshake_outcome
         if isinstance(outcome, OSError):  # nothing is settled yet when it was good
-            return cls.failed(error or outcome, servername=about.servername)
+            return cls.failed(
+                error or outcome,
+                servername=about.servername,
+                peer_certificate=about.peer_certificate,
+            )
         return cls(
             established=True,
             error=error,
@@ -68,9 +73,21 @@ class Handshake:
         )
 
     @classmethod
-    def failed(cls, error: OSError, *, servername: str | None = None) -> "Handshake":
+    def failed(
+        cls,
+        error: OSError,
+        *,
+        servername: str | None = None,
+        peer_certificate: Mapping[str, Any] | None = None,
+    ) -> "Handshake":
         """Describe a handshake that failed."""
-        return cls(established=False, error=error, alert=alert_in(error), servername=servername)
+        return cls(
+            established=False,
+            error=error,
+            alert=alert_in(error),
+            servername=servername,
+            peer_certificate=peer_certificate,
+        )
 
     @property
     def code(self) -> str:

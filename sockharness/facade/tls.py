@@ -11,9 +11,11 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sockharness.certificates import Authority, BadCertificate, Certificate
+from sockharness.engine.tls.options import TLSOptions
 from sockharness.errors import ClosedError
 from sockharness.facade.client import connected, connected_async
 from sockharness.facade.connection import Connection
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     import ssl
 
 __tracebackhide__ = True
+Tls = TLSOptions | Mapping[str, Any] | None
+_PRESENTED = ("key", "cert", "passphrase")
 SECURE = "DEFAULT:@SECLEVEL=2"
 """What our clients insist on; the standard library's do, too."""
 LAX = "DEFAULT:@SECLEVEL=0"
@@ -34,7 +38,11 @@ LAX = "DEFAULT:@SECLEVEL=0"
 
 
 class TlsServer(TcpServer):
-    """A `TcpServer` with TLS."""
+    """A `TcpServer` with TLS.
+
+    Attributes:
+        certificate: what it presents, unless its options name another key and certificate.
+    """
 
     def __init__(self, service: Service, certificate: Certificate, tls: Mapping[str, Any]) -> None:
         super().__init__(service)
@@ -46,8 +54,10 @@ class TlsServer(TcpServer):
         return super().url_for(path, scheme)
 
     def use_certificate(self, certificate: Certificate) -> None:
-        """Present another certificate from the next connection on."""
-        self._service.use_tls({**presenting(certificate), **self._tls})
+        """Present another certificate from the next connection on; other options stay."""
+        others = {name: value for name, value in self._tls.items() if name not in _PRESENTED}
+        self._service.use_tls({**presenting(certificate), **others})
+        self._tls = others
         self.certificate = certificate
 
 
@@ -71,14 +81,14 @@ class TlsPair:
         self,
         *,
         certificate: Certificate | None = None,
-        tls: Mapping[str, Any] | None = None,
+        tls: Tls = None,
         timeout: float = TIMEOUT,
     ) -> Connection:
         """Return a client's connection to the server, when its handshake was good.
 
         Args:
             certificate: the client's own.
-            tls: more of the engine's options of TLS, or others.
+            tls: more of the engine's options of TLS, or others, as a mapping or `TLSOptions`.
             timeout: seconds for the connect, and as many for the handshake.
 
         Raises:
@@ -122,14 +132,12 @@ class TlsPair:
         """Remove the key log."""
         self._key_log.close()
 
-    def _target(
-        self, certificate: Certificate | None, tls: Mapping[str, Any] | None, timeout: float
-    ) -> Target:
+    def _target(self, certificate: Certificate | None, tls: Tls, timeout: float) -> Target:
         own = {"ciphers": SECURE} if certificate is None else presenting(certificate, SECURE)
         return Target(
             hostname=self.server.host,
             port=self.server.port,
-            tls={**trusting(self.ca), **own, **(tls or {})},
+            tls={**trusting(self.ca), **own, **_stated("connect", tls)},
             timeout=seconds(timeout),
             options={},
         )
@@ -148,7 +156,7 @@ class AioTlsPair:
         self,
         *,
         certificate: Certificate | None = None,
-        tls: Mapping[str, Any] | None = None,
+        tls: Tls = None,
         timeout: float = TIMEOUT,
     ) -> Connection:
         """Return a client's connection to the server; see `TlsPair.connect`."""
@@ -164,12 +172,12 @@ def tls_pair(
     *,
     ca: Authority,
     certificate: Certificate | None,
-    tls: Mapping[str, Any] | None,
+    tls: Tls,
     allow_half_open: bool,
 ) -> tuple[TlsPair, Service, Dialer]:
     """Return a pair, and who takes part in the test for its server and its clients."""
     certificate = certificate or ca.issue()
-    others = dict(tls or {})
+    others = _stated("tls_pair", tls)
     if others.get("request_cert"):  # else OpenSSL would add the authority to what the server shows
         others = {**trusting(ca), **others}
     options = Options(
@@ -186,6 +194,19 @@ def tls_pair(
     return TlsPair(server, dialer, ca, key_log), service, dialer
 
 
+def _stated(where: str, tls: object) -> dict[str, Any]:
+    """Return the options that are given; of `TLSOptions` those that are not the default."""
+    if tls is None:
+        return {}
+    if isinstance(tls, TLSOptions):
+        given = {field: getattr(tls, field.name) for field in fields(tls)}
+        return {field.name: value for field, value in given.items() if value != field.default}
+    if not isinstance(tls, Mapping):
+        wanted = "a mapping or TLSOptions (TLS is on without)"
+        raise TypeError(f"{where}: tls: expected {wanted}, got {tls!r}")
+    return dict(tls)
+
+
 class TlsPairFactory(Protocol):
     """What the fixture `tls_pair_factory` gives: `with tls_pair_factory() as pair:`."""
 
@@ -194,7 +215,7 @@ class TlsPairFactory(Protocol):
         *,
         name: str = "",
         certificate: Certificate | None = None,
-        tls: Mapping[str, Any] | None = None,
+        tls: Tls = None,
         hostname: str = "localhost",
         allow_half_open: bool = False,
     ) -> AbstractContextManager[TlsPair]:

@@ -146,12 +146,14 @@ async def wait_async(waiting: Waiting[T]) -> T:
 def refuse_in_loop(method: str) -> None:
     """Raise if a loop runs in this thread, which the plain form of `method` would block.
 
+    What is to be awaited is a method, also where the plain form is a property.
+
     Raises:
         UsageError: it names the awaitable form.
     """
     library = running_library()
     if library:
-        raise UsageError(f"{method} would block the {library} loop: await .aio.{method} instead")
+        raise UsageError(f"{method} would block the {library} loop: await .aio.{method}() instead")
 
 
 def running_library() -> Literal["asyncio", "trio", ""]:

@@ -226,11 +226,11 @@ def test_bytes_lie_there_after_a_clearing_too(harness: Harness) -> None:
 
 
 async def converse(pair: TlsPair, server: TcpServer, client: Harness) -> None:
-    with pytest.raises(UsageError, match=r"await \.aio\.connect instead"):
+    with pytest.raises(UsageError, match=r"await \.aio\.connect\(\) instead"):
         pair.connect()
-    with pytest.raises(UsageError, match=r"await \.aio\.connect instead"):
+    with pytest.raises(UsageError, match=r"await \.aio\.connect\(\) instead"):
         client.tcp_client(*server.address)
-    with pytest.raises(UsageError, match=r"await \.aio\.handshake instead"):
+    with pytest.raises(UsageError, match=r"await \.aio\.handshake\(\) instead"):
         _ = pair.server.connection(1).handshake
 
     secure, plain = await pair.aio.connect(), await client.tcp_client.aio.connect(*server.address)

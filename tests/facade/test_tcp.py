@@ -477,6 +477,23 @@ def test_names_are_counted_and_cannot_be_used_twice(harness: Harness) -> None:
         harness.tcp_server(name="tcp_server2")
 
 
+MAKERS = ("tcp_server", "tls_pair", "udp_peer", "multicast_group")
+
+
+@pytest.mark.parametrize("name", [5, None, b"server", ["server"]])
+def test_a_name_is_text(harness: Harness, name: object) -> None:
+    for maker in MAKERS:
+        with pytest.raises(TypeError, match=re.escape(f"name: expected str, got {name!r}")):
+            getattr(harness, maker)(name=name)
+
+
+@pytest.mark.parametrize("name", [" ", "\t", "two\nlines", "one\n", "\x85"])
+def test_a_name_can_be_read_in_a_line(harness: Harness, name: str) -> None:
+    for maker in MAKERS:
+        with pytest.raises(ValueError, match=re.escape(f"name: expected a line, got {name!r}")):
+            getattr(harness, maker)(name=name)
+
+
 @pytest.mark.parametrize("hostname", ["0.0.0.0", "192.0.2.1", "example.org"])
 def test_servers_listen_on_loopback_only(harness: Harness, hostname: str) -> None:
     with pytest.raises(ValueError, match="expected a loopback address"):

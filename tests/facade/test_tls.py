@@ -10,11 +10,25 @@ import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
-from sockharness import BadCertificate, ExpectationFailed, Harness, TLSError, TlsPair
+from sockharness import (
+    Authority,
+    BadCertificate,
+    ExpectationFailed,
+    Harness,
+    TLSError,
+    TLSOptions,
+    TlsPair,
+)
 from sockharness.errors import ClosedError, UsageError
 from sockharness.facade.cuts import Cuts
 
@@ -468,6 +482,23 @@ def test_a_client_with_a_bad_certificate_is_told_by_an_alert(
     assert not pair.server.connection(1).handshake.established
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_the_certificate_that_a_server_refused_is_told(
+    harness: Harness, dial: Dial, version: ssl.TLSVersion
+) -> None:
+    pair = harness.tls_pair(tls={"request_cert": True, "max_version": version})
+    stranger = pair.ca.bad(BadCertificate.UNKNOWN_CA, "stranger.example")
+
+    with pytest.raises(ssl.SSLError):
+        dial(pair, context=pair.client_context(stranger)).recv(1)
+
+    handshake = pair.server.connection(1).handshake
+    assert not handshake.established
+    assert not handshake.authorized
+    assert handshake.peer_certificate is not None
+    assert handshake.peer_certificate["subjectaltname"] == "DNS:stranger.example"
+
+
 def test_a_client_that_lets_a_bad_certificate_pass_knows_of_it(pair: TlsPair) -> None:
     pair.server.use_certificate(pair.ca.bad(BadCertificate.EXPIRED, "localhost"))
 
@@ -531,6 +562,49 @@ def test_another_certificate_is_for_the_next_connections(pair: TlsPair, dial: Di
     for client in (before, after):
         client.sendall(b"PING")
         assert read(client, 4) == b"PONG"
+
+
+def test_another_certificate_takes_the_place_of_one_among_the_options(
+    harness: Harness, dial: Dial
+) -> None:
+    with Authority() as ca:
+        first = ca.issue("localhost")
+        encrypted = load_pem_private_key(first.key_pem, None).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+        )
+        own = {"key": encrypted, "cert": first.chain_pem, "passphrase": "secret"}
+        pair = harness.tls_pair(tls={**own, "alpn_protocols": ["h2"]})
+
+        pair.server.use_certificate(ca.issue("localhost", variant="second"))
+
+        context = ca.client_context()
+        context.set_alpn_protocols(["h2"])
+        client = dial(pair, context=context)
+        shown = ssl.DER_cert_to_PEM_cert(client.getpeercert(binary_form=True) or b"").encode()
+        assert shown.split() == pair.server.certificate.chain_pem.split()
+        assert client.selected_alpn_protocol() == "h2"  # the other options stay
+
+
+def test_the_options_of_both_ends_may_be_the_engines(harness: Harness) -> None:
+    pair = harness.tls_pair(tls=TLSOptions(request_cert=True, alpn_protocols=["h2"]))
+    alice = pair.ca.issue_client("alice")
+
+    client = pair.connect(
+        certificate=alice, tls=TLSOptions(alpn_protocols=["h2"], max_version=0x0303)
+    )
+
+    assert (client.handshake.alpn_protocol, client.handshake.tls_version) == ("h2", "TLSv1.2")
+    assert pair.server.connection(1).handshake.authorized
+
+
+@pytest.mark.parametrize("tls", [5, "x", True, False, [], [("ca", b"")]])
+def test_options_that_are_none_are_refused_by_name(harness: Harness, tls: Any) -> None:
+    wanted = "tls: expected a mapping or TLSOptions (TLS is on without), got "
+
+    with pytest.raises(TypeError, match=re.escape(f"tls_pair: {wanted}{tls!r}")):
+        harness.tls_pair(tls=tls)
+    with pytest.raises(TypeError, match=re.escape(f"connect: {wanted}{tls!r}")):
+        harness.tls_pair().connect(tls=tls)
 
 
 def test_a_certificate_is_one_of_an_authority(pair: TlsPair) -> None:

@@ -155,7 +155,7 @@ def test_the_plain_form_in_a_loop_names_the_awaitable_one(server: TcpServer, run
     async def main() -> None:
         server.wait_for("open")
 
-    with pytest.raises(UsageError, match=r"await \.aio\.wait_for"):
+    with pytest.raises(UsageError, match=r"await \.aio\.wait_for\(\) instead"):
         run(main)
 
 

@@ -1,9 +1,13 @@
 """What a socket knows about its TLS, and chooses (TLS-075..093, 101..103)."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
 
 from sockharness.engine.connector import connect
 from sockharness.engine.listener import listen
@@ -15,6 +19,7 @@ from sockharness.errors import UsageError
 from tests.helpers import certificates
 from tests.helpers.conversation import Talk
 from tests.helpers.secure import Secured
+from tests.helpers.tls import sides
 
 TLS12, TLS13 = 0x0303, 0x0304
 VERSIONS = pytest.mark.parametrize("version", [TLS12, TLS13], ids=["TLS 1.2", "TLS 1.3"])
@@ -570,10 +575,66 @@ def test_a_socket_with_tls_is_a_socket_and_says_how_it_is(secured: Make) -> None
     assert repr(client).startswith("<Socket secured open ")
 
 
+NOT_THERE = [
+    "servername",
+    "keyFile",
+    "certFile",
+    "caFile",
+    "secureProtocol",
+    "checkServerIdentity",
+    "dhparam",
+    "ticketKeys",
+    "secureOptions",
+    "dhParamsFile",
+    "ecdhCurve",
+    "sigalgs",
+    "sessionTimeout",
+    "lowMemoryMode",
+    "clientRenegotiationLimit",
+    "clientRenegotiationWindow",
+]
+
+
 @pytest.mark.shows("TLS-024", "TLS-041", "D43")
-@pytest.mark.parametrize("name", ["key_file", "dhparam", "ecdh_curve", "secure_options"])
+@pytest.mark.parametrize("name", NOT_THERE)
 def test_options_of_bun_that_are_not_there_are_refused(reactor: Reactor, name: str) -> None:
     with pytest.raises(TypeError, match=f"unknown option '{name}'"):
         connect(
             socket={"data": print}, hostname="127.0.0.1", port=1, tls={name: 1}, reactor=reactor
         )
+
+
+@pytest.mark.shows("D43")
+def test_a_client_does_not_follow_a_server_that_renegotiates() -> None:
+    key = load_pem_private_key(certificates.good().key, None)
+    assert isinstance(key, EllipticCurvePrivateKey)
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_max_proto_version(TLS12)
+    context.use_certificate(certificates.good().certificate)
+    context.use_privatekey(key)
+    server = SSL.Connection(context)
+    server.set_accept_state()
+    _, client = sides()
+
+    def speak() -> None:
+        client.advance()
+        flight = client.session.take()
+        if flight:
+            server.bio_write(flight)
+
+    def answer() -> None:
+        with suppress(SSL.WantReadError):
+            server.do_handshake()
+        with suppress(SSL.WantReadError):
+            client.session.receive(server.bio_read(1 << 16))
+
+    for _ in range(3):
+        speak()
+        answer()
+    assert client.outcome == (True, "")
+    server.renegotiate()
+    answer()
+    speak()
+
+    with pytest.raises(SSL.Error, match="no renegotiation"):
+        server.recv(1)

@@ -131,6 +131,28 @@ class Authority:
         return signed.public_bytes(serialization.Encoding.PEM)
 
 
+def with_names_twice(authority: Authority, *, self_signed: bool = False) -> Issued:
+    """Issue a certificate that has the same extension twice, which RFC 5280 forbids."""
+    issued = authority.issue(
+        "localhost", usage=[ExtendedKeyUsageOID.CLIENT_AUTH], self_signed=self_signed
+    )
+    purposes, names = bytes.fromhex("0603551d25"), bytes.fromhex("0603551d11")  # their OIDs
+    body = issued.certificate.tbs_certificate_bytes.replace(purposes, names)
+    signer = issued.private if self_signed else authority.private
+    signature = signer.sign(body, ec.ECDSA(hashes.SHA256()))
+    ecdsa_with_sha256 = bytes.fromhex("300a06082a8648ce3d040302")
+    der = _tagged(0x30, body + ecdsa_with_sha256 + _tagged(0x03, b"\0" + signature))
+    certificate = x509.load_der_x509_certificate(der)
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    return Issued(pem, pem + authority.chain, issued.key, certificate, issued.private)
+
+
+def _tagged(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    length = bytes([size]) if size < 0x80 else b"\x82" + size.to_bytes(2, "big")
+    return bytes([tag]) + length + content
+
+
 def pem_of(private: Any, encryption: Any = None) -> bytes:
     """Return a private key as PEM."""
     return bytes(

@@ -58,12 +58,12 @@ def described(certificate: x509.Certificate) -> dict[str, Any]:
     raw = certificate.public_bytes(serialization.Encoding.DER)
     for name, algorithm in (("", "sha1"), ("256", "sha256"), ("512", "sha512")):
         found[f"fingerprint{name}"] = _colons(hashlib.new(algorithm, raw).hexdigest())
-    usage = _extension(certificate, ExtensionOID.EXTENDED_KEY_USAGE)
+    usage = identity.extension_of(certificate, ExtensionOID.EXTENDED_KEY_USAGE)
     if usage is not None:
         found["ext_key_usage"] = [each.dotted_string for each in usage]
     found["serial_number"] = f"{certificate.serial_number:X}"
     found["raw"] = raw
-    constraints = _extension(certificate, ExtensionOID.BASIC_CONSTRAINTS)
+    constraints = identity.extension_of(certificate, ExtensionOID.BASIC_CONSTRAINTS)
     found["ca"] = constraints is not None and constraints.ca
     return found
 
@@ -120,13 +120,6 @@ def _key(certificate: x509.Certificate) -> dict[str, Any]:
         found = {"bits": key.key_size, "pubkey": point, "asn1_curve": asn1}
         return {**found, "nist_curve": nist} if nist else found
     return {"pubkey": spki}
-
-
-def _extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> Any:
-    try:
-        return certificate.extensions.get_extension_for_oid(oid).value
-    except (x509.ExtensionNotFound, ValueError):
-        return None
 
 
 def _date(when: Any) -> str:

@@ -6,6 +6,7 @@ an address. `*` stands for exactly one left label, of a name with three labels o
 """
 
 import ipaddress
+from typing import Any
 
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID, NameOID
@@ -27,22 +28,24 @@ def complaint(host: str, certificate: x509.Certificate) -> TLSError | None:
     return None if reason is None else TLSError(codes.WRONG_NAME, _PREFIX + reason)
 
 
+def extension_of(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> Any:
+    """Return the value of an extension; `None` if there is none, or none that can be read."""
+    try:
+        return certificate.extensions.get_extension_for_oid(oid).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return None
+
+
 def alternative_names(certificate: x509.Certificate) -> list[x509.GeneralName]:
     """Return the subject's alternative names; none if there are none or they are malformed."""
-    try:
-        found = certificate.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME)
-    except (x509.ExtensionNotFound, ValueError):
-        return []
-    return list(found.value) if isinstance(found.value, x509.SubjectAlternativeName) else []
+    names = extension_of(certificate, ExtensionOID.SUBJECT_ALTERNATIVE_NAME)
+    return list(names) if isinstance(names, x509.SubjectAlternativeName) else []
 
 
 def may_sign(certificate: x509.Certificate) -> bool:
     """Say whether a certificate may sign others (RFC 5280, section 4.2.1.3): it says no other."""
-    try:
-        found = certificate.extensions.get_extension_for_oid(ExtensionOID.KEY_USAGE)
-    except (x509.ExtensionNotFound, ValueError):
-        return True
-    return not isinstance(found.value, x509.KeyUsage) or found.value.key_cert_sign
+    usage = extension_of(certificate, ExtensionOID.KEY_USAGE)
+    return not isinstance(usage, x509.KeyUsage) or usage.key_cert_sign
 
 
 def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -5,7 +5,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from sockharness.engine.tls import certificate as shown
-from sockharness.engine.tls.identity import complaint
+from sockharness.engine.tls.identity import alternative_names, complaint, may_sign
 from tests.helpers import certificates
 from tests.helpers.certificates import Issued
 
@@ -122,3 +122,15 @@ def test_a_chain_is_shown_up_to_the_root_which_issued_itself() -> None:
     assert issuer["ca"] is True
     assert issuer["issuer_certificate"] is issuer
     assert "issuer_certificate" not in shown.with_issuers([NAMES.certificate])
+
+
+@pytest.mark.parametrize("self_signed", [False, True])
+def test_of_an_extension_that_is_there_twice_nothing_is_believed(self_signed: bool) -> None:
+    certificate = certificates.with_names_twice(
+        certificates.root(), self_signed=self_signed
+    ).certificate
+
+    assert alternative_names(certificate) == []
+    assert may_sign(certificate)
+    assert complaint("localhost", certificate) is not None
+    assert shown.described(certificate)["bits"] == 256

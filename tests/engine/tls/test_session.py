@@ -366,6 +366,19 @@ def test_a_server_that_asks_refuses_a_bad_certificate_and_says_why(version: int,
         assert client.done == (version == TLS13)
 
 
+@VERSIONS
+@pytest.mark.parametrize("self_signed", [False, True])
+def test_a_certificate_with_an_extension_twice_is_refused(version: int, self_signed: bool) -> None:
+    issued = certificates.with_names_twice(certificates.root(), self_signed=self_signed)
+
+    server, client = talk({**ASKING, "max_version": version}, issued.options)
+
+    assert server.outcome[0] is False
+    assert server.outcome[1]
+    assert client.error or client.session.fault
+    assert server.session.peer_certificate
+
+
 @pytest.mark.parametrize(
     "suite", ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
 )

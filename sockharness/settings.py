@@ -94,7 +94,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="collect the specs (*.yaml, *.yml) in a file or folder (repeatable); "
         "without other arguments run them alone",
     )
-    parser.addini("sockspec_paths", "files or folders with specs to collect", type="paths")
+    parser.addini(
+        "sockspec_paths",
+        "files or folders with specs to collect, if the command line names nothing",
+        type="paths",
+    )
     for setting in SETTINGS:
         extra: dict[str, Any] = {"choices": setting.choices} if setting.choices else {}
         action = "append" if setting.many else "store"

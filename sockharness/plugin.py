@@ -29,12 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options and find the specs; alone on the command line, they are the whole run."""
+    settings.check_choices(config)
     settings.timeout_scale(config)
     if settings.values(config, "sock_allow_net"):
         settings.policy(config)
     if settings.values(config, "sock_engine"):
         settings.castings(config)
-    settings.value(config, "sock_bun_missing")
     if settings.runs_bun(config):
         from sockharness.collector import check_bun
 

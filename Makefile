@@ -18,7 +18,7 @@ test: $(VENV)/ready
 	$(BIN)/pytest tests $(ARGS)
 
 # What the tests do in samples, as a whole.
-exhaustive: .venv/ready
+exhaustive: $(VENV)/ready
 	SOCKHARNESS_EXHAUSTIVE=1 $(BIN)/pytest tests/engine/tls/test_reliability.py $(ARGS)
 
 check: format lint types layers test specs

@@ -12,7 +12,7 @@ import pytest
 
 from sockharness import settings
 from sockharness.errors import ExpectationFailed, SpecError, Unavailable
-from sockharness.selection import Selection, forgotten
+from sockharness.selection import Selection, forgotten, without_specs
 
 pytest_plugins = ("sockharness.fixtures",)
 
@@ -29,12 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options and find the specs; alone on the command line, they are the whole run."""
+    settings.check_choices(config)
     settings.timeout_scale(config)
     if settings.values(config, "sock_allow_net"):
         settings.policy(config)
     if settings.values(config, "sock_engine"):
         settings.castings(config)
-    settings.value(config, "sock_bun_missing")
     if settings.runs_bun(config):
         from sockharness.collector import check_bun
 
@@ -44,7 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave alone what lies beside specs and was not asked for."""
-    return config.stash[_selection].ignores(collection_path) or None
+    selection = config.stash.get(_selection, None)  # there is none yet where it is being made
+    return (selection is not None and selection.ignores(collection_path)) or None
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -89,9 +90,13 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
-    """Say how the specs of a folder are run, if one was named and nothing was collected."""
+    """Say which folder has no specs; and how those of a folder are run, if one was named and
+    nothing was collected."""
+    specs = config.stash[_selection].specs
+    for folder in without_specs(config, specs):
+        terminalreporter.write_line(f"sockharness: no spec (*.yaml, *.yml) in {folder}")
     nothing = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
-    if not nothing or terminalreporter.stats.get("deselected") or config.stash[_selection].specs:
+    if not nothing or terminalreporter.stats.get("deselected") or specs:
         return
     if folder := forgotten(config):
         terminalreporter.write_line(

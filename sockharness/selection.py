@@ -1,11 +1,18 @@
 """Which files are the specs of a run.
 
-`--sockspec PATH` and the ini file's `sockspec_paths` name files and folders: of those, the specs
-are collected and nothing else. What stands on the command line as ever is collected as ever, and a
-spec that is named there needs no option. `--sockspec` without anything else on the command line is
-the whole run.
+`--sockspec PATH` names files and folders: of those, the specs are collected and nothing else. What
+stands on the command line as ever is collected as ever, and a spec that is named there needs no
+option. `--sockspec` without anything else on the command line is the whole run. The ini file's
+`sockspec_paths` count as pytest's `testpaths` do: where the command line names neither.
+
+**Arguments inside a folder of the option.** One that is a spec, its id, or a folder with specs
+narrows the option: of that folder, no other specs are meant. Any other adds to it. Then the folder
+itself must not become an argument beside it: pytest drops an argument that lies in another one,
+and with it the id that was asked for. So what the folder holds apart from the argument does.
 """
 
+import os
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 
@@ -37,22 +44,17 @@ class Selection:
         """Read the options, and add what they want to the arguments of the run.
 
         Raises:
-            pytest.UsageError: if a path does not exist.
+            pytest.UsageError: if a path does not exist, or cannot hold specs.
         """
-        given = [config.invocation_params.dir / path for path in config.getoption("--sockspec")]
-        for path in given:
-            if not path.exists():
-                raise pytest.UsageError(f"--sockspec: no such file or folder: {path}")
-        configured = [Path(path) for path in config.getini("sockspec_paths")]
-        specs = tuple(path.resolve() for path in (*given, *configured))
-        if given and config.args_source is not pytest.Config.ArgsSource.ARGS:
+        specs, by_arguments = _specs(config), _has_arguments(config)
+        if config.getoption("--sockspec") and not by_arguments:
             config.args = []
-        # A parallel run hands its workers the arguments that the controller has added to.
-        paths = [_path_of(config, argument) for argument in config.args]
-        named = tuple(path for path in paths if path not in specs)
-        config.args += [
-            str(path) for path in specs if not any(_overlap(path, other) for other in paths)
-        ]
+        named = tuple(_path_of(config, argument) for argument in config.args)
+        for path in specs:
+            inside = [each for each in named if each.is_relative_to(path)]
+            narrowed = by_arguments and any(_has_specs(config, each) for each in inside)
+            if not narrowed and not _under(path, named):
+                config.args += map(str, _apart_from(inside, path, _passed_over(config)))
         return cls(specs, named)
 
     def is_spec(self, path: Path, *, by_name: bool) -> bool:
@@ -78,14 +80,80 @@ def forgotten(config: pytest.Config) -> str:
     return ""
 
 
+def without_specs(config: pytest.Config, folders: Iterable[Path]) -> list[str]:
+    """Return those of the folders in which no spec is, as a person here would write them."""
+    here = config.invocation_params.dir
+    empty = [folder for folder in folders if not _has_specs(config, folder)]
+    return [os.path.relpath(folder, here) for folder in empty]
+
+
+def _specs(config: pytest.Config) -> tuple[Path, ...]:
+    """Return the files and folders of the option, or else those of the ini file."""
+    option: list[str] = config.getoption("--sockspec")
+    if option or _has_arguments(config):
+        return tuple(_checked(config, "--sockspec", path) for path in option)
+    configured: list[Path] = config.getini("sockspec_paths")
+    return tuple(_checked(config, "sockspec_paths", str(path)) for path in configured)
+
+
+def _checked(config: pytest.Config, source: str, text: str) -> Path:
+    path = config.invocation_params.dir / text
+    if text and not os.path.exists(path):
+        file, colons, _ = text.partition("::")
+        known = colons and os.path.exists(config.invocation_params.dir / file)
+        hint = f"; an id goes without the option: pytest {text}" if known else ""
+        raise pytest.UsageError(f"{source}: no such file or folder: {path}{hint}")
+    if not text or not (os.path.isdir(path) or _is_named_as_spec(path)):
+        raise pytest.UsageError(
+            f"{source}: expected a folder or a *.yaml or *.yml file, got {text!r}"
+        )
+    return path.resolve()
+
+
+def _has_arguments(config: pytest.Config) -> bool:
+    """Say whether the command line names files or folders, beside options."""
+    return config.args_source is pytest.Config.ArgsSource.ARGS
+
+
 def _path_of(config: pytest.Config, argument: str) -> Path:
     """Return the path of an argument such as `specs/echo.yaml::echo`."""
-    return (config.invocation_params.dir / argument.split("::")[0]).resolve()
+    path = config.invocation_params.dir / argument.split("::")[0]
+    return Path(os.path.realpath(path))  # `resolve` raises if links go round in circles
 
 
-def _overlap(one: Path, other: Path) -> bool:
-    """Say whether one path is, or holds, the other: then an argument brings the specs already."""
-    return one.is_relative_to(other) or other.is_relative_to(one)
+def _passed_over(config: pytest.Config) -> Callable[[Path], bool]:
+    """Return what says whether pytest passes over a path on its way through a folder."""
+    hook = config.hook.pytest_ignore_collect
+    return lambda path: bool(hook(collection_path=path, config=config))
+
+
+def _apart_from(
+    inside: list[Path], path: Path, passed_over: Callable[[Path], bool]
+) -> Iterator[Path]:
+    """Yield a path, or the parts of a folder in which specs may be, but for those inside it."""
+    if not inside:
+        yield path
+        return
+    for part in sorted(path.iterdir()):
+        deeper = [each for each in inside if each.is_relative_to(part)]
+        if part in inside or passed_over(part):
+            continue
+        if part.is_dir() or _is_named_as_spec(part):
+            yield from _apart_from(deeper, part, passed_over)
+
+
+def _has_specs(config: pytest.Config, path: Path) -> bool:
+    """Say whether a path is a spec or a folder in which one is."""
+    passed_over = _passed_over(config)
+    for folder, folders, files in os.walk(path):
+        if any(_is_named_as_spec(Path(folder, file)) for file in files):
+            return True
+        folders[:] = [each for each in folders if not passed_over(Path(folder, each))]
+    return _is_named_as_spec(path)
+
+
+def _is_named_as_spec(path: Path) -> bool:
+    return path.suffix in SUFFIXES and os.path.isfile(path)
 
 
 def _under(path: Path, folders: tuple[Path, ...]) -> bool:
@@ -93,5 +161,12 @@ def _under(path: Path, folders: tuple[Path, ...]) -> bool:
 
 
 def _says_so(path: Path) -> bool:
-    with path.open("rb") as file:
-        return any(line.startswith(b"sockspec:") for line in file.read(HEAD).splitlines())
+    """Say whether a file begins as a spec; what cannot be read does not, nor does a pipe."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:  # it may be anybody's file; who wants it as a spec says so by `--sockspec`
+        return False
+    return any(line.startswith(b"sockspec:") for line in head.splitlines())

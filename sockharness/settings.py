@@ -94,7 +94,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="collect the specs (*.yaml, *.yml) in a file or folder (repeatable); "
         "without other arguments run them alone",
     )
-    parser.addini("sockspec_paths", "files or folders with specs to collect", type="paths")
+    parser.addini(
+        "sockspec_paths",
+        "files or folders with specs to collect, if the command line names nothing",
+        type="paths",
+    )
     for setting in SETTINGS:
         extra: dict[str, Any] = {"choices": setting.choices} if setting.choices else {}
         action = "append" if setting.many else "store"
@@ -111,6 +115,17 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(setting.name, setting.help, type=kind, default=None)
 
 
+def check_choices(config: pytest.Config) -> None:
+    """Read each setting that has choices, so that a wrong one is told before anything is run.
+
+    Raises:
+        pytest.UsageError: naming where it was given, and the choices.
+    """
+    for setting in SETTINGS:
+        if setting.choices:
+            value(config, setting.name)
+
+
 def value(config: pytest.Config, name: str) -> str:
     """Return a setting that has one value.
 
@@ -118,8 +133,10 @@ def value(config: pytest.Config, name: str) -> str:
         pytest.UsageError: if it came from the environment or the ini file and is no choice.
     """
     setting = next(setting for setting in SETTINGS if setting.name == name)
-    given = config.getoption(name) or os.environ.get(setting.variable) or config.getini(name)
-    text = str(given or setting.default)
+    given = config.getoption(name)
+    if given is None:  # an empty option was given all the same, an empty variable was not
+        given = os.environ.get(setting.variable) or config.getini(name) or setting.default
+    text = str(given)
     if setting.choices and text not in setting.choices:
         expected = ", ".join(setting.choices)
         raise pytest.UsageError(f"{source(config, name)}: expected one of {expected}, got {text!r}")
@@ -136,11 +153,13 @@ def values(config: pytest.Config, name: str) -> list[str]:
 def source(config: pytest.Config, name: str) -> str:
     """Return where a setting was given, in words for a message; empty if it is the default."""
     setting = next(setting for setting in SETTINGS if setting.name == name)
-    if config.getoption(name):
+    if config.getoption(name) is not None:
         return setting.option
     if os.environ.get(setting.variable):
         return setting.variable
-    return f"{name} in {config.inipath.name}" if config.getini(name) and config.inipath else ""
+    if not config.getini(name):
+        return ""
+    return f"{name} in {config.inipath.name}" if config.inipath else name
 
 
 _policy = pytest.StashKey["Policy"]()

@@ -1,6 +1,7 @@
 """What people install is whole."""
 
 import configparser
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -61,3 +62,23 @@ def test_an_unknown_name_gets_a_suggestion(name: str, told: str) -> None:
         getattr(sockharness, name)
 
     assert str(raised.value) == f"module 'sockharness' has no attribute {name!r}{told}"
+
+
+@pytest.mark.parametrize("target", ["specs", "test", "exhaustive", "check", "fix", "bench", "fuzz"])
+def test_a_target_of_make_runs_in_another_environment(target: str, tmp_path: Path) -> None:
+    if shutil.which("make") is None:
+        pytest.skip("no make on PATH")
+    elsewhere = tmp_path / "another"
+
+    done = subprocess.run(
+        ["make", "--dry-run", target, f"VENV={elsewhere}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert str(elsewhere) in done.stdout
+    assert ".venv" not in done.stdout

@@ -209,6 +209,7 @@ def test_a_path_that_does_not_exist_is_a_usage_error(pytester: pytest.Pytester) 
         ("--sock-timeout-scale=fast", "*--sock-timeout-scale: expected a number*got 'fast'*"),
         ("--sock-timeout-scale=0", "*--sock-timeout-scale: expected a number*got '0'*"),
         ("--sock-timeout-scale=nan", "*--sock-timeout-scale: expected a number*got 'nan'*"),
+        ("--sock-timeout-scale=", "*--sock-timeout-scale: expected a number*got ''*"),
         ("--sock-allow-net=everything", "*--sock-allow-net: expected CIDR*got 'everything'*"),
         ("--sock-capture=perhaps", "*invalid choice: 'perhaps'*"),
     ],
@@ -220,6 +221,32 @@ def test_a_wrong_option_is_a_usage_error(
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([told])
+
+
+@pytest.mark.parametrize("name", ["capture", "capture_missing", "bun_missing"])
+@pytest.mark.parametrize("place", ["environment", "ini file"])
+def test_a_wrong_choice_is_told_before_anything_is_collected(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, place: str, name: str
+) -> None:
+    if place == "environment":
+        monkeypatch.setenv(f"SOCKHARNESS_{name.upper()}", "x")
+        source = f"SOCKHARNESS_{name.upper()}"
+    else:
+        pytester.makeini(f"[pytest]\nsock_{name} = x\n")
+        source = f"sock_{name} in tox.ini"
+
+    result = run(pytester)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    choices = "auto, off" if name == "capture" else "skip, fail"
+    told = [line for line in result.errlines if line]
+    assert told == [f"ERROR: {source}: expected one of {choices}, got 'x'"]
+
+
+def test_a_wrong_choice_by_override_is_told_with_its_name(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "-o", "sock_capture=x")
+
+    result.stderr.fnmatch_lines(["ERROR: sock_capture: expected one of auto, off, got 'x'"])
 
 
 def test_the_time_scale_multiplies_a_steps_limit(pytester: pytest.Pytester) -> None:

@@ -66,8 +66,8 @@ class Mutant:
         return f"{self.spec}:{self.kind}:{self.step}"
 
 
-def mutants(path: Path) -> Iterator[Mutant]:
-    """Yield the wrong copies of a spec."""
+def mutants(path: Path, name: str) -> Iterator[Mutant]:
+    """Yield the wrong copies of a spec, which are to be known by this name."""
     root = nodes.read(path)
     assert isinstance(root, Mapping)
     source = path.read_text().splitlines()
@@ -77,11 +77,11 @@ def mutants(path: Path) -> Iterator[Mutant]:
     for step, last in _spans(exchange, source):
         first = step.location.line - 1
         if step.entries[0][0].text.partition("->")[0].strip() in udp:
-            yield from _of_datagrams(path.stem, source, step, (first, last), scripted & udp)
+            yield from _of_datagrams(name, source, step, (first, last), scripted & udp)
             continue
-        yield from _of_step(path.stem, source, step, (first, last), scripted)
+        yield from _of_step(name, source, step, (first, last), scripted)
     for check in wire.items if isinstance(wire, Sequence) else ():
-        yield from _of_check(path.stem, source, check)
+        yield from _of_check(name, source, check)
 
 
 def _scripted(root: Mapping) -> set[str]:

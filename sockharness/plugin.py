@@ -88,7 +88,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+    terminalreporter: "pytest.TerminalReporter",  # pytest 8.0 does not export it
+    exitstatus: int,
+    config: pytest.Config,
 ) -> None:
     """Say which folder has no specs; and how those of a folder are run, if one was named and
     nothing was collected."""

@@ -1,6 +1,8 @@
 """A project that has nothing to do with specs does not notice that the plugin is installed."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +75,21 @@ def test_a_pipe_is_not_read(pytester: pytest.Pytester, arguments: tuple[str, ...
     finally:
         os.close(pipe)
     _assert_unnoticed(result)
+
+
+def test_the_oldest_pytest_can_import_the_plugin() -> None:
+    program = "import pytest; del pytest.TerminalReporter; import sockharness.plugin"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
 
 
 def _assert_unnoticed(result: pytest.RunResult) -> None:

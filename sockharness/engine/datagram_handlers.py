@@ -13,6 +13,8 @@ from sockharness.engine.handlers import Handler, checked, functions_of, tell
 if TYPE_CHECKING:
     from sockharness.engine.reactor import Reactor
 
+__tracebackhide__ = True  # for pytest: a wrong handler is shown where it was given
+
 # `data` has a check of its own: it may take four or five.
 _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "data": (),

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from sockharness.engine.stream import Socket
     from sockharness.engine.tls.plan import Plan
 
+__tracebackhide__ = True  # for pytest: a wrong handler is shown where it was given
+
 HANDLER_ARGUMENTS = {
     "open": ("socket",),
     "data": ("socket", "data"),
@@ -270,7 +272,7 @@ def checked(
         return cast(Handler, handler)
     if not callable(handler) or _has_code(handler, inspect.CO_ASYNC_GENERATOR):
         raise TypeError(f"socket: handler {name!r}: expected a function, got {handler!r}")
-    if not _has_code(handler, inspect.CO_COROUTINE):
+    if not is_async(handler):
         return handler
     if name == _ANSWERS_AT_ONCE:
         raise UsageError(f"socket: handler {name!r} is async def, but must answer at once")
@@ -279,6 +281,11 @@ def checked(
             f"socket: handler {name!r} is async def, which needs a reactor inside asyncio or trio"
         )
     return _spawning(handler, host)
+
+
+def is_async(handler: object) -> bool:
+    """Say whether a handler is `async def`."""
+    return _has_code(handler, inspect.CO_COROUTINE)
 
 
 def _is_plain(handler: object, count: int) -> bool:

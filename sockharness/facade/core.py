@@ -8,7 +8,7 @@ handlers.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -230,6 +230,18 @@ def raised(peer: str, exception: BaseException) -> Failure:
     """Return the failure of a participant whose handler or reply function raised."""
     headline = f"{peer} handler raised {type(exception).__name__}"
     return Failure(mismatch=Mismatch(headline=headline, note=headline), exception=exception)
+
+
+def refuse_async(handlers: Mapping[str, object]) -> None:
+    """Refuse `async def` handlers: no loop runs in the thread that calls them."""
+    from sockharness.engine.handlers import is_async
+
+    for name, handler in handlers.items():
+        if is_async(handler):
+            raise UsageError(
+                f"socket: handler {name!r} is async def; it is called on the harness's thread,"
+                " where no loop runs: give a plain function"
+            )
 
 
 def seconds(timeout: float) -> float:

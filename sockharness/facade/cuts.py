@@ -6,6 +6,8 @@ from typing import Literal
 from sockharness.printable import count
 from sockharness.spec.bindings import suggestion
 
+__tracebackhide__ = True
+
 Cuts = Literal["each_byte", "together"] | int | Sequence[int] | None
 """How a reply is cut: see `pieces`."""
 NAMED_CUTS = ("each_byte", "together")

@@ -18,7 +18,7 @@ from sockharness.errors import ClosedError, TLSError, UsageError
 from sockharness.events import Event
 from sockharness.facade.callsite import call_site
 from sockharness.facade.conversation import Conversation
-from sockharness.facade.core import LAST_LOOK, Core, raised
+from sockharness.facade.core import LAST_LOOK, Core, raised, refuse_async
 from sockharness.facade.handshake import Handshake, fault
 from sockharness.facade.script import Exchange, Script, matcher, unexpected, unmet, unstated
 from sockharness.facade.wants import Settled
@@ -89,6 +89,7 @@ class Endpoint:
         """Put a user's handlers in charge, beside those there are or in their place."""
         from sockharness.engine.handlers import Handlers
 
+        refuse_async(handlers)
         Handlers({"drain": lambda _socket: None, **handlers})  # refuses what cannot be
         for name in handlers:
             if name not in HANDLED:

@@ -29,7 +29,7 @@ from sockharness.events import Event, Kind
 from sockharness.expectations import Mismatch
 from sockharness.facade import messages
 from sockharness.facade.callsite import call_site
-from sockharness.facade.core import LAST_LOOK, Core, raised
+from sockharness.facade.core import LAST_LOOK, Core, raised, refuse_async
 from sockharness.facade.datagram import Address, Datagram
 from sockharness.facade.queues import datagrams, make_room
 from sockharness.facade.script import (
@@ -142,6 +142,7 @@ class Mailbox:
         """Put a user's handlers in charge, beside those there are or in their place."""
         from sockharness.engine.datagram_handlers import DatagramHandlers
 
+        refuse_async(handlers)
         with self.core.lock:
             self._refuse_closed()
             chosen = {**self.given, **handlers} if merge else dict(handlers)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from sockharness.events import Event
 from sockharness.facade.connection import Connection as Connection
@@ -98,16 +98,18 @@ class TcpServer:
         error: "ErrorHandler | None" = None,
         timeout: "SocketHandler | None" = None,
         handshake: "HandshakeHandler | None" = None,
+        **unknown: Never,
     ) -> None:
         """Add handlers, which are called on the harness's thread with the engine's socket.
 
         What one raises goes to `error`; without that it fails the test and resets the connection.
 
         Raises:
+            TypeError: an unknown handler, or one that cannot be called.
             UsageError: an `async def` handler; `data` beside `expect` or `when`.
         """
         given = _given(locals())
-        self._service.handle(given, merge=True)
+        self._service.handle({**given, **unknown}, merge=True)
 
     def reload(
         self,
@@ -121,6 +123,7 @@ class TcpServer:
         error: "ErrorHandler | None" = None,
         timeout: "SocketHandler | None" = None,
         handshake: "HandshakeHandler | None" = None,
+        **unknown: Never,
     ) -> None:
         """Replace all handlers, also those of open connections; raises as `on`.
 
@@ -134,9 +137,10 @@ class TcpServer:
             error: see there.
             timeout: see there.
             handshake: see there.
+            unknown: nothing; a misspelt name is refused with the one that was meant.
         """
         given = _given(locals())
-        self._service.handle({**(socket or {}), **given}, merge=False)
+        self._service.handle({**(socket or {}), **given, **unknown}, merge=False)
 
     # Waiting and judging
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from sockharness.errors import UsageError
 from sockharness.events import Event
@@ -82,6 +82,7 @@ class UdpPeer:
         data: Handler | None = None,
         drain: "DrainHandler | None" = None,
         error: "ErrorHandler | None" = None,
+        **unknown: Never,
     ) -> None:
         """Add handlers, which are called on the harness's thread with the engine's socket.
 
@@ -90,12 +91,14 @@ class UdpPeer:
             drain: takes the socket.
             error: takes the socket and an exception: the network's, or one that a handler raised;
                 without it the latter fails the test.
+            unknown: nothing; a misspelt name is refused with the one that was meant.
 
         Raises:
-            TypeError: `data` takes neither four nor five arguments.
+            TypeError: an unknown handler, or one that cannot be called; `data` takes neither four
+                nor five arguments.
             UsageError: an `async def` handler; `data` beside `expect` or `when`.
         """
-        self._mailbox.handle(_given(data, drain, error), merge=True)
+        self._mailbox.handle({**_given(data, drain, error), **unknown}, merge=True)
 
     def reload(
         self,
@@ -104,6 +107,7 @@ class UdpPeer:
         data: Handler | None = None,
         drain: "DrainHandler | None" = None,
         error: "ErrorHandler | None" = None,
+        **unknown: Never,
     ) -> None:
         """Replace all handlers; raises as `on`.
 
@@ -112,9 +116,10 @@ class UdpPeer:
             data: and the others: the same by keyword.
             drain: see there.
             error: see there.
+            unknown: nothing; a misspelt name is refused with the one that was meant.
         """
         given = _given(data, drain, error)
-        self._mailbox.handle({**(socket or {}), **given}, merge=False)
+        self._mailbox.handle({**(socket or {}), **given, **unknown}, merge=False)
 
     # Sending and receiving
 

@@ -3,6 +3,7 @@ import os
 import re
 import socket
 import threading
+from typing import Any
 
 import pytest
 
@@ -380,8 +381,17 @@ def test_data_handlers_and_expectations_exclude_each_other(harness: Harness) -> 
 def test_async_handlers_are_refused_by_name(server: TcpServer) -> None:
     async def data(_socket: object, _data: bytes) -> None: ...
 
-    with pytest.raises(UsageError, match="'data' is async def"):
+    with pytest.raises(UsageError, match=r"'data' is async def.* give a plain function"):
         server.on(data=data)
+
+
+def test_a_misspelt_handler_gets_a_suggestion(server: TcpServer) -> None:
+    misspelt: Any = {"dta": lambda _socket, _data: None}
+
+    with pytest.raises(TypeError, match="unknown handler 'dta'; did you mean 'data'"):
+        server.on(**misspelt)
+    with pytest.raises(TypeError, match="unknown handler 'dta'; did you mean 'data'"):
+        server.reload(**misspelt)
 
 
 def test_refusing_refuses_and_holds_the_port(server: TcpServer, dial: Dial) -> None:

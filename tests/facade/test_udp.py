@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -538,8 +539,12 @@ def test_handlers_for_data_and_expectations_exclude_each_other(
 def test_handlers_that_cannot_be_are_refused(peer: UdpPeer) -> None:
     async def later(udp: object, data: bytes, port: int, host: str) -> None: ...
 
-    with pytest.raises(UsageError, match="async"):
+    misspelt: Any = {"errro": lambda _udp, _error: None}
+
+    with pytest.raises(UsageError, match=r"'data' is async def.* give a plain function"):
         peer.on(data=later)
+    with pytest.raises(TypeError, match="unknown handler 'errro'; did you mean 'error'"):
+        peer.on(**misspelt)
     with pytest.raises(TypeError, match="expected one that takes"):
         peer.on(data=lambda udp, data: None)
 

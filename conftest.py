@@ -1,13 +1,12 @@
 import gc
 
-# Frozen objects (see below) are found by no garbage collector. Hypothesis, when it is imported,
-# asks it who holds the random numbers of trio, and if nobody seems to, it warns.
+# pytester forgets the modules that a run inside this process imported, but not the packages that
+# hold them, so a second run would meet both old and new classes. Whatever such runs import is
+# imported here before, once. So is hypothesis, which each run imports: it looks for who refers to
+# trio's random numbers, warns if nobody does, and sees nobody among what is frozen below.
 import hypothesis  # noqa: F401
 import pytest
 
-# pytester forgets the modules that a run inside this process imported, but not the packages that
-# hold them, so a second run would meet both old and new classes. Whatever such runs import is
-# imported here before, once.
 import sockharness.collector
 import sockharness.harness  # noqa: F401
 

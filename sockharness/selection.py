@@ -3,7 +3,8 @@
 `--sockspec PATH` names files and folders: of those, the specs are collected and nothing else. What
 stands on the command line as ever is collected as ever, and a spec that is named there needs no
 option. `--sockspec` without anything else on the command line is the whole run. The ini file's
-`sockspec_paths` count as pytest's `testpaths` do: where the command line names neither.
+`sockspec_paths` count as pytest's `testpaths` do: where the command line names neither. Besides,
+they say of a folder that is named on it, and lies in one of them, that it holds specs.
 
 **Arguments inside a folder of the option.** One that is a spec, its id, or a folder with specs
 narrows the option: of that folder, no other specs are meant. Any other adds to it. Then the folder
@@ -49,7 +50,7 @@ class Selection:
         specs, by_arguments = _specs(config), _has_arguments(config)
         if config.getoption("--sockspec") and not by_arguments:
             config.args = []
-        named = tuple(_path_of(config, argument) for argument in config.args)
+        named = _paths(config)
         for path in specs:
             inside = [each for each in named if each.is_relative_to(path)]
             narrowed = by_arguments and any(_has_specs(config, each) for each in inside)
@@ -88,12 +89,15 @@ def without_specs(config: pytest.Config, folders: Iterable[Path]) -> list[str]:
 
 
 def _specs(config: pytest.Config) -> tuple[Path, ...]:
-    """Return the files and folders of the option, or else those of the ini file."""
-    option: list[str] = config.getoption("--sockspec")
-    if option or _has_arguments(config):
+    """Return the files and folders of the option, or else those of the ini file that count."""
+    if option := config.getoption("--sockspec"):
         return tuple(_checked(config, "--sockspec", path) for path in option)
-    configured: list[Path] = config.getini("sockspec_paths")
-    return tuple(_checked(config, "sockspec_paths", str(path)) for path in configured)
+    ini: list[Path] = config.getini("sockspec_paths")
+    configured = tuple(_checked(config, "sockspec_paths", str(path)) for path in ini)
+    if not _has_arguments(config):
+        return configured
+    named = [path for path in _paths(config) if _has_specs(config, path)]
+    return tuple(path for path in configured if any(each.is_relative_to(path) for each in named))
 
 
 def _checked(config: pytest.Config, source: str, text: str) -> Path:
@@ -113,6 +117,10 @@ def _checked(config: pytest.Config, source: str, text: str) -> Path:
 def _has_arguments(config: pytest.Config) -> bool:
     """Say whether the command line names files or folders, beside options."""
     return config.args_source is pytest.Config.ArgsSource.ARGS
+
+
+def _paths(config: pytest.Config) -> tuple[Path, ...]:
+    return tuple(_path_of(config, argument) for argument in config.args)
 
 
 def _path_of(config: pytest.Config, argument: str) -> Path:

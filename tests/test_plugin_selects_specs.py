@@ -96,10 +96,13 @@ def test_what_pytest_passes_over_holds_no_specs(pytester: pytest.Pytester, tree:
         ("--sockspec specs/echo.yaml", {"specs/echo.yaml::echo"}),
         ("--sockspec specs/echo.yaml tests", {"specs/echo.yaml::echo"} | TESTS),
         ("specs/echo.yaml", {"specs/echo.yaml::echo"}),
+        ("specs", SPECS | BESIDE),
+        ("specs/deep tests", {"specs/deep/more.yml::more"} | TESTS),
+        ("specs/test_u.py", BESIDE),
     ],
 )
 @pytest.mark.parametrize("parallel", [(), ("-n", "1")], ids=["alone", "xdist"])
-def test_the_ini_file_counts_in_a_plain_run_only(
+def test_the_ini_file_counts_in_a_plain_run_and_for_folders_with_specs(
     pytester: pytest.Pytester, line: str, expected: set[str], parallel: tuple[str, ...]
 ) -> None:
     pytester.makeini("[pytest]\nsockspec_paths = specs\ntestpaths = tests\n")

@@ -167,6 +167,18 @@ def test_a_negative_fails_when_what_it_forbids_comes(tmp_path: Path) -> None:
     assert headlines(outcome) == ["client got 1 byte, expected no data"]
 
 
+def test_a_negative_that_outlasts_the_case_fails_at_its_limit(tmp_path: Path) -> None:
+    outcome = replay(
+        tmp_path, "exchange: [client: {never: data, for: 29.9999s}]", scale=1e-3
+    )  # the connection has taken some of the case's time before
+
+    assert headlines(outcome) == ["client had no data until the case's limit"]
+    (failure,) = outcome.failures
+    assert failure.wait is not None
+    assert failure.wait.limit < 0.03
+    assert failure.wait.origin == "the case's limit"
+
+
 def test_the_second_connection_of_a_listener_has_a_name(tmp_path: Path) -> None:
     peers = PEERS + "  other: {tcp: {connect: server}}\n"
 

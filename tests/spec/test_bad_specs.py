@@ -575,6 +575,20 @@ BAD: list[tuple[str, int, int, str, str]] = [
         "unknown key 'eror'",
         "did you mean 'error'?",
     ),
+    (
+        step("client: {never: end, for: 100s}"),
+        7,
+        14,
+        "the case's 'never' take 100s, expected less than 30s",
+        "make 'for' shorter, or split the case",
+    ),
+    (
+        step("client: {never: end, for: 20s}") + "  - server: {never: end, for: 10s}",
+        8,
+        14,
+        "the case's 'never' take 30s, expected less than 30s",
+        "make 'for' shorter, or split the case",
+    ),
     (step("client: {never: end}"), 7, 14, "'never' needs 'for'", "how long, e.g. for: 200ms"),
     (
         step("client: {never: ends, for: 1s}"),

@@ -39,6 +39,7 @@ from sockharness.replay.differences import (
 from sockharness.replay.failed import StepFailed, failed
 from sockharness.replay.findings import because_of_handshake, findings, grave
 from sockharness.replay.hints import deafness, silence, tongues
+from sockharness.replay.in_time import judged
 from sockharness.replay.stage import Stage
 from sockharness.spec import model
 from sockharness.spec.typed import CASE_SECONDS
@@ -265,7 +266,7 @@ class Replayer:
             nonlocal progress
             if self._owed:
                 self._judge_owed()
-            progress = expectation.check()
+            progress = judged(expectation.check, expectation, location, scale=self.scale)
             return progress.state is not State.PENDING
 
         began = self.stage.timeline.now()
@@ -275,7 +276,9 @@ class Replayer:
         if progress.state is State.SATISFIED:
             self.stage.names.capture(progress.captures)
             return
-        mismatch = progress.mismatch or expectation.give_up()
+        mismatch = progress.mismatch or judged(
+            expectation.give_up, expectation, location, scale=self.scale
+        )
         hints = tuple(filter(None, ("" if mismatch.received else hint, also)))
         mismatch = replace(mismatch, details=(*mismatch.details, *hints))
         wait = None

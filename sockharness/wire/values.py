@@ -89,7 +89,7 @@ def _of_number(field: Field, text: str) -> tuple[str, str] | None:
     if text in names or (number is not None and number <= most):
         return None
     expected = f"a number from 0 to {most}"
-    if not names:
+    if not names or number is not None:
         return expected, ""
     known = f"known: {', '.join(names)}" if len(names) <= LISTED else ""
     hint = nearest(text, names).removeprefix("; ") or known

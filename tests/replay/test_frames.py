@@ -87,7 +87,12 @@ def test_an_unknown_field_is_refused_with_a_suggestion(tmp_path: Path) -> None:
     ("where", "column", "message"),
     [
         ("TCP.flags: reset", 28, "expected flags such as S, got 'reset'"),
-        ("TCP.dport: 70000", 28, "expected a number from 0 to 65535 or"),
+        ("TCP.dport: 70000", 28, "expected a number from 0 to 65535, got '70000'"),
+        (
+            "TCP.dport: abc",
+            28,
+            "got 'abc', expected a number from 0 to 65535 or scapy's name for one",
+        ),
         ("IP.dst: 127.0.0.300", 25, "expected an IPv4 address, got '127.0.0.300'"),
         ("IP.src: 10.0.0.1, IP.dst: foo", 43, "expected an IPv4 address, got 'foo'"),
     ],
@@ -104,8 +109,7 @@ def test_a_value_that_its_field_cannot_have_is_refused(
 
     (problem,) = caught.value.problems
     assert (problem.location.line, problem.location.column) == (6, column)
-    got = where.rpartition(" ")[2]
-    assert message in problem.message or problem.message.startswith(f"got '{got}', {message}")
+    assert problem.message == message
 
 
 def test_all_fields_and_values_that_cannot_be_are_told_at_once(tmp_path: Path) -> None:

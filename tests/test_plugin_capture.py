@@ -76,7 +76,7 @@ def test_a_value_that_no_frame_ever_has_is_an_error_with_its_place(
         ".yaml", spec=SPEC.replace("TCP.flags: S}, count: 1", "IP.dst: foo}, count: 0")
     )
 
-    result = pytester.runpytest("--sockspec", "spec.yaml")
+    result = pytester.runpytest_subprocess("--sockspec", "spec.yaml")
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(

@@ -66,3 +66,23 @@ def test_captures_can_be_switched_off(pytester: pytest.Pytester, suite: list[str
 @pytest.mark.skipif(bool(probes.capture()), reason=probes.capture() or "-")
 def test_with_the_right_both_run(pytester: pytest.Pytester, suite: list[str]) -> None:
     pytester.runpytest(*suite).assert_outcomes(passed=2)
+
+
+@pytest.mark.skipif(bool(probes.capture()), reason=probes.capture() or "-")
+def test_a_value_that_no_frame_ever_has_is_an_error_with_its_place(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makefile(
+        ".yaml", spec=SPEC.replace("TCP.flags: S}, count: 1", "IP.dst: foo}, count: 0")
+    )
+
+    result = pytester.runpytest_subprocess("--sockspec", "spec.yaml")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "line 9: expected an IPv4 address, got 'foo'",
+            "*spec.yaml:9:22",
+            "ERROR spec.yaml::spec - *",
+        ]
+    )

@@ -116,6 +116,9 @@ def castings_of_id(name: str) -> str:
 
 
 def _engine(name: str) -> str:
+    if "=" in name:
+        mend = f"an engine for a peer is written '{name.replace('=', ':')}'"
+        raise UsageError(f"no engine {name!r}; {mend}")
     if name not in ENGINES:
         near = suggestion(name, ENGINES).removeprefix("; ")
         raise UsageError(f"no engine {name!r}; {near or 'there are ' + ', '.join(ENGINES)}")

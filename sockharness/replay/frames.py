@@ -11,23 +11,22 @@ from sockharness.outcome import Failure
 from sockharness.printable import count, show
 from sockharness.replay.stage import Stage
 from sockharness.spec.model import Case, FieldTest, Reference, WireCheck
+from sockharness.spec.typed import expected_got
 from sockharness.wire.capture import Capture
-from sockharness.wire.dissect import check_field_name, fits
+from sockharness.wire.dissect import check_field_name, fits, misfit
 from sockharness.wire.frame import Frame
 
 WITHIN = 1.0
 """Seconds to wait for frames that are still missing."""
-FLAGS = "FSRPAUECN"
-"""The letters of TCP's flags, as scapy writes them."""
 LISTED = 8
 """The most frames that a failure lists."""
 
 
 def check_names(case: Case) -> None:
-    """Refuse fields that scapy does not know.
+    """Refuse fields that scapy does not know, and values that they cannot have.
 
     Raises:
-        SpecError: with every unknown field.
+        SpecError: with every unknown field, and every such value.
     """
     problems = []
     for check in case.wire:
@@ -36,6 +35,11 @@ def check_names(case: Case) -> None:
                 check_field_name(test.field)
             except ValueError as error:
                 problems.append(Problem(test.location, str(error)))
+                continue
+            if isinstance(test.value, str) and (wrong := misfit(test.field, test.value)):
+                expected, hint = wrong
+                message = expected_got(expected, f"'{show(test.value, limit=40)}'")
+                problems.append(Problem(test.value_location, message, hint))
     if problems:
         raise SpecError(problems)
 
@@ -52,6 +56,11 @@ def check_frames(stage: Stage, *, scale: float) -> list[Failure]:
 
 
 def _check(stage: Stage, capture: Capture, check: WireCheck, scale: float) -> Failure | None:
+    for test in (*check.where, *check.each):
+        value = _value(test, stage)
+        if wrong := misfit(test.field, value):
+            mismatch = _cannot_be(test, value, wrong[0])
+            return Failure(mismatch=mismatch, location=test.value_location)
     within = (check.within or WITHIN) * scale
     fitting: list[Frame] = []
 
@@ -75,10 +84,18 @@ def _fits(frame: Frame, tests: tuple[FieldTest, ...], stage: Stage) -> bool:
 
 
 def _value(test: FieldTest, stage: Stage) -> str:
-    if isinstance(test.value, Reference):
-        text = str(stage.names.value(test.value.name))
-        return text.partition("%")[0]  # on the wire no address has a zone
-    return test.value
+    if not isinstance(test.value, Reference):
+        return test.value
+    value = stage.names.value(test.value.name)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return str(value).partition("%")[0]  # on the wire no address has a zone
+
+
+def _cannot_be(test: FieldTest, value: str, expected: str) -> Mismatch:
+    """Say that a name stands for what its field never has; one that is written was refused."""
+    said = f"{test.field} cannot be {show(value, limit=20)}"
+    return Mismatch(headline=said, note=f"{said}; {expected_got(expected, value)}")
 
 
 def _wrong_count(check: WireCheck, fitting: list[Frame], capture: Capture) -> Mismatch:
@@ -88,16 +105,7 @@ def _wrong_count(check: WireCheck, fitting: list[Frame], capture: Capture) -> Mi
     lines = [_summary(frame) for frame in listed[:LISTED]]
     hidden = len(listed) - len(lines)
     more = (f"… and {hidden} more",) if hidden else ()
-    hint = () if fitting else _flags_hint(check)
-    return Mismatch(headline=headline, note=headline, details=(*hint, title, *lines, *more))
-
-
-def _flags_hint(check: WireCheck) -> tuple[str, ...]:
-    """Tell how flags are written, if a check names them otherwise."""
-    for test in check.where:
-        if test.field == "TCP.flags" and not set(str(test.value)) <= set(FLAGS):
-            return ("hint: flags are letters: S, SA, PA, RA, FA",)
-    return ()
+    return Mismatch(headline=headline, note=headline, details=(title, *lines, *more))
 
 
 def _unlike(frame: Frame, test: FieldTest, stage: Stage) -> Mismatch:

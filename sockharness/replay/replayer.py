@@ -39,14 +39,15 @@ from sockharness.replay.differences import (
 from sockharness.replay.failed import StepFailed, failed
 from sockharness.replay.findings import because_of_handshake, findings, grave
 from sockharness.replay.hints import deafness, silence, tongues
+from sockharness.replay.in_time import judged
 from sockharness.replay.stage import Stage
 from sockharness.spec import model
+from sockharness.spec.typed import CASE_SECONDS
 from sockharness.timeline import LISTENER, Channel
 
+CASE_LIMIT = "the case's limit"
 STEP = 5.0
 """Seconds that a step may take, unless it says otherwise."""
-SPEC = 30.0
-"""Seconds that a case may take in all."""
 
 
 @dataclass(slots=True)
@@ -265,7 +266,7 @@ class Replayer:
             nonlocal progress
             if self._owed:
                 self._judge_owed()
-            progress = expectation.check()
+            progress = judged(expectation.check, expectation, location, scale=self.scale)
             return progress.state is not State.PENDING
 
         began = self.stage.timeline.now()
@@ -275,7 +276,9 @@ class Replayer:
         if progress.state is State.SATISFIED:
             self.stage.names.capture(progress.captures)
             return
-        mismatch = progress.mismatch or expectation.give_up()
+        mismatch = progress.mismatch or judged(
+            expectation.give_up, expectation, location, scale=self.scale
+        )
         hints = tuple(filter(None, ("" if mismatch.received else hint, also)))
         mismatch = replace(mismatch, details=(*mismatch.details, *hints))
         wait = None
@@ -291,8 +294,15 @@ class Replayer:
             progress = expectation.check()
             return progress.state is State.FAILED
 
-        if self._held(came, step.lasting * self.scale) and progress.mismatch is not None:
+        began = self.stage.timeline.now()
+        lasting, limit = step.lasting * self.scale, self._left()
+        if self._held(came, min(lasting, limit)) and progress.mismatch is not None:
             raise StepFailed(Failure(mismatch=progress.mismatch, location=step.location))
+        if limit < lasting:
+            said = f"{step.peer} had no {step.event} until {CASE_LIMIT}"
+            wait = self._waited(step.peer.name, began, limit, CASE_LIMIT)
+            note = f"{said}; the step asks for {lasting:g} s"
+            raise failed(step.location, said, note, wait=wait, waiting_for=f"no {step.event}")
 
     def _waited(self, peer: str, began: float, limit: float, origin: str) -> Wait:
         lasted = self.stage.timeline.now() - began
@@ -300,11 +310,15 @@ class Replayer:
 
     def _limit(self, within: float | None) -> tuple[float, str]:
         """Return the seconds that a step may still take, and where that comes from."""
-        left = SPEC * self.scale - self.stage.timeline.now()
-        limit = (within if within is not None else STEP) * self.scale
-        if left < limit:
-            return max(0.0, left), "the case's limit"
+        wanted = within if within is not None else STEP
+        limit = min(wanted * self.scale, self._left())
+        if limit < wanted * self.scale:
+            return limit, CASE_LIMIT
         return limit, "within" if within is not None else "default"
+
+    def _left(self) -> float:
+        """Return the seconds that are left of the case."""
+        return max(0.0, CASE_SECONDS * self.scale - self.stage.timeline.now())
 
     # ---- who is meant
 

@@ -4,6 +4,8 @@ Adding an action is a line in `words.STREAM_ACTIONS` (or `PLAIN_ACTIONS`) and a 
 those of a UDP socket are in `words.UDP_ACTIONS` and in `datagrams`.
 """
 
+from collections.abc import Mapping
+
 from sockharness.location import Location
 from sockharness.printable import show
 from sockharness.spec import model, words
@@ -107,18 +109,24 @@ class ActionDecoder:
             exactly = truths[node.text] if node.text in truths else as_size(node)
             return model.Bounds(exactly=exactly)
         entries = as_mapping(node, "bounds or a number")
-        values = self._context.problems.decode(entries, _BOUNDS)
-        if not entries.entries:
-            raise Refusal(node.location, "expected at least one bound, got none", _KNOWN_BOUNDS)
+        bounds = self.bounded(entries, _BOUNDS)
+        capture = entries.get("capture")
+        if bounds.capture and capture is not None:
+            self._context.captured.add(bounds.capture)
+            self._context.uses.captures.setdefault(bounds.capture, capture.location)
+        return bounds
+
+    def bounded(self, node: MappingNode, table: Mapping[str, Decoder]) -> model.Bounds:
+        """Decode bounds; `table` has those that are known here."""
+        values = self._context.problems.decode(node, table)
+        if not node.entries:
+            known = f"known: {', '.join(table)}"
+            raise Refusal(node.location, "expected at least one bound, got none", known)
         bounds = model.Bounds(**values)
         if bounds.empty:
             raise Refusal(
                 node.location, "expected a range, got an empty one", f"no number: {bounds}"
             )
-        capture = entries.get("capture")
-        if bounds.capture and capture is not None:
-            self._context.captured.add(bounds.capture)
-            self._context.uses.captures.setdefault(bounds.capture, capture.location)
         return bounds
 
     def handlers_or_name(self, node: Node, *, udp: bool | None = None) -> model.HandlerSet | str:
@@ -232,7 +240,6 @@ _BOUNDS: dict[str, Decoder] = {
     "less_than": as_size,
     "capture": _capture_name,
 }
-_KNOWN_BOUNDS = f"known: {', '.join(_BOUNDS)}"
 
 
 def _first_word(node: MappingNode) -> str:

@@ -72,7 +72,13 @@ class Context:
     def scope(self) -> payloads.Scope:
         """Return what names mean here."""
         return payloads.Scope(
-            self.let, self.captured, self.facts, self.folder, self.uses, self.case
+            self.let,
+            self.captured,
+            self.facts,
+            self.folder,
+            self.problems,
+            self.uses,
+            self.case,
         )
 
     def is_udp(self, name: str) -> bool:

@@ -183,7 +183,9 @@ class _File:
         for key, value in as_mapping(node, "values by name").entries:
             with self._problems.collect():
                 value_name(key)
-                scope = payloads.Scope(names, set(), {}, self._folder, self._uses, case)
+                scope = payloads.Scope(
+                    names, set(), {}, self._folder, self._problems, self._uses, case
+                )
                 names[key.text] = payloads.decode(value, scope)
             names.setdefault(key.text, model.Literal(b"?"))  # wrong: one problem, not one a use
         return names

@@ -300,6 +300,18 @@ def _whole_in_turn(parts: Sequence[Matcher], message: bytes) -> Result:
     return replace(rest, size=begun.size + rest.size, captures=begun.captures | rest.captures)
 
 
+def patterns(matcher: Matcher) -> list[str]:
+    """Return the regular expressions in a matcher, as they are described."""
+    match matcher:
+        case Regex():
+            return [matcher.describe()]
+        case Capture(_, inner):
+            return patterns(inner)
+        case Concat(parts):
+            return [each for part in parts for each in patterns(part)]
+    return []
+
+
 def _no_match_in(size: int) -> Result:
     because = f"no match in the first {size // 1024} KiB"
     return Result(Verdict.MISMATCH, 0, because=because)

@@ -8,11 +8,15 @@ from sockharness.spec.model_bytes import Reference
 
 @record(kw_only=True)
 class FieldTest:
-    """A field of a frame by scapy's name, and the text or name that it must equal."""
+    """A field of a frame by scapy's name, and the text or name that it must equal.
+
+    `location` is that of the field's name.
+    """
 
     field: str
     value: str | Reference
     location: Location
+    value_location: Location
 
 
 @record(kw_only=True)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from sockharness.location import Location, state_of
 from sockharness.printable import show
@@ -35,8 +36,10 @@ from sockharness.spec.matchers import (
 from sockharness.spec.model import Payload
 from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar, Sequence
+from sockharness.spec.problems import Problems
 from sockharness.spec.typed import (
     MAX_SIZE,
+    Known,
     Refusal,
     as_int,
     as_sequence,
@@ -88,6 +91,7 @@ class Scope:
         captured: the names that an earlier step captures.
         peers: the peers of which there are facts, for `$server.port`, each with their names.
         folder: where `file:` looks, and no further.
+        problems: where what is wrong goes, if more than one thing is.
         uses: where it is noted which names are used.
         case: the case's name; empty outside of cases.
         messages: whether the bytes are a message of their own, as a datagram is.
@@ -97,6 +101,7 @@ class Scope:
     captured: set[str]
     peers: Mapping[str, tuple[str, ...]]
     folder: Path
+    problems: Problems
     uses: Uses = field(default_factory=Uses)
     case: str = ""
     messages: bool = False
@@ -231,12 +236,11 @@ def _form(node: MappingNode, scope: Scope) -> Payload:
         got = f"'{show(' '.join(keys), limit=40)}'" if keys else "an empty mapping"
         raise Refusal(_first_key(node), f"expected bytes, got {got}", hint)
     form = FORMS[names[0]]
-    for key, _ in node.entries:
-        if key.text != names[0] and key.text not in form.beside:
-            known = (names[0], *form.beside)
-            hint = suggestion(key.text, known).removeprefix("; ") or f"known: {', '.join(known)}"
-            raise Refusal(key.location, f"unknown key '{show(key.text, limit=40)}'", hint)
-    return form.decode(_Form(node, names[0], scope))
+    known = scope.problems.entries(node, (names[0], *form.beside))
+    payload = form.decode(_Form(node, names[0], scope))
+    if len(known) < len(node.entries):
+        raise Known
+    return payload
 
 
 def _first_key(node: MappingNode) -> Location:
@@ -260,8 +264,19 @@ class _Form:
     def need(self, key: str, because: str) -> Node:
         found = self.node.get(key)
         if found is None:
-            raise Refusal(self.node.location, f"'{self.name}' needs '{key}'", because)
+            known, message = (self.name, *FORMS[self.name].beside), f"'{self.name}' needs '{key}'"
+            raise self.scope.problems.missing(self.node, known, message, because)
         return found
+
+    def each(self, *parts: Callable[[], Any]) -> list[Any]:
+        """Decode parts; of several that are wrong all are told."""
+        decoded = []
+        for part in parts:
+            with self.scope.problems.collect():
+                decoded.append(part())
+        if len(decoded) < len(parts):
+            raise Known
+        return decoded
 
     def example(self) -> Payload | None:
         node = self.node.get("example")
@@ -317,15 +332,19 @@ def _content(path: Path, _state: object) -> bytes:
 
 
 def _bytes(form: _Form) -> Payload:
-    size = as_size(form.value, least=1)
     pattern = form.node.get("pattern")
-    kind = as_word(pattern, ("counter", "zero"), "a pattern") if pattern else "counter"
+    size, kind = form.each(
+        lambda: as_size(form.value, least=1),
+        lambda: as_word(pattern, ("counter", "zero"), "a pattern") if pattern else "counter",
+    )
     return model.Pattern(size, kind)
 
 
 def _repeat(form: _Form) -> Payload:
-    once = decode(form.value, form.scope)
-    times = as_int(form.need("times", "how often"), least=1, most=MAX_SIZE, what="a count")
+    once, times = form.each(
+        lambda: decode(form.value, form.scope),
+        lambda: as_int(form.need("times", "how often"), least=1, most=MAX_SIZE, what="a count"),
+    )
     if isinstance(once, model.Literal):
         once = model.Repeated(once.content, 1)
     if not isinstance(once, model.Repeated):
@@ -340,19 +359,24 @@ def _concat(form: _Form) -> Payload:
     if not parts:
         raise Refusal(form.value.location, "expected at least one part, got none")
     joined: list[Payload] = []
-    size = 0
+    size = right = 0
     for part in parts:  # flat: names within names grow without bound
-        payload = decode(part, form.scope)
-        joined += payload.parts if isinstance(payload, model.Joined) else (payload,)
-        size += _size(payload)
+        with form.scope.problems.collect():
+            payload = decode(part, form.scope)
+            joined += payload.parts if isinstance(payload, model.Joined) else (payload,)
+            size += _size(payload)
+            right += 1
         if size > MAX_SIZE or len(joined) > MAX_PARTS:
             limits = f"at most {MAX_SIZE} bytes in {MAX_PARTS} parts"
             raise Refusal(part.location, f"expected {limits} in all, got more")
+    if right < len(parts):
+        raise Known
     return model.Joined(tuple(joined))
 
 
 def _regex(form: _Form) -> Payload:
-    return model.Wanted(_pattern(form.value, form.scope), form.example())
+    pattern, example = form.each(lambda: _pattern(form.value, form.scope), form.example)
+    return model.Wanted(pattern, example)
 
 
 def _pattern(node: Node, scope: Scope) -> Regex:
@@ -386,44 +410,69 @@ def _compiled(pattern: bytes) -> re.Pattern[bytes]:
 
 
 def _length(form: _Form) -> Payload:
-    return model.Wanted(Length(as_size(form.value, least=1)), form.example())
+    size, example = form.each(lambda: as_size(form.value, least=1), form.example)
+    return model.Wanted(Length(size), example)
 
 
 def _sha256(form: _Form) -> Payload:
-    digest = as_text(form.value, "64 hexadecimal digits").lower()
+    because = "a stream does not say where the bytes end"
+    digest, size, example = form.each(
+        lambda: _digest(form.value),
+        lambda: as_size(form.need("length", because), least=1),
+        form.example,
+    )
+    return model.Wanted(Sha256(digest, size), example)
+
+
+def _digest(node: Node) -> str:
+    digest = as_text(node, "64 hexadecimal digits").lower()
     if not re.fullmatch("[0-9a-f]{64}", digest):
-        raise unexpected(form.value, "64 hexadecimal digits")
-    size = as_size(form.need("length", "a stream does not say where the bytes end"), least=1)
-    return model.Wanted(Sha256(digest, size), form.example())
+        raise unexpected(node, "64 hexadecimal digits")
+    return digest
 
 
 def _capture(form: _Form) -> Payload:
-    name = as_text(form.value, "a name")
+    name, inner, example = form.each(
+        lambda: _capture_name(form.value, form.scope), lambda: _captured(form), form.example
+    )
+    return model.Wanted(Capture(name, inner), example)
+
+
+def _capture_name(node: Node, scope: Scope) -> str:
+    name = as_text(node, "a name")
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
-        raise unexpected(form.value, "a name of letters, digits and _")
-    _free(name, form.value, form.scope)
-    regex = form.node.get("regex")
-    because = "or 'regex': a stream does not say where the bytes end"
-    inner: Matcher
+        raise unexpected(node, "a name of letters, digits and _")
+    _free(name, node, scope)
+    scope.captured.add(name)
+    scope.uses.captures.setdefault(name, node.location)
+    return name
+
+
+def _captured(form: _Form) -> Matcher:
+    """Return what takes the bytes that are captured."""
+    regex, length = form.node.get("regex"), form.node.get("length")
     if regex is not None:
-        inner = _pattern(regex, form.scope)
-    elif form.scope.messages and form.node.get("length") is None:
-        inner = AnyBytes()
-    else:
-        inner = Length(as_size(form.need("length", because), least=1))
-    form.scope.captured.add(name)
-    form.scope.uses.captures.setdefault(name, form.value.location)
-    return model.Wanted(Capture(name, inner), form.example())
+        return _pattern(regex, form.scope)
+    if form.scope.messages and length is None:
+        return AnyBytes()
+    because = "or 'regex': a stream does not say where the bytes end"
+    return Length(as_size(form.need("length", because), least=1))
 
 
 def _rest_of(form: _Form) -> Payload:
-    whole = _bytes_of(form.value, form.scope)
+    whole, after = form.each(
+        lambda: _bytes_of(form.value, form.scope), lambda: _captured_count(form)
+    )
+    return model.RestOf(whole, after)
+
+
+def _captured_count(form: _Form) -> str:
     node = form.need("after", "the captured count")
     found = REFERENCE.fullmatch(node.text) if isinstance(node, Scalar) else None
     if found is None or found[1] not in form.scope.captured:
         raise unexpected(node, "a captured count such as $first")
     form.scope.uses.read.add(found[1])
-    return model.RestOf(whole, found[1])
+    return found[1]
 
 
 def _starts_with(form: _Form) -> Payload:

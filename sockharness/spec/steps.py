@@ -20,6 +20,7 @@ from sockharness.spec.nodes import Node, Scalar
 from sockharness.spec.problems import known_key
 from sockharness.spec.seeing import SeesDecoder, error_code
 from sockharness.spec.typed import (
+    CASE_SECONDS,
     Known,
     Refusal,
     as_mapping,
@@ -56,6 +57,7 @@ class StepDecoder:
         for item in items:
             with self._context.problems.collect():
                 self._add(item)
+        self._check_silence()
         self._complete = len(self.steps) == len(items)
         if self._complete:
             self._check_numbers()
@@ -85,6 +87,20 @@ class StepDecoder:
             check_replaces(step, _subject(MappingNode(tuple(plain), step.location)), key)
         instead = self._step(replaced(step, others)) if others else None
         return {key: words.difference(key, row, instead) for key, row in rows.items()}
+
+    def _check_silence(self) -> None:
+        """Complain of the `never` at which the time of the case would be over."""
+        total = 0.0
+        for step in self.steps:
+            total += step.lasting if isinstance(step, model.Never) else 0.0
+            if total >= CASE_SECONDS:
+                most = f"expected less than {CASE_SECONDS:g}s"
+                with self._context.problems.collect():
+                    hint = "make 'for' shorter, or split the case"
+                    raise Refusal(
+                        step.location, f"the case's 'never' take {total:g}s, {most}", hint
+                    )
+                return
 
     def _check_numbers(self) -> None:
         """Complain of a client's n-th connection that it never makes."""

@@ -16,6 +16,8 @@ from sockharness.spec.nodes import Mapping, Node, Scalar, Sequence
 ROOM = 50
 """The most characters of a message that a summary does not cut."""
 MAX_SECONDS = 600.0
+CASE_SECONDS = 30.0
+"""Seconds that a case may take in all; as every limit, the run may scale them."""
 MAX_SIZE = 64 * 1024 * 1024
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m)")

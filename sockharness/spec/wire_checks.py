@@ -5,7 +5,18 @@ from sockharness.spec.actions import ActionDecoder
 from sockharness.spec.context import Context
 from sockharness.spec.nodes import Mapping as MappingNode
 from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.typed import as_mapping, as_seconds, as_sequence, as_text, unexpected
+from sockharness.spec.typed import (
+    Refusal,
+    as_int,
+    as_mapping,
+    as_seconds,
+    as_sequence,
+    as_text,
+    unexpected,
+)
+
+MOST_FRAMES = 1_000_000
+"""The most frames that a count may name."""
 
 
 class WireDecoder:
@@ -18,7 +29,10 @@ class WireDecoder:
 
     def decode(self, node: Node) -> None:
         """Decode the checks of frames."""
-        for item in as_sequence(node, "a list of checks").items:
+        items = as_sequence(node, "a list of checks").items
+        if not items:
+            raise Refusal(node.location, "expected at least one check, got none")
+        for item in items:
             with self._context.problems.collect():
                 self.checks.append(self._wire_check(as_mapping(item, "a check with 'where'")))
 
@@ -27,7 +41,7 @@ class WireDecoder:
             node,
             {
                 "where": self._field_tests,
-                "each": self._field_tests,
+                "each": self._each,
                 "count": self._count,
                 "within": as_seconds,
             },
@@ -47,16 +61,28 @@ class WireDecoder:
         )
 
     def _count(self, node: Node) -> model.Bounds:
-        bounds = self._actions.bounds(node)
-        if bounds.capture or bounds.exactly == -1:
-            raise unexpected(node, "a count of frames")
-        return bounds
+        if isinstance(node, Scalar):
+            return model.Bounds(exactly=_frames(node))
+        return self._actions.bounded(as_mapping(node, "bounds or a number"), _BOUNDS)
+
+    def _each(self, node: Node) -> tuple[model.FieldTest, ...]:
+        if isinstance(node, MappingNode) and not node.entries:
+            raise Refusal(node.location, "expected at least one field, got none")
+        return self._field_tests(node)
 
     def _field_tests(self, node: Node) -> tuple[model.FieldTest, ...]:
-        return tuple(
-            model.FieldTest(field=key.text, value=self._field_value(value), location=key.location)
-            for key, value in as_mapping(node, "fields such as {TCP.flags: S}").entries
-        )
+        tests = []
+        for key, value in as_mapping(node, "fields such as {TCP.flags: S}").entries:
+            with self._context.problems.collect():
+                tests.append(
+                    model.FieldTest(
+                        field=key.text,
+                        value=self._field_value(value),
+                        location=key.location,
+                        value_location=value.location,
+                    )
+                )
+        return tuple(tests)
 
     def _field_value(self, node: Node) -> str | model.Reference:
         text = as_text(node, "a field's value")
@@ -66,3 +92,10 @@ class WireDecoder:
         if found is not None and not isinstance(found, model.Reference):
             raise unexpected(node, "a text or a live value such as $server.port")
         return found or text
+
+
+def _frames(node: Node) -> int:
+    return as_int(node, least=0, most=MOST_FRAMES, what="a number of frames")
+
+
+_BOUNDS = dict.fromkeys(("at_least", "at_most", "less_than"), _frames)

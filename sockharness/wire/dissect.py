@@ -15,15 +15,15 @@ Both are settings of the whole process, so a lock lets one thread import at a ti
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from functools import cache
 from ipaddress import ip_address
 from types import ModuleType
 from typing import Any, TypeAlias
 
 from sockharness.errors import SockharnessError
+from sockharness.wire import values
 
 Packet: TypeAlias = Any  # scapy.packet.Packet, whose attributes are made at run time
 
@@ -56,6 +56,16 @@ def packet(data: bytes) -> Packet:
 def check_field_name(name: str) -> None:
     """Raise `ValueError`, with a suggestion, unless `name` is `Layer.field` as scapy spells it."""
     _find(name)
+
+
+def misfit(name: str, text: str) -> tuple[str, str] | None:
+    """Return what a field holds, and a hint, if it can never have the value that a text means.
+
+    Raises:
+        ValueError: as `check_field_name` does.
+    """
+    layer, field_name = _find(name)
+    return values.misfit(next(each for each in layer.fields_desc if each.name == field_name), text)
 
 
 def field(packet: Packet, name: str) -> Any:
@@ -116,7 +126,7 @@ def _equals(packet: Packet, name: str, raw_text: str) -> bool:
     if isinstance(value, list):
         return raw_text in (str(value), ", ".join(map(str, value)))
     if isinstance(value, int):
-        return _integer(raw_text) == value or _shown(packet, name) == raw_text
+        return values.integer(raw_text) == value or _shown(packet, name) == raw_text
     if isinstance(value, bytes):
         return value == raw_text.encode("utf-8", "surrogateescape")
     return _texts_equal(str(value), raw_text)
@@ -144,19 +154,13 @@ def _find(name: str) -> tuple[Any, str]:
             raise ValueError(
                 "TLS is not dissected: the wire shows its records as the bytes of Raw.load"
             )
-        hint = _hint(layer_name, list(layers))
+        hint = values.nearest(layer_name, layers)
         raise ValueError(f"scapy has no layer {layer_name!r}{hint}")
     fields = [each.name for each in layer.fields_desc]
     if field_name not in fields:
-        hint = _hint(field_name, fields) or f"; it has {', '.join(fields)}"
+        hint = values.nearest(field_name, fields) or f"; it has {', '.join(fields)}"
         raise ValueError(f"scapy's {layer_name} has no field {field_name!r}{hint}")
     return layer, field_name
-
-
-def _hint(wrong: str, names: list[str]) -> str:
-    by_lower = {name.lower(): name for name in names}
-    close = get_close_matches(wrong.lower(), by_lower, n=1)
-    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
 def _is_flags(value: object) -> bool:
@@ -165,27 +169,12 @@ def _is_flags(value: object) -> bool:
 
 def _flags_equal(value: Any, text: str) -> bool:
     """Compare with letters (`SA`), with names joined by `+` (`MF+DF`), or with a number."""
-    number = _integer(text)
+    number = values.integer(text)
     if number is not None:
         return int(value) == number
-    parts: Callable[[str], list[str]] = list
-    if not isinstance(value.names, str):
-        parts = _names
-    return sorted(parts(str(value))) == sorted(parts(text))
-
-
-def _names(text: str) -> list[str]:
-    return text.split("+") if text else []
-
-
-def _integer(text: str) -> int | None:
-    digits, base = (text[2:], 16) if text.lower().startswith("0x") else (text, 10)
-    if not digits.isascii() or not digits.isalnum():
-        return None
-    try:
-        return int(digits, base)
-    except ValueError:
-        return None
+    letters = isinstance(value.names, str)
+    got, wanted = (values.flags_of(each, letters=letters) for each in (str(value), text))
+    return sorted(got) == sorted(wanted)
 
 
 def _texts_equal(value: str, text: str) -> bool:

@@ -74,6 +74,7 @@ def test_the_default_is_ours() -> None:
     ("text", "told"),
     [
         ("bnu", "no engine 'bnu'; did you mean 'bun'?"),
+        ("server=bun", "no engine 'server=bun'; an engine for a peer is written 'server:bun'"),
         ("node", "no engine 'node'; there are sockharness, bun"),
         ("server:", "no engine ''; there are sockharness, bun"),
         (":bun", "expected PEER:ENGINE, got ':bun'"),

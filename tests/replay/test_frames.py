@@ -36,17 +36,24 @@ def test_a_wrong_count_lists_the_frames_that_fit(tmp_path: Path) -> None:
 
 
 @needs_capture
-@pytest.mark.parametrize("flags", ["SYN", "syn", "RST"])
-def test_flags_that_are_spelt_out_get_a_hint(flags: str, tmp_path: Path) -> None:
-    outcome = replay(
-        tmp_path, HELLO + f"wire: [{{where: {{TCP.flags: {flags}}}, count: 1, within: 10ms}}]"
-    )
+def test_a_captured_text_is_found_in_a_frame(tmp_path: Path) -> None:
+    talk = "exchange: [client -> server: hello, client: {received: {capture: word, length: 5}}]\n"
 
-    details = outcome.failures[0].mismatch.details
-    assert details[:2] == (
-        "hint: flags are letters: S, SA, PA, RA, FA",
-        "the frames that crossed the wire:",
-    )
+    outcome = replay(tmp_path, talk + "wire: [{where: {Raw.load: $word}, count: 2}]")
+
+    assert headlines(outcome) == []
+
+
+@needs_capture
+def test_a_name_that_stands_for_what_its_field_never_has_fails(tmp_path: Path) -> None:
+    check = "wire: [{where: {TCP.flags: S, TCP.dport: $server.host}, count: 0}]"
+
+    outcome = replay(tmp_path, HELLO + check)
+
+    assert headlines(outcome) == ["TCP.dport cannot be 127.0.0.1"]
+    place = outcome.failures[0].location
+    assert place is not None
+    assert (place.line, place.column) == (6, 42)
 
 
 @needs_capture
@@ -74,6 +81,47 @@ def test_an_unknown_field_is_refused_with_a_suggestion(tmp_path: Path) -> None:
 
     with pytest.raises(SpecError, match="no field 'flgas'; did you mean 'flags'"):
         check_names(case)
+
+
+@pytest.mark.parametrize(
+    ("where", "column", "message"),
+    [
+        ("TCP.flags: reset", 28, "expected flags such as S, got 'reset'"),
+        ("TCP.dport: 70000", 28, "expected a number from 0 to 65535, got '70000'"),
+        (
+            "TCP.dport: abc",
+            28,
+            "got 'abc', expected a number from 0 to 65535 or scapy's name for one",
+        ),
+        ("IP.dst: 127.0.0.300", 25, "expected an IPv4 address, got '127.0.0.300'"),
+        ("IP.src: 10.0.0.1, IP.dst: foo", 43, "expected an IPv4 address, got 'foo'"),
+    ],
+)
+def test_a_value_that_its_field_cannot_have_is_refused(
+    where: str, column: int, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(PEERS + HELLO + f"wire: [{{where: {{{where}}}, count: 0}}]")
+    (case,) = loader.load(path).cases
+
+    with pytest.raises(SpecError) as caught:
+        check_names(case)
+
+    (problem,) = caught.value.problems
+    assert (problem.location.line, problem.location.column) == (6, column)
+    assert problem.message == message
+
+
+def test_all_fields_and_values_that_cannot_be_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    check = "{where: {TCP.flags: Q, TCP.port: 1, IP.ttl: 256}, each: {Raw.load: Q}}"
+    path.write_text(PEERS + HELLO + f"wire: [{check}]")
+    (case,) = loader.load(path).cases
+
+    with pytest.raises(SpecError) as caught:
+        check_names(case)
+
+    assert len(caught.value.problems) == 3
 
 
 @needs_capture

@@ -167,6 +167,63 @@ def test_a_negative_fails_when_what_it_forbids_comes(tmp_path: Path) -> None:
     assert headlines(outcome) == ["client got 1 byte, expected no data"]
 
 
+def test_a_negative_that_outlasts_the_case_fails_at_its_limit(tmp_path: Path) -> None:
+    outcome = replay(
+        tmp_path, "exchange: [client: {never: data, for: 29.9999s}]", scale=1e-3
+    )  # the connection has taken some of the case's time before
+
+    assert headlines(outcome) == ["client had no data until the case's limit"]
+    (failure,) = outcome.failures
+    assert failure.wait is not None
+    assert failure.wait.limit < 0.03
+    assert failure.wait.origin == "the case's limit"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("{regex: (a+)+b|(a|aa)+d}", "a pattern took longer than 1 s"),
+        ("{concat: [{regex: a}, {regex: (a|aa)+(b|d)}]}", "2 patterns took longer than 1 s"),
+    ],
+)
+def test_a_pattern_that_takes_exponential_time_fails_its_step(
+    pattern: str, told: str, tmp_path: Path
+) -> None:
+    outcome = replay(
+        tmp_path,
+        f"""\
+        let: {{many: {{concat: [{{repeat: a, times: 60}}, c]}}}}
+        exchange:
+          - client: {{write_all: $many}}
+          - server: {{received: {pattern}}}
+        """,
+        peers=SCRIPTED,
+    )
+
+    (failure,) = outcome.failures
+    assert failure.mismatch.headline == f"server: {told}"
+    assert "/; write no repetition inside a repetition" in failure.mismatch.note
+    assert failure.location is not None
+    assert (failure.location.line, failure.location.column) == (8, 14)
+
+
+@pytest.mark.slow
+def test_a_datagram_does_not_wait_for_a_pattern_of_exponential_time(tmp_path: Path) -> None:
+    outcome = replay(
+        tmp_path,
+        """\
+        exchange:
+          - client: {send: {concat: [{repeat: a, times: 60}, c]}}
+          - server: {received: {regex: "(a+)+b|(a|aa)+d"}}
+        """,
+        peers="sockspec: 1\npeers: {server: {udp: {bind: loopback}}, "
+        "client: {udp: {connect: server}}}\n",
+    )
+
+    assert headlines(outcome) == ["server: a pattern took longer than 1 s"]
+
+
 def test_the_second_connection_of_a_listener_has_a_name(tmp_path: Path) -> None:
     peers = PEERS + "  other: {tcp: {connect: server}}\n"
 

@@ -170,6 +170,29 @@ def test_all_problems_of_a_file_are_told_at_once_in_its_order(tmp_path: Path) ->
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("payload", "columns"),
+    [
+        ("{capture: 1x, length: -4}", (34, 46)),
+        ("{capture: 1x, regex: '('}", (34, 45)),
+        ("{capture: 1x, lenght: 4}", (34, 38)),
+        ("{capture: 1x, length: 1, lenght: 4}", (34, 49)),
+        ("{sha256: z, length: 0, example: $n}", (33, 44, 56)),
+        ("{length: x, example: {hex: f}}", (33, 51)),
+        ("{bytes: x, pattern: y}", (32, 44)),
+        ("{repeat: {hex: f}, times: 0}", (39, 50)),
+        ("{concat: [{hex: f}, ok, $n]}", (40, 48)),
+        ("{rest_of: $n, after: 3}", (34, 45)),
+    ],
+)
+def test_all_that_is_wrong_with_a_description_of_bytes_is_told(
+    payload: str, columns: tuple[int, ...], tmp_path: Path
+) -> None:
+    found = problems(tmp_path, f"{MINIMAL}  - server: {{received: {payload}}}\n")
+
+    assert places(found) == [f"7:{column}" for column in columns]
+
+
 def test_a_problem_that_all_cases_share_is_told_once(tmp_path: Path) -> None:
     found = problems(
         tmp_path,
@@ -637,7 +660,8 @@ def test_what_was_captured_is_a_name_from_then_on(tmp_path: Path) -> None:
     names = Bindings(lambda peer, fact: f"<{peer} {fact}>")
     names.capture({"first": b"1", "second": b"2", "third": 3})
     assert step.payload.data(names) == b"123<server host>"
-    assert places(problems(tmp_path, MINIMAL + uses + captures)) == ["7:33"]
+    found = problems(tmp_path, MINIMAL + uses + captures)
+    assert places(found) == ["7:33", "7:41", "7:50"]
 
 
 def test_a_capture_under_let_is_a_name_once_it_is_used(tmp_path: Path) -> None:

@@ -116,6 +116,105 @@ def test_a_wrong_name_is_told_with_a_suggestion(name: str, message: str) -> None
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("TCP.flags", "SA"),
+        ("TCP.flags", "AS"),
+        ("TCP.flags", "0x1ff"),
+        ("IP.flags", "MF+DF"),
+        ("IP.flags", "7"),
+        ("TCP.dport", "65535"),
+        ("TCP.dport", "0xFFFF"),
+        ("TCP.window", "0"),
+        ("IP.frag", "8191"),
+        ("IP.proto", "tcp"),
+        ("IP.ttl", "255"),
+        ("ICMP.type", "dest-unreach"),
+        ("ICMP.code", "port-unreachable"),
+        ("UDPerror.dport", "54"),
+        ("IGMPv3gr.rtype", "Change To Include Mode"),
+        ("IGMPv3gr.srcaddrs", "127.0.0.5, 127.0.0.6"),
+        ("IGMPv3gr.srcaddrs", "['127.0.0.5']"),
+        ("ICMPv6MLDMultAddrRec.sources", "fd00::9"),
+        ("IP.src", "127.0.0.1"),
+        ("IPv6.dst", "FF02::16"),
+        ("Ether.dst", "FF:ff:ff:ff:ff:ff"),
+        ("Ether.type", "IPv4"),
+        ("Ether.type", "0x86dd"),
+        ("ARP.psrc", "10.0.0.1"),
+        ("ARP.psrc", "::1"),
+        ("ARP.hwsrc", "00:00:00:00:00:01"),
+        ("ARP.op", "who-has"),
+        ("Raw.load", "anything"),
+        ("TCP.options", "[]"),
+    ],
+)
+def test_what_a_field_can_have_is_a_value(name: str, text: str) -> None:
+    assert dissect.misfit(name, text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected", "hint"),
+    [
+        (
+            "TCP.flags",
+            "reset",
+            "flags such as S",
+            "flags are letters of FSRPAUECN; each at most once",
+        ),
+        ("TCP.flags", "SS", "flags such as S", "flags are letters of FSRPAUECN; each at most once"),
+        (
+            "TCP.flags",
+            "512",
+            "flags such as S",
+            "flags are letters of FSRPAUECN; each at most once",
+        ),
+        (
+            "IP.flags",
+            "MF DF",
+            "flags such as DF",
+            "flags are names joined by +: MF, DF, evil; each at most once",
+        ),
+        ("TCP.window", "65536", "a number from 0 to 65535", ""),
+        ("TCP.window", "-1", "a number from 0 to 65535", ""),
+        ("IP.frag", "8192", "a number from 0 to 8191", ""),
+        ("IP.ttl", "0x100", "a number from 0 to 255", ""),
+        (
+            "IP.proto",
+            "TCP",
+            "a number from 0 to 255 or scapy's name for one",
+            "did you mean 'tcp'?",
+        ),
+        (
+            "ICMP.code",
+            "port-unreachble",
+            "a number from 0 to 255 or scapy's name for one",
+            "did you mean 'port-unreachable'?",
+        ),
+        (
+            "IGMPv3gr.rtype",
+            "join",
+            "a number from 0 to 255 or scapy's name for one",
+            "known: Mode Is Include, Mode Is Exclude, Change To Include Mode, "
+            "Change To Exclude Mode, Allow New Sources, Block Old Sources",
+        ),
+        ("IP.dst", "foo", "an IPv4 address", ""),
+        ("IP.dst", "::1", "an IPv4 address", ""),
+        ("IGMPv3gr.srcaddrs", "127.0.0.5, foo", "an IPv4 address", ""),
+        ("IPv6.dst", "127.0.0.1", "an IPv6 address", ""),
+        ("IPv6.dst", "fe80::1%lo", "an IPv6 address", ""),
+        ("ICMPv6MLDMultAddrRec.sources", "fd00::x", "an IPv6 address", ""),
+        ("Ether.dst", "ff-ff-ff-ff-ff-ff", "an address such as 01:00:5e:00:00:16", ""),
+        ("ARP.psrc", "foo", "an IPv4 address or an IPv6 address", ""),
+    ],
+)
+def test_what_a_field_can_never_have_is_told_with_what_it_holds(
+    name: str, text: str, expected: str, hint: str
+) -> None:
+    assert dissect.misfit(name, text) == (expected, hint)
+
+
 @pytest.mark.parametrize("layer", ["Ether.type", "ICMP.type", "IPv6.hlim", "UDP.len", "Raw.load"])
 def test_the_usual_layers_are_known(layer: str) -> None:
     dissect.check_field_name(layer)

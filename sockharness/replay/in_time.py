@@ -1,0 +1,89 @@
+"""A limit for what is computed: a pattern can take exponential time, and it may be a stranger's.
+
+Python's `re` looks for signals while it matches, so a signal's handler that raises ends it. The
+timer is the one of `ITIMER_VIRTUAL`, which counts what this process computes: a busy machine
+takes nothing from it, and nobody's `SIGALRM` is in the way. Python handles signals in the main
+thread, which is where pytest runs tests; in another thread there is no limit.
+"""
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import TypeVar
+
+from sockharness.expectations import BytesExpected, Expectation
+from sockharness.location import Location
+from sockharness.messages import DatagramsExpected
+from sockharness.printable import count
+from sockharness.replay.failed import StepFailed, failed
+from sockharness.spec.matchers import Matcher, patterns
+
+T = TypeVar("T")
+
+PATTERN_SECONDS = 1.0
+"""Seconds that the patterns of a step may compute each time that they are asked. A scale below 1
+does not shorten them: it is no waiting."""
+
+
+class TooLong(Exception):
+    """The limit is over."""
+
+
+def judged(
+    judge: Callable[[], T], expectation: Expectation, location: Location, *, scale: float
+) -> T:
+    """Let an expectation judge what came, no longer than patterns may take.
+
+    Raises:
+        StepFailed: they take longer.
+    """
+    slow = [each for matcher in _matchers(expectation) for each in patterns(matcher)]
+    if not slow:
+        return judge()
+    seconds = PATTERN_SECONDS * max(1.0, scale)
+    try:
+        return in_time(judge, seconds)
+    except TooLong:
+        raise _too_slow(expectation.channel.peer, slow, location, seconds) from None
+
+
+def in_time(compute: Callable[[], T], seconds: float) -> T:
+    """Return what a function returns; its signals have to be looked for, as `re` does.
+
+    Raises:
+        TooLong: it computed for so long.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return compute()
+    running = True
+
+    def over(_signal: int, _frame: FrameType | None) -> None:
+        if running:  # else it is done already
+            raise TooLong
+
+    before = signal.signal(signal.SIGVTALRM, over)
+    timer = signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        result = compute()
+        running = False
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, *timer)
+        signal.signal(signal.SIGVTALRM, before or signal.SIG_DFL)
+    return result
+
+
+def _matchers(expectation: Expectation) -> list[Matcher]:
+    match expectation:
+        case BytesExpected():
+            return [expectation.matcher]
+        case DatagramsExpected():
+            return list(expectation.matchers)
+    return []
+
+
+def _too_slow(peer: str, slow: list[str], location: Location, seconds: float) -> StepFailed:
+    what = "a pattern" if len(slow) == 1 else count(len(slow), "pattern")
+    words = f"{peer}: {what} took longer than {seconds:g} s"
+    hint = "write no repetition inside a repetition, as in (a+)+, nor two ways to match the same"
+    return failed(location, words, f"{words}: {', '.join(slow)}; {hint}")

@@ -29,10 +29,7 @@ MAX_DEPTH = 32
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", None) or yaml.SafeLoader
 _FAST = hasattr(yaml, "CSafeLoader")
-# what YAML 1.1 §5.1 does not allow, and the line breaks that only YAML knows: nobody sees them
-_UNPRINTABLE = re.compile(
-    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_NO_PRINTABLE_ASCII = re.compile("[^\t\n\r\x20-\x7e]")
 
 
 class Scalar(NamedTuple):
@@ -115,7 +112,7 @@ def parse(text: str, shown: str) -> Node:
     Raises:
         SpecError: with the place, for whatever is wrong with the text.
     """
-    if found := _UNPRINTABLE.search(text):
+    if found := _unprintable(text):
         message = f"expected printable text, got U+{ord(found[0]):04X}"
         hint = "write it as an escape in double quotes, or as {hex: ...}"
         raise SpecError([Problem(_end_of(text[: found.start()], shown), message, hint)])
@@ -126,6 +123,17 @@ def parse(text: str, shown: str) -> Node:
     except yaml.MarkedYAMLError as error:
         last = builder.last if builder is not None else None
         raise SpecError([_yaml_problem(error, text, shown, last)]) from None
+
+
+def _unprintable(text: str) -> re.Match[str] | None:
+    """Find what YAML 1.1 §5.1 does not allow, or a line break that only YAML knows: nobody sees
+    them. Most texts are ASCII, and the whole pattern takes long to compile."""
+    if _NO_PRINTABLE_ASCII.search(text) is None:
+        return None
+    return re.search(
+        "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]",
+        text,
+    )
 
 
 def _decode(data: bytes, start: Location) -> str:

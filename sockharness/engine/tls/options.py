@@ -99,16 +99,14 @@ class Checked:
     sni: "tuple[tuple[str, Checked], ...]"
 
 
-def checked(function: str, tls: object, *, server: bool) -> tuple[Checked | None, Any]:
-    """Return the checked options and the session to resume; (`None`, `None`) without TLS.
+def checked(function: str, tls: object, *, server: bool) -> tuple[Checked, Any]:
+    """Return the checked options and the session to resume.
 
     Raises:
         TypeError, ValueError: an option cannot be.
         TLSError: what should be PEM is not.
         OSError: a file cannot be read.
     """
-    if tls is None or tls is False:
-        return None, None
     given = _given(function, tls)
     result = _checked(given)
     _check_side(f"{function}: tls", given, server=server)

@@ -1,6 +1,7 @@
 """What a listener or a client does with the connections it opens: TLS, or nothing.
 
-Light to import: cryptography is loaded when the first plan with TLS is made.
+Light to import: what checks the options is loaded when there are any, and cryptography when they
+are good.
 """
 
 from collections.abc import Callable
@@ -8,14 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sockharness.engine import options
-from sockharness.engine.tls.options import checked
+from sockharness.record import record
 
 if TYPE_CHECKING:
     from sockharness.engine.tls.context import Config
     from sockharness.engine.tls.session import ResumableSession
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(kw_only=True)
 class Plan:
     """How connections are secured.
 
@@ -66,9 +67,11 @@ def planned(
         OSError: a file cannot be read.
     """
     seconds = options.optional_seconds("handshake_timeout", handshake_timeout)
-    made, session = checked(function, tls, server=server)
-    if made is None:
+    if tls is None or tls is False:
         return None
+    from sockharness.engine.tls.options import checked
+
+    made, session = checked(function, tls, server=server)
     from sockharness.engine.tls.context import Config
 
     return Plan(

@@ -17,7 +17,6 @@ from sockharness.drivers.casting import OURS, ROLES, Casting
 from sockharness.drivers.inprocess import InProcess
 from sockharness.errors import Problem, SpecError, TLSError, code_of
 from sockharness.events import Event
-from sockharness.leases import Leases
 from sockharness.location import Location
 from sockharness.policy import Policy
 from sockharness.spec import model
@@ -25,6 +24,7 @@ from sockharness.timeline import Channel
 
 if TYPE_CHECKING:
     from sockharness.drivers.bun_program import BunProgram
+    from sockharness.leases import Leases
 
 
 class Engines:
@@ -265,6 +265,8 @@ def _unusable(peer: model.Peer, error: TLSError) -> SpecError:
 
 
 @cache
-def _leases() -> Leases:
+def _leases() -> "Leases":
     """Return this process's leases: one after another, so that no number comes back soon."""
+    from sockharness.leases import Leases  # most specs have no group
+
     return Leases()

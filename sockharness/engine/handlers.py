@@ -97,7 +97,10 @@ class Handlers:
         """
         given = functions_of(source, HANDLER_NAMES)
         for name, arguments in HANDLER_ARGUMENTS.items():
-            setattr(self, name, checked(name, given.get(name), host, arguments))
+            handler = given.get(name)
+            if handler is not None:
+                handler = checked(name, handler, host, arguments)
+            setattr(self, name, handler)
         if self.data is None and self.drain is None:
             got = ", ".join(repr(name) for name in HANDLER_NAMES if getattr(self, name) is not None)
             raise TypeError(

@@ -52,6 +52,10 @@ _EVENTS_PER_POLL = 256
 _LONGEST_SLEEP = 86_400.0  # epoll_wait(2) takes 24 days at most, hosts of this reactor less or more
 
 
+_FORKED = "the reactor belongs to the parent process; make one after the fork"
+_thread_now = threading.get_ident
+
+
 class Abandoned(Protocol):
     """What a reactor abandons when it is closed."""
 
@@ -383,9 +387,10 @@ class Reactor:
 
     def check(self) -> None:
         """Raise `UsageError` unless the calling thread and process own this reactor."""
-        if self._thread != threading.get_ident():
+        if self._thread != _thread_now():
             raise UsageError(threads.elsewhere(self._thread))
-        self._check_process()
+        if self._generation != _forks.count:
+            raise UsageError(_FORKED)
 
     def _check_may_run(self, function: str) -> None:
         self.check_inline(function)
@@ -507,7 +512,7 @@ class Reactor:
 
     def _check_process(self) -> None:
         if self._generation != _forks.count:
-            raise UsageError("the reactor belongs to the parent process; make one after the fork")
+            raise UsageError(_FORKED)
 
     def _wake(self) -> None:
         with self._wakeup_lock:

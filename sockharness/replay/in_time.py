@@ -30,22 +30,29 @@ class TooLong(Exception):
     """The limit is over."""
 
 
-def judged(
-    judge: Callable[[], T], expectation: Expectation, location: Location, *, scale: float
-) -> T:
-    """Let an expectation judge what came, no longer than patterns may take.
+class Judge:
+    """Lets an expectation judge what came, no longer than the patterns in it may take."""
 
-    Raises:
-        StepFailed: they take longer.
-    """
-    slow = [each for matcher in _matchers(expectation) for each in patterns(matcher)]
-    if not slow:
-        return judge()
-    seconds = PATTERN_SECONDS * max(1.0, scale)
-    try:
-        return in_time(judge, seconds)
-    except TooLong:
-        raise _too_slow(expectation.channel.peer, slow, location, seconds) from None
+    __slots__ = ("_location", "_peer", "_seconds", "_slow")
+
+    def __init__(self, expectation: Expectation, location: Location, *, scale: float) -> None:
+        self._slow = [each for matcher in _matchers(expectation) for each in patterns(matcher)]
+        self._peer = expectation.channel.peer
+        self._location = location
+        self._seconds = PATTERN_SECONDS * max(1.0, scale)
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """Return what one of the expectation's methods returns.
+
+        Raises:
+            StepFailed: the patterns take longer.
+        """
+        if not self._slow:
+            return question()
+        try:
+            return in_time(question, self._seconds)
+        except TooLong:
+            raise _too_slow(self._peer, self._slow, self._location, self._seconds) from None
 
 
 def in_time(compute: Callable[[], T], seconds: float) -> T:

@@ -39,7 +39,7 @@ from sockharness.replay.differences import (
 from sockharness.replay.failed import StepFailed, failed
 from sockharness.replay.findings import because_of_handshake, findings, grave
 from sockharness.replay.hints import deafness, silence, tongues
-from sockharness.replay.in_time import judged
+from sockharness.replay.in_time import Judge
 from sockharness.replay.stage import Stage
 from sockharness.spec import model
 from sockharness.spec.typed import CASE_SECONDS
@@ -261,12 +261,13 @@ class Replayer:
         also: str = "",
     ) -> None:
         progress: Progress | None = None
+        judge = Judge(expectation, location, scale=self.scale)
 
         def decided() -> bool:
             nonlocal progress
             if self._owed:
                 self._judge_owed()
-            progress = judged(expectation.check, expectation, location, scale=self.scale)
+            progress = judge.ask(expectation.check)
             return progress.state is not State.PENDING
 
         began = self.stage.timeline.now()
@@ -276,9 +277,7 @@ class Replayer:
         if progress.state is State.SATISFIED:
             self.stage.names.capture(progress.captures)
             return
-        mismatch = progress.mismatch or judged(
-            expectation.give_up, expectation, location, scale=self.scale
-        )
+        mismatch = progress.mismatch or judge.ask(expectation.give_up)
         hints = tuple(filter(None, ("" if mismatch.received else hint, also)))
         mismatch = replace(mismatch, details=(*mismatch.details, *hints))
         wait = None

@@ -9,6 +9,7 @@ Frames that a capture hands over may arrive later than the socket events to whic
 entry has its own time beside its place: waiting goes by place, pictures go by time.
 """
 
+import weakref
 from collections.abc import Iterator
 
 from sockharness.clock import Clock, MonotonicClock
@@ -36,11 +37,13 @@ class Channel:
             `connect_error`).
         closed: the `close` or `connect_error` event, once it came: nothing but `error` follows it.
         began: whether it is this end that has connected, where that is known.
-        remote: the peer at the other end, when it is known.
+        remote: the channel of the other end, when it is known; the timeline keeps both.
         outside: else the name for whoever is there, if it is not the usual one.
     """
 
     __slots__ = (
+        "__weakref__",
+        "_remote",
         "actions",
         "began",
         "closed",
@@ -52,7 +55,6 @@ class Channel:
         "peer",
         "queued",
         "received",
-        "remote",
         "secured",
         "unclaimed",
         "unread",
@@ -72,8 +74,17 @@ class Channel:
         self.ended: Event | None = None
         self.closed: Event | None = None
         self.began = False
-        self.remote: Channel | None = None
+        self._remote: weakref.ref[Channel] | None = None
         self.outside = ""
+
+    @property
+    def remote(self) -> "Channel | None":
+        """The other end; see above. Two ends that held each other would be garbage to collect."""
+        return None if self._remote is None else self._remote()
+
+    @remote.setter
+    def remote(self, other: "Channel") -> None:
+        self._remote = weakref.ref(other)
 
     def add(self, event: Event) -> None:
         """Take in an event of this connection."""

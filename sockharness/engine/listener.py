@@ -291,6 +291,8 @@ class Listener(Handle):
             self._stop_accepting(sock)
         self._let_go()
         sock.close()
+        if not self._group.connections:  # nobody is left to ask for it: no circle to collect
+            self._group.listener = None
 
 
 def listen(

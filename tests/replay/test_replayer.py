@@ -1,6 +1,8 @@
 """What the loop over the steps makes of a conversation."""
 
+import gc
 import socket
+import weakref
 from pathlib import Path
 
 import pytest
@@ -390,3 +392,23 @@ def test_what_a_peer_was_told_is_noted_as_it_was_told(tmp_path: Path) -> None:
 
     notes = {event.name: event.note for event in outcome.timeline.entries if event.note}
     assert notes == {"timeout": "0.05", "reload": "v1", "shutdown": "read", "stop": "true"}
+
+
+def test_a_closed_case_is_freed_at_once_without_the_garbage_collector(tmp_path: Path) -> None:
+    path = tmp_path / "echo.yaml"
+    path.write_text(PEERS + "exchange:\n  - client -> server: x\n  - server -> client: x\n")
+    (case,) = loader.load(path).cases
+    parts: list[weakref.ref[object]] = []
+
+    def play() -> None:
+        with Stage(case, policy=Policy()) as stage:
+            assert not Replayer(stage).run().failures
+            channel = stage.timeline.channel("client", 1)
+            parts.extend(map(weakref.ref, (stage, stage.driver, stage.reactor, channel)))
+
+    gc.disable()
+    try:
+        play()
+        assert [part() for part in parts] == [None] * 4
+    finally:
+        gc.enable()

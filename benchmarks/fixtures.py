@@ -25,6 +25,7 @@ def measure(folder: Path, *, count: int, rounds: int) -> dict[str, object]:
             "fixture": pytest_command(fixture),
             "with a rule": pytest_command(expects),
         },
+        folder,
         rounds=rounds,
     )
     return {"tests": count, "seconds": seconds}
@@ -41,6 +42,7 @@ def measure_start(folder: Path, *, rounds: int) -> dict[str, object]:
             "bare": installed_command(plain, plugin=False),
             "with the plugin": installed_command(plain, plugin=True),
         },
+        folder,
         rounds=rounds,
         autoload=True,
     )

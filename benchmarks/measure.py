@@ -6,17 +6,19 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 
 _PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 
 def interleaved(
-    commands: Mapping[str, Sequence[str]], *, rounds: int, autoload: bool = False
+    commands: Mapping[str, Sequence[str]], folder: Path, *, rounds: int, autoload: bool = False
 ) -> dict[str, list[float]]:
     """Return the seconds of each command, run once a round after one that does not count.
 
     Args:
         commands: by name.
+        folder: where they run: not here, where a pytest would load this project's own set-up.
         rounds: how often each is run.
         autoload: whether pytest loads the plugins that are installed, as it does for its users.
     """
@@ -24,7 +26,7 @@ def interleaved(
     for round_number in range(rounds + 1):
         progress(f"round {round_number} of {rounds}")
         for name, command in commands.items():
-            lasted = _run(command, autoload=autoload)
+            lasted = _run(command, folder, autoload=autoload)
             if round_number:
                 seconds[name].append(lasted)
     progress("")
@@ -52,13 +54,15 @@ def progress(text: str) -> None:
         sys.stderr.flush()
 
 
-def _run(command: Sequence[str], *, autoload: bool) -> float:
+def _run(command: Sequence[str], folder: Path, *, autoload: bool) -> float:
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     if autoload:
         del environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is compiled once is not measured
     began = time.perf_counter()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     lasted = time.perf_counter() - began
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")

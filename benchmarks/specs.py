@@ -66,6 +66,7 @@ def measure(folder: Path, *, count: int, rounds: int) -> dict[str, object]:
             "specs, one file": pytest_command("--sockspec", str(whole)),
             "asyncio, one file": pytest_command(str(one), plugin=False),
         },
+        folder,
         rounds=rounds,
     )
     return {"tests": count, "seconds": seconds}

@@ -187,6 +187,7 @@ def _replays() -> None:
 
 
 _engines = pytest.StashKey[Engines]()
+_asked = pytest.StashKey[dict[str, Casting]]()
 
 
 def engines(config: pytest.Config) -> Engines:
@@ -244,12 +245,14 @@ def check_peers(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 def _castings(config: pytest.Config) -> dict[str, Casting]:
     """Return who plays, by what it adds to an item's name: nothing if it is the default."""
-    asked = settings.castings(config)
-    plain = len(asked) == 1 and asked[0].ours
-    known = {"" if plain else casting.label: casting for casting in asked}
-    for casting in settings.pasted_castings(config):
-        known.setdefault(casting.label, casting)
-    return known
+    if _asked not in config.stash:
+        asked = settings.castings(config)
+        plain = len(asked) == 1 and asked[0].ours
+        known = {"" if plain else casting.label: casting for casting in asked}
+        for casting in settings.pasted_castings(config):
+            known.setdefault(casting.label, casting)
+        config.stash[_asked] = known
+    return config.stash[_asked]
 
 
 def _options(config: pytest.Config) -> list[str]:

@@ -143,8 +143,9 @@ def test_the_end_of_a_connection_fails_what_is_missing_at_once(
     note: str,
 ) -> None:
     got = channel(b"+PONG", *names, error=error)
+    server = channel(peer="server")
     if remote:
-        got.remote = channel(peer="server")
+        got.remote = server
     if own:
         got.add(Event(name=own, peer="client", kind=Kind.ACTION))
 

@@ -37,7 +37,6 @@ class InProcess:
         self._connections: dict[Channel, Connection] = {}
         self._numbers: dict[str, int] = {}
         self._current = {name: peer.handlers for name, peer in run.case.peers.items()}
-        self._run = run
         self.tls = TlsPeers(run)
         self._udp: UdpPeers | None = None
         self._recording = True

@@ -97,10 +97,7 @@ class Handlers:
         """
         given = functions_of(source, HANDLER_NAMES)
         for name, arguments in HANDLER_ARGUMENTS.items():
-            handler = given.get(name)
-            if handler is not None:
-                handler = checked(name, handler, host, arguments)
-            setattr(self, name, handler)
+            setattr(self, name, checked(name, given.get(name), host, arguments))
         if self.data is None and self.drain is None:
             got = ", ".join(repr(name) for name in HANDLER_NAMES if getattr(self, name) is not None)
             raise TypeError(
@@ -292,25 +289,31 @@ def is_async(handler: object) -> bool:
 
 
 def _is_plain(handler: object, count: int) -> bool:
-    if type(handler) is types.MethodType:
-        handler, count = handler.__func__, count + 1
-    if type(handler) is not types.FunctionType:
+    function, count = _in_python(handler, count)
+    if function is None:
         return False
-    code = handler.__code__
+    code = function.__code__
     return (
         code.co_argcount == count and not code.co_kwonlyargcount and not code.co_flags & _ANY_ASYNC
     )
 
 
 def _takes(handler: object, count: int) -> bool:
+    function, count = _in_python(handler, count)
+    if function is None:
+        return True
+    code = function.__code__
+    most = count if code.co_flags & inspect.CO_VARARGS else code.co_argcount
+    least = code.co_argcount - len(function.__defaults__ or ())
+    return least <= count <= most and code.co_kwonlyargcount == len(function.__kwdefaults__ or ())
+
+
+def _in_python(handler: object, count: int) -> tuple[types.FunctionType | None, int]:
+    """Return the function behind a handler, if there is one in Python, and how many arguments that
+    has to take: those of the handler, and a method's own object."""
     if type(handler) is types.MethodType:
         handler, count = handler.__func__, count + 1
-    if type(handler) is not types.FunctionType:
-        return True
-    code = handler.__code__
-    most = count if code.co_flags & inspect.CO_VARARGS else code.co_argcount
-    least = code.co_argcount - len(handler.__defaults__ or ())
-    return least <= count <= most and code.co_kwonlyargcount == len(handler.__kwdefaults__ or ())
+    return handler if type(handler) is types.FunctionType else None, count
 
 
 def _unfit(name: str, handler: object, arguments: Sequence[str]) -> str:

@@ -11,11 +11,10 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sockharness.certificates import Authority, BadCertificate, Certificate
-from sockharness.engine.tls.options import TLSOptions
+from sockharness.engine.tls.options import TLSOptions, stated
 from sockharness.errors import ClosedError
 from sockharness.facade.client import connected, connected_async
 from sockharness.facade.connection import Connection
@@ -199,8 +198,7 @@ def _stated(where: str, tls: object) -> dict[str, Any]:
     if tls is None:
         return {}
     if isinstance(tls, TLSOptions):
-        given = {field: getattr(tls, field.name) for field in fields(tls)}
-        return {field.name: value for field, value in given.items() if value != field.default}
+        return stated(tls)
     if not isinstance(tls, Mapping):
         wanted = "a mapping or TLSOptions (TLS is on without)"
         raise TypeError(f"{where}: tls: expected {wanted}, got {tls!r}")

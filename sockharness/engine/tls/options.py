@@ -99,6 +99,12 @@ class Checked:
     sni: "tuple[tuple[str, Checked], ...]"
 
 
+def stated(given: TLSOptions) -> dict[str, Any]:
+    """Return the options by name that are not the default."""
+    values = {each: getattr(given, each.name) for each in fields(TLSOptions)}
+    return {each.name: value for each, value in values.items() if value != each.default}
+
+
 def checked(function: str, tls: object, *, server: bool) -> tuple[Checked, Any]:
     """Return the checked options and the session to resume.
 
@@ -300,10 +306,10 @@ def _served(name: object, value: object) -> Checked:
     wanted = "{'key': …, 'cert': …} or TLSOptions"
     given = _given(where, value, wanted=wanted, names=_NAMES_IN_SNI)
     served = _checked(given)
-    for each in fields(TLSOptions):
-        if each.name not in _NAMES_IN_SNI and getattr(given, each.name) != each.default:
+    for each in stated(given):
+        if each not in _NAMES_IN_SNI:
             known = f"known are {', '.join(_NAMES_IN_SNI)}"
-            raise ValueError(f"{where}: {each.name} cannot be chosen by name; {known}")
+            raise ValueError(f"{where}: {each} cannot be chosen by name; {known}")
     if not (served.key and served.cert):
         raise ValueError(f"{where}: expected key and cert, got {_half(served) or 'neither'}")
     return served

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         TcpServerFactory,
         UdpPeerFactory,
     )
-    from sockharness.outcome import Outcome
+    from sockharness.story.outcome import Outcome
 
 
 T = TypeVar("T")
@@ -339,7 +339,7 @@ def _show_what_crossed(item: pytest.Item) -> None:
 def _failure(item: pytest.Item, outcomes: "list[Outcome]") -> ExpectationFailed:
     """Return one failure for all outcomes, with the story of the first, or of one with a loss."""
     from sockharness.facade.core import failed
-    from sockharness.outcome import Outcome, Verdict
+    from sockharness.story.outcome import Outcome, Verdict
 
     outcomes = sorted(outcomes, key=lambda each: each.verdict is not Verdict.INCONCLUSIVE)
     first = outcomes[0]

@@ -26,8 +26,8 @@ from sockharness.facade.place import Place, first_interface, kernel_of, loopback
 from sockharness.facade.service import Service
 from sockharness.facade.tcp import TcpServer
 from sockharness.facade.udp import UdpPeer, udp_mailbox
-from sockharness.outcome import Outcome
-from sockharness.timeline import Timeline
+from sockharness.story.outcome import Outcome
+from sockharness.story.timeline import Timeline
 
 if TYPE_CHECKING:
     from sockharness.certificates import Authority, Certificate

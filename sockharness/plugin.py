@@ -71,7 +71,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """Say in one line what is open and what this machine can do, if specs were asked for."""
     if not config.stash[_selection].specs:
         return None
-    from sockharness import probes
+    from sockharness.machine import probes
 
     capture = "no" if settings.capture_reason(config) else "yes"
     ipv6 = "no" if probes.ipv6() else "yes"

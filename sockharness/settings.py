@@ -13,7 +13,7 @@ from sockharness.record import record
 
 if TYPE_CHECKING:
     from sockharness.drivers.casting import Casting
-    from sockharness.policy import Policy
+    from sockharness.machine.policy import Policy
 
 
 @record
@@ -179,7 +179,7 @@ def policy(config: pytest.Config) -> "Policy":
 
 def _read_policy(config: pytest.Config) -> "Policy":
     from sockharness.errors import UsageError
-    from sockharness.policy import Policy
+    from sockharness.machine.policy import Policy
 
     try:
         return Policy.parse(values(config, "sock_allow_net"))
@@ -251,6 +251,6 @@ def capture_reason(config: pytest.Config) -> str:
     """Return why nothing can be captured in this run; empty if it can."""
     if value(config, "sock_capture") == "off":
         return "captures are off (--sock-capture=off)"
-    from sockharness import probes
+    from sockharness.machine import probes
 
     return probes.capture()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sockharness import probes
+from sockharness.machine import probes
 from tests.helpers.replaying import headlines, replay
 
 ROOT = Path(__file__).parent.parent

@@ -3,8 +3,9 @@ import re
 import pytest
 
 from sockharness.errors import os_error
-from sockharness.events import Event, Kind
-from sockharness.expectations import (
+from sockharness.spec.matchers import Capture, Concat, Exact, Length, Matcher, Regex, Result, Sha256
+from sockharness.story.events import Event, Kind
+from sockharness.story.expectations import (
     BytesExpected,
     EventExpected,
     Expectation,
@@ -13,8 +14,7 @@ from sockharness.expectations import (
     State,
     ending,
 )
-from sockharness.spec.matchers import Capture, Concat, Exact, Length, Matcher, Regex, Result, Sha256
-from sockharness.timeline import Channel
+from sockharness.story.timeline import Channel
 
 RESET = os_error(104)
 REFUSED = os_error(111)

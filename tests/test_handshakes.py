@@ -4,9 +4,15 @@ import pytest
 
 from sockharness.engine.tls import codes
 from sockharness.errors import TLSError
-from sockharness.events import Event, Secured
-from sockharness.expectations import ROOM
-from sockharness.handshakes import alert_judge, failed_handshake, failure, handshake_judge, why
+from sockharness.story.events import Event, Secured
+from sockharness.story.expectations import ROOM
+from sockharness.story.handshakes import (
+    alert_judge,
+    failed_handshake,
+    failure,
+    handshake_judge,
+    why,
+)
 
 GOOD = Secured(
     success=True,

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import sockharness
-from sockharness import probes
 from sockharness.engine.kernel import Kernel
 from sockharness.engine.reactor import Reactor
-from sockharness.inside import InsideKernel
+from sockharness.machine import probes
+from sockharness.machine.inside import InsideKernel
 from sockharness.netns import Host
 from tests.helpers.networks import network, pair
 

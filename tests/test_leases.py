@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 import sockharness
-from sockharness import probes
 from sockharness.errors import Unavailable, UsageError
-from sockharness.leases import FIRST_PORT, Group, Leases, ports_outside_the_kernels_range
+from sockharness.machine import probes
+from sockharness.machine.leases import FIRST_PORT, Group, Leases, ports_outside_the_kernels_range
 from sockharness.netns import Host, Network
 
 ROOT = str(Path(sockharness.__file__).parent.parent)
@@ -169,7 +169,7 @@ def _go(processes: Sequence["subprocess.Popen[str]"]) -> None:
 LEASES_PORTS = """
 import sys
 from contextlib import ExitStack
-from sockharness.leases import Leases
+from sockharness.machine.leases import Leases
 leases = Leases(sys.argv[1], ports=range(*map(int, sys.argv[2:])))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -314,7 +314,7 @@ def test_datagrams_stay_on_the_host_or_its_links(seed: str) -> None:
 
 SPEAKS_IN_A_GROUP = """
 import socket, sys
-from sockharness.leases import Leases
+from sockharness.machine.leases import Leases
 with Leases(sys.argv[1]).group() as group, socket.socket(type=socket.SOCK_DGRAM) as member:
     group.bind(member)
     loopback = socket.inet_aton("127.0.0.1")
@@ -360,7 +360,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 from sockharness.errors import Unavailable
-from sockharness.leases import Leases
+from sockharness.machine.leases import Leases
 Path("/proc/sys/net/ipv4/ip_local_port_range").write_text(sys.argv[1])
 with ExitStack() as stack:
     try:

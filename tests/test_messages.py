@@ -1,10 +1,10 @@
 """Does a datagram satisfy what was expected?"""
 
-from sockharness.events import Event
-from sockharness.expectations import Mismatch, NothingExpected, State
-from sockharness.messages import DatagramsExpected
 from sockharness.spec.matchers import AnyBytes, Capture, Exact, Length
-from sockharness.timeline import Channel
+from sockharness.story.events import Event
+from sockharness.story.expectations import Mismatch, NothingExpected, State
+from sockharness.story.messages import DatagramsExpected
+from sockharness.story.timeline import Channel
 
 
 def channel(*datagrams: bytes, source: str = "client") -> Channel:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sockharness import probes
+from sockharness.machine import probes
 
 SPEC = """\
 sockspec: 1

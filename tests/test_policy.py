@@ -3,7 +3,7 @@ import pytest
 from sockharness.address import Address
 from sockharness.errors import SpecError, UsageError
 from sockharness.location import Location
-from sockharness.policy import Allowance, Policy
+from sockharness.machine.policy import Allowance, Policy
 
 HERE = Location("x.yaml", 3, 12)
 

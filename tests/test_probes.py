@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from sockharness import probes
+from sockharness.machine import probes
 
 
 def test_no_needs_are_always_met() -> None:
@@ -41,7 +41,7 @@ def test_an_unknown_need_is_refused_with_a_suggestion(name: str, message: str) -
 
 CHILD = """
 import os, sys
-from sockharness import probes
+from sockharness.machine import probes
 print("scapy" in sys.modules, "sockharness.wire.ring" in sys.modules)
 import sockharness.wire.filter, sockharness.wire.ring
 if os.getuid() == 0:

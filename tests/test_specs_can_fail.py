@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from sockharness import probes
 from sockharness.errors import SpecError
-from sockharness.outcome import Outcome, Verdict
-from sockharness.policy import Policy
+from sockharness.machine import probes
+from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
 from sockharness.report.text import failure_text
 from sockharness.spec import loader
 from sockharness.spec.model import Case
+from sockharness.story.outcome import Outcome, Verdict
 from tests.helpers.idle import let_only_idle_time_pass
 from tests.helpers.mutations import Mutant, mutants
 

@@ -2,8 +2,8 @@ import pytest
 
 from sockharness.clock import ManualClock
 from sockharness.errors import os_error
-from sockharness.events import Event, Kind
-from sockharness.timeline import LISTENER, Channel, Timeline
+from sockharness.story.events import Event, Kind
+from sockharness.story.timeline import LISTENER, Channel, Timeline
 
 
 def channel_with(*names: str) -> Channel:

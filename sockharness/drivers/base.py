@@ -27,7 +27,6 @@ from sockharness.drivers.credentials import Credentials
 from sockharness.drivers.places import Places
 from sockharness.engine.kernel import Kernel
 from sockharness.engine.reactor import Reactor
-from sockharness.events import Event
 from sockharness.record import record
 from sockharness.spec.bindings import Bindings
 from sockharness.spec.model import (
@@ -45,7 +44,8 @@ from sockharness.spec.model import (
     SetTimeout,
     UpgradeTls,
 )
-from sockharness.timeline import Channel, Timeline
+from sockharness.story.events import Event
+from sockharness.story.timeline import Channel, Timeline
 
 if TYPE_CHECKING:
     from sockharness.drivers.network import Hosts

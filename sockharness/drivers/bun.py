@@ -32,10 +32,10 @@ from sockharness.drivers.bun_actions import ActionEncoder
 from sockharness.drivers.bun_program import ANSWER, BunProgram
 from sockharness.drivers.jsonl import Message
 from sockharness.errors import os_error
-from sockharness.events import Event, Kind, Secured
 from sockharness.spec import model
 from sockharness.spec.words import does_not_fit
-from sockharness.timeline import LISTENER, Channel
+from sockharness.story.events import Event, Kind, Secured
+from sockharness.story.timeline import LISTENER, Channel
 
 RESET = 2.0
 """Seconds in which it must have closed everything."""

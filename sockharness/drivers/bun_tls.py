@@ -14,8 +14,8 @@ from sockharness.drivers.credentials import Credentials
 from sockharness.drivers.jsonl import Message
 from sockharness.engine.tls import codes
 from sockharness.errors import TLSError
-from sockharness.events import Secured
 from sockharness.spec import model, tls_words
+from sockharness.story.events import Secured
 
 _NUMBERS = {"": 0, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 _PROTOCOL = re.compile(r"error:([0-9a-f]{8}):SSL routines:OPENSSL_internal:(\w+)")

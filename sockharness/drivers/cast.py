@@ -16,15 +16,15 @@ from sockharness.drivers.base import Engine, Run
 from sockharness.drivers.casting import OURS, ROLES, Casting
 from sockharness.drivers.inprocess import InProcess
 from sockharness.errors import Problem, SpecError, TLSError, code_of
-from sockharness.events import Event
 from sockharness.location import Location
-from sockharness.policy import Policy
+from sockharness.machine.policy import Policy
 from sockharness.spec import model
-from sockharness.timeline import Channel
+from sockharness.story.events import Event
+from sockharness.story.timeline import Channel
 
 if TYPE_CHECKING:
     from sockharness.drivers.bun_program import BunProgram
-    from sockharness.leases import Leases
+    from sockharness.machine.leases import Leases
 
 
 class Engines:
@@ -267,6 +267,6 @@ def _unusable(peer: model.Peer, error: TLSError) -> SpecError:
 @cache
 def _leases() -> "Leases":
     """Return this process's leases: one after another, so that no number comes back soon."""
-    from sockharness.leases import Leases  # most specs have no group
+    from sockharness.machine.leases import Leases  # most specs have no group
 
     return Leases()

@@ -15,9 +15,9 @@ from sockharness.drivers.inprocess_tls import TlsPeers
 from sockharness.engine.connector import connect
 from sockharness.engine.listener import Listener, listen
 from sockharness.engine.stream import Socket
-from sockharness.events import Event, Kind, Secured
 from sockharness.spec import model
-from sockharness.timeline import LISTENER, Channel
+from sockharness.story.events import Event, Kind, Secured
+from sockharness.story.timeline import LISTENER, Channel
 
 if TYPE_CHECKING:
     from sockharness.drivers.inprocess_udp import UdpPeers

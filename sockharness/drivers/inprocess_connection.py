@@ -3,8 +3,8 @@
 from collections import deque
 
 from sockharness.engine.stream import Socket
-from sockharness.events import Event
-from sockharness.timeline import Channel
+from sockharness.story.events import Event
+from sockharness.story.timeline import Channel
 
 
 class Connection:

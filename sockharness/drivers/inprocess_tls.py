@@ -9,9 +9,9 @@ from sockharness.drivers.inprocess_connection import Connection
 from sockharness.engine.listener import Listener
 from sockharness.engine.stream import Socket
 from sockharness.errors import UsageError
-from sockharness.events import Event, Secured
-from sockharness.handshakes import shortest
 from sockharness.spec import model
+from sockharness.story.events import Event, Secured
+from sockharness.story.handshakes import shortest
 
 _NUMBERS = {"": None, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 REFUSED = (UsageError, OSError, ValueError)

@@ -11,9 +11,9 @@ from sockharness.address import Address
 from sockharness.drivers.base import RaisedBySpec, Run, note_of, udp_handler_names
 from sockharness.engine.udp import UDPSocket, udp_socket
 from sockharness.errors import ClosedError
-from sockharness.events import Event, Kind
 from sockharness.spec import model
-from sockharness.timeline import Channel
+from sockharness.story.events import Event, Kind
+from sockharness.story.timeline import Channel
 
 RAISED = (OSError, ValueError, TypeError, ClosedError)
 """What the engine's methods raise, as they say."""

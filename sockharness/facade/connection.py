@@ -4,7 +4,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sockharness.errors import UsageError
-from sockharness.events import Event
 from sockharness.facade.callsite import call_site
 from sockharness.facade.conversation import Conversation
 from sockharness.facade.core import TIMEOUT, Core
@@ -13,6 +12,7 @@ from sockharness.facade.home import Home
 from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.wants import BytesWanted, Eventful, EventWanted, HandshakeWanted, Until
 from sockharness.spec.matchers import Length, Matcher
+from sockharness.story.events import Event
 
 __tracebackhide__ = True
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sockharness.events import Event, Kind
-from sockharness.expectations import CLOSING, Mismatch
 from sockharness.facade.core import TIMEOUT, raised
 from sockharness.facade.cuts import pieces
 from sockharness.facade.ends import Pair
@@ -28,9 +26,11 @@ from sockharness.facade.script import (
     unexpected,
 )
 from sockharness.facade.wants import BytesWanted
-from sockharness.outcome import Failure, Wait
 from sockharness.printable import count
-from sockharness.timeline import Channel
+from sockharness.story.events import Event, Kind
+from sockharness.story.expectations import CLOSING, Mismatch
+from sockharness.story.outcome import Failure, Wait
+from sockharness.story.timeline import Channel
 
 if TYPE_CHECKING:
     from sockharness.engine.stream import Socket

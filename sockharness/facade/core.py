@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from weakref import ReferenceType, ref
 
 from sockharness.errors import ExpectationFailed, UsageError
-from sockharness.expectations import Mismatch
 from sockharness.facade.ends import Ends
 from sockharness.facade.queues import PeerQueues
 from sockharness.facade.waiting import (
@@ -26,9 +25,10 @@ from sockharness.facade.waiting import (
     wait_async,
     wait_here,
 )
-from sockharness.outcome import Failure, Outcome, Verdict, Wait
 from sockharness.report.text import failure_text
-from sockharness.timeline import Timeline
+from sockharness.story.expectations import Mismatch
+from sockharness.story.outcome import Failure, Outcome, Verdict, Wait
+from sockharness.story.timeline import Timeline
 
 if TYPE_CHECKING:
     from sockharness.engine.runner import ThreadRunner

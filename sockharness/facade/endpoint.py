@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import ClosedError, TLSError, UsageError
-from sockharness.events import Event
 from sockharness.facade.callsite import call_site
 from sockharness.facade.conversation import Conversation
 from sockharness.facade.core import LAST_LOOK, Core, raised, refuse_async
 from sockharness.facade.handshake import Handshake, fault
 from sockharness.facade.script import Exchange, Script, matcher, unexpected, unmet, unstated
 from sockharness.facade.wants import Settled
-from sockharness.outcome import Failure
-from sockharness.timeline import LISTENER
+from sockharness.story.events import Event
+from sockharness.story.outcome import Failure
+from sockharness.story.timeline import LISTENER
 
 if TYPE_CHECKING:
     from sockharness.engine.stream import Socket

@@ -3,7 +3,7 @@
 All methods are called with the lock held.
 """
 
-from sockharness.timeline import Channel
+from sockharness.story.timeline import Channel
 
 Address = tuple[str, int]
 Pair = tuple[Address, Address]

@@ -1,8 +1,8 @@
 """A multicast group of a test: its sockets, and why nobody else is heard.
 
-**Whose it is.** Group and port are leased (`sockharness.leases`), so no two tests of one machine
-have the same, in whichever process. Members share the port (SO_REUSEADDR): programs under test bind
-theirs to it, too.
+**Whose it is.** Group and port are leased (`sockharness.machine.leases`), so no two tests of one
+machine have the same, in whichever process. Members share the port (SO_REUSEADDR): programs under
+test bind theirs to it, too.
 
 **Who hears what.** A member is bound to the address of the group, so it hears nothing that was sent
 to another group or to a host, and hears only what it has joined itself (IP_MULTICAST_ALL is off).
@@ -32,8 +32,8 @@ from sockharness.facade.mailbox import Handler, Mailbox
 from sockharness.facade.place import Place
 from sockharness.facade.queues import joined_only
 from sockharness.facade.wants import Settled
-from sockharness.leases import Leases
-from sockharness.outcome import Failure
+from sockharness.machine.leases import Leases
+from sockharness.story.outcome import Failure
 
 if TYPE_CHECKING:
     from sockharness.engine.udp import UDPSocket

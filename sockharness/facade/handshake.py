@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sockharness.errors import TLSError, code_of, os_error
-from sockharness.events import Event
-from sockharness.expectations import Mismatch, that_fits
-from sockharness.outcome import Failure
+from sockharness.story.events import Event
+from sockharness.story.expectations import Mismatch, that_fits
+from sockharness.story.outcome import Failure
 
 if TYPE_CHECKING:
     from sockharness.engine.stream import Socket

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from sockharness.events import Event
 from sockharness.facade.core import Core
 from sockharness.facade.script import Exchange, Script
-from sockharness.outcome import Failure
+from sockharness.story.events import Event
+from sockharness.story.outcome import Failure
 
 
 class Home(Protocol):

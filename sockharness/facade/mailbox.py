@@ -25,8 +25,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import ClosedError, UsageError
-from sockharness.events import Event, Kind
-from sockharness.expectations import Mismatch
 from sockharness.facade import messages
 from sockharness.facade.callsite import call_site
 from sockharness.facade.core import LAST_LOOK, Core, raised, refuse_async
@@ -42,7 +40,9 @@ from sockharness.facade.script import (
     unstated,
 )
 from sockharness.facade.wants import DatagramWanted, Settled
-from sockharness.outcome import Failure
+from sockharness.story.events import Event, Kind
+from sockharness.story.expectations import Mismatch
+from sockharness.story.outcome import Failure
 
 if TYPE_CHECKING:
     from sockharness.engine.datagram_handlers import DatagramFlags, DatagramHandlers

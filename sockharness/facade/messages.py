@@ -7,10 +7,10 @@ expectation is asked first, then the rules in the order in which they were state
 
 from collections.abc import Iterator, Sequence
 
-from sockharness.expectations import SHORT, Mismatch, that_fits
 from sockharness.facade.script import ROOM, Exchange, Judgement, Ruling, Script
 from sockharness.printable import count, show
 from sockharness.spec.matchers import Capture, Concat, Matcher, Regex, Verdict, common_prefix
+from sockharness.story.expectations import SHORT, Mismatch, that_fits
 
 
 def judge(script: Script, message: bytes) -> Judgement:

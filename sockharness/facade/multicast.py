@@ -5,7 +5,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from sockharness.errors import ClosedError, UsageError
-from sockharness.events import Event
 from sockharness.facade.core import TIMEOUT
 from sockharness.facade.datagram import Address, Datagram
 from sockharness.facade.group import Group
@@ -14,6 +13,7 @@ from sockharness.facade.place import first_interface, host_address
 from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.udp import A_WHILE, AioUdpPeer, UdpPeer, described
 from sockharness.printable import count
+from sockharness.story.events import Event
 
 if TYPE_CHECKING:
     from sockharness.netns import Host

@@ -65,7 +65,7 @@ def kernel_of(inside: "Host | None") -> "Kernel | None":
     """Return what hands out the sockets of a host; `None`: the reactor's own does."""
     if inside is None:
         return None
-    from sockharness.inside import InsideKernel
+    from sockharness.machine.inside import InsideKernel
 
     return InsideKernel(inside)
 

@@ -28,13 +28,13 @@ from enum import Enum, auto
 
 from sockharness import match
 from sockharness.errors import UsageError
-from sockharness.expectations import BytesExpected, Mismatch, State, ending
 from sockharness.facade.callsite import CallSite
 from sockharness.facade.cuts import Cuts, check_cuts, check_extent
-from sockharness.outcome import Failure
 from sockharness.printable import count, show
 from sockharness.spec.matchers import Matcher, Result, Verdict, as_matcher
-from sockharness.timeline import Channel
+from sockharness.story.expectations import BytesExpected, Mismatch, State, ending
+from sockharness.story.outcome import Failure
+from sockharness.story.timeline import Channel
 
 __tracebackhide__ = True
 

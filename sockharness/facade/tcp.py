@@ -4,7 +4,6 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Never
 
-from sockharness.events import Event
 from sockharness.facade.connection import Connection as Connection
 from sockharness.facade.connection import event_wanted
 from sockharness.facade.conversation import Conversation
@@ -13,6 +12,7 @@ from sockharness.facade.endpoint import HANDLED, Handler
 from sockharness.facade.script import Exchange, Want
 from sockharness.facade.service import Service
 from sockharness.printable import count
+from sockharness.story.events import Event
 
 if TYPE_CHECKING:
     from sockharness.engine.stream import Socket

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Never
 
 from sockharness.errors import UsageError
-from sockharness.events import Event
 from sockharness.facade.callsite import call_site
 from sockharness.facade.core import TIMEOUT, Core
 from sockharness.facade.datagram import Address, Datagram, address_of
@@ -15,6 +14,7 @@ from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.wants import DatagramWanted, EventWanted, Silence, SilenceWanted
 from sockharness.printable import count
 from sockharness.spec.bindings import suggestion
+from sockharness.story.events import Event
 
 if TYPE_CHECKING:
     from sockharness.engine.udp import UDPSocket

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from sockharness.errors import ExpectationFailed
-from sockharness.events import HANDLER_EVENTS, Event
-from sockharness.expectations import AFTER_CLOSE, BytesExpected, Mismatch, ending
 from sockharness.facade.callsite import CallSite
 from sockharness.facade.core import Core
 from sockharness.facade.handshake import Handshake
 from sockharness.facade.messages import unexpected
-from sockharness.outcome import Failure
 from sockharness.printable import show
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.matchers import Matcher, Result, Verdict
-from sockharness.timeline import Channel
+from sockharness.story.events import HANDLER_EVENTS, Event
+from sockharness.story.expectations import AFTER_CLOSE, BytesExpected, Mismatch, ending
+from sockharness.story.outcome import Failure
+from sockharness.story.timeline import Channel
 
 __tracebackhide__ = True
 

@@ -3,14 +3,14 @@
 Each function raises `StepFailed` if it is not as it should be.
 """
 
-from sockharness.events import Event
-from sockharness.expectations import ANY_ERROR, ending, how_it_ended
 from sockharness.printable import count
 from sockharness.replay.failed import failed
 from sockharness.replay.stage import Stage
 from sockharness.spec import model
 from sockharness.spec.words import UDP_ACTIONS
-from sockharness.timeline import Channel, Timeline
+from sockharness.story.events import Event
+from sockharness.story.expectations import ANY_ERROR, ending, how_it_ended
+from sockharness.story.timeline import Channel, Timeline
 
 
 def judge(stage: Stage, channel: Channel, action: model.Action, event: Event) -> None:

@@ -5,10 +5,10 @@ What is said to fail has to fail: else the spec, or the row, is out of date, and
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sockharness.expectations import Mismatch
-from sockharness.outcome import Failure
 from sockharness.replay.stage import Stage
 from sockharness.spec import model, words
+from sockharness.story.expectations import Mismatch
+from sockharness.story.outcome import Failure
 
 
 class Differs(Exception):

@@ -1,9 +1,9 @@
 """A step that is not as it should be."""
 
-from sockharness.events import Event
-from sockharness.expectations import Mismatch
 from sockharness.location import Location
-from sockharness.outcome import Failure, Wait
+from sockharness.story.events import Event
+from sockharness.story.expectations import Mismatch
+from sockharness.story.outcome import Failure, Wait
 
 
 class StepFailed(Exception):

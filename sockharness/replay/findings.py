@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sockharness.errors import code_of
-from sockharness.events import Event
-from sockharness.expectations import Mismatch, that_fits
-from sockharness.handshakes import failed_handshake, failure, why
-from sockharness.outcome import Failure
 from sockharness.printable import count, show
 from sockharness.replay.stage import Stage
 from sockharness.spec.tls_words import ALERTS
-from sockharness.timeline import LISTENER, Channel
+from sockharness.story.events import Event
+from sockharness.story.expectations import Mismatch, that_fits
+from sockharness.story.handshakes import failed_handshake, failure, why
+from sockharness.story.outcome import Failure
+from sockharness.story.timeline import LISTENER, Channel
 
 UNCLAIMED = ("error", "connect_error", "timeout", "uncaught_exception")
 """Events that are findings when no step expects them; so are a `close` with an error, and a

@@ -6,12 +6,12 @@ waited for only if a count is still too low.
 """
 
 from sockharness.errors import Problem, SpecError
-from sockharness.expectations import Mismatch
-from sockharness.outcome import Failure
 from sockharness.printable import count, show
 from sockharness.replay.stage import Stage
 from sockharness.spec.model import Case, FieldTest, Reference, WireCheck
 from sockharness.spec.typed import expected_got
+from sockharness.story.expectations import Mismatch
+from sockharness.story.outcome import Failure
 from sockharness.wire.capture import Capture
 from sockharness.wire.dissect import check_field_name, fits, misfit
 from sockharness.wire.frame import Frame

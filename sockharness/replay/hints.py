@@ -2,7 +2,7 @@
 
 from sockharness.drivers.base import handler_names
 from sockharness.spec import model
-from sockharness.timeline import Channel
+from sockharness.story.timeline import Channel
 
 ALWAYS_TOLD = ("uncaught_exception",)
 """What is told whichever handlers there are."""

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TypeVar
 
-from sockharness.expectations import BytesExpected, Expectation
 from sockharness.location import Location
-from sockharness.messages import DatagramsExpected
 from sockharness.printable import count
 from sockharness.replay.failed import StepFailed, failed
 from sockharness.spec.matchers import Matcher, patterns
+from sockharness.story.expectations import BytesExpected, Expectation
+from sockharness.story.messages import DatagramsExpected
 
 T = TypeVar("T")
 

@@ -10,22 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from sockharness.drivers.base import EngineFailed
-from sockharness.events import Event
-from sockharness.expectations import (
-    BytesExpected,
-    EventExpected,
-    Expectation,
-    Mismatch,
-    NothingExpected,
-    Progress,
-    State,
-    ending,
-    how_it_ended,
-)
-from sockharness.handshakes import alert_judge, handshake_judge
 from sockharness.location import Location
-from sockharness.messages import DatagramsExpected
-from sockharness.outcome import Failure, Outcome, Verdict, Wait
 from sockharness.printable import count
 from sockharness.replay.calls import check_raised, check_returned, judge, judge_error
 from sockharness.replay.differences import (
@@ -43,7 +28,22 @@ from sockharness.replay.in_time import Judge
 from sockharness.replay.stage import Stage
 from sockharness.spec import model
 from sockharness.spec.typed import CASE_SECONDS
-from sockharness.timeline import LISTENER, Channel
+from sockharness.story.events import Event
+from sockharness.story.expectations import (
+    BytesExpected,
+    EventExpected,
+    Expectation,
+    Mismatch,
+    NothingExpected,
+    Progress,
+    State,
+    ending,
+    how_it_ended,
+)
+from sockharness.story.handshakes import alert_judge, handshake_judge
+from sockharness.story.messages import DatagramsExpected
+from sockharness.story.outcome import Failure, Outcome, Verdict, Wait
+from sockharness.story.timeline import LISTENER, Channel
 
 CASE_LIMIT = "the case's limit"
 STEP = 5.0

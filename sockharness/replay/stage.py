@@ -17,11 +17,11 @@ from sockharness.drivers.credentials import Credentials
 from sockharness.drivers.places import Places, joins
 from sockharness.engine.reactor import Reactor
 from sockharness.errors import Problem, SpecError, code_of
-from sockharness.events import Event
-from sockharness.policy import Policy
+from sockharness.machine.policy import Policy
 from sockharness.spec.bindings import Bindings
 from sockharness.spec.model import Case, Connect, Peer
-from sockharness.timeline import Timeline
+from sockharness.story.events import Event
+from sockharness.story.timeline import Timeline
 
 if TYPE_CHECKING:
     from sockharness.drivers.network import Hosts

@@ -10,12 +10,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from sockharness.events import Event, Kind
-from sockharness.expectations import CLOSING
-from sockharness.handshakes import why
 from sockharness.printable import show
 from sockharness.record import record
-from sockharness.timeline import LISTENER, Channel, Timeline
+from sockharness.story.events import Event, Kind
+from sockharness.story.expectations import CLOSING
+from sockharness.story.handshakes import why
+from sockharness.story.timeline import LISTENER, Channel, Timeline
 
 TEXT = 24
 """The most characters of data that a rung shows."""

@@ -10,11 +10,11 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 
 from sockharness.location import excerpt
-from sockharness.outcome import Failure, Outcome, Wait
 from sockharness.printable import count, show
 from sockharness.report.hexdiff import hexdiff
 from sockharness.report.ladder import Rung, name, rungs
-from sockharness.timeline import LISTENER, Timeline
+from sockharness.story.outcome import Failure, Outcome, Wait
+from sockharness.story.timeline import LISTENER, Timeline
 
 LIMIT = 40
 RUNGS = 16

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from sockharness import probes
 from sockharness.drivers.cast import Engines
 from sockharness.drivers.casting import Casting
-from sockharness.policy import Policy
+from sockharness.machine import probes
+from sockharness.machine.policy import Policy
 from sockharness.replay.stage import Stage
 from sockharness.spec import loader
 from tests.helpers.bun import bun_path

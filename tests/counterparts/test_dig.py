@@ -2,9 +2,9 @@
 
 import pytest
 
-from sockharness.outcome import Verdict
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
+from sockharness.story.outcome import Verdict
 from tests.counterparts.conftest import Run, Staged
 
 # The question: example.test, A, IN. dig is told its number, so that the answer can have it.

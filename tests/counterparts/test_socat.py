@@ -4,9 +4,9 @@ import subprocess
 
 import pytest
 
-from sockharness.outcome import Verdict
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
+from sockharness.story.outcome import Verdict
 from tests.counterparts.conftest import Run, Staged
 
 ALL = """\

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from sockharness.drivers.cast import Engines
 from sockharness.drivers.casting import Casting
-from sockharness.events import Event, Kind
-from sockharness.policy import Policy
+from sockharness.machine.policy import Policy
 from sockharness.replay.stage import Stage
 from sockharness.spec import loader, model
-from sockharness.timeline import LISTENER, Channel
+from sockharness.story.events import Event, Kind
+from sockharness.story.timeline import LISTENER, Channel
 from tests.differential.programs import SIDES, Program
 
 Story = tuple[str, ...]

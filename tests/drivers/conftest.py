@@ -6,7 +6,7 @@ import pytest
 
 from sockharness.drivers.cast import Engines
 from sockharness.drivers.casting import Casting
-from sockharness.policy import Policy
+from sockharness.machine.policy import Policy
 from sockharness.replay.stage import Stage
 from sockharness.spec import loader
 from tests.helpers.bun import bun_path

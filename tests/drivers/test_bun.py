@@ -20,15 +20,15 @@ from sockharness.drivers.casting import Casting
 from sockharness.drivers.jsonl import Message
 from sockharness.engine.reactor import Reactor
 from sockharness.errors import SpecError, UsageError
-from sockharness.events import Kind
-from sockharness.outcome import Outcome, Verdict
-from sockharness.policy import Policy
+from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
 from sockharness.report.text import failure_text
 from sockharness.spec import loader, model
 from sockharness.spec.bindings import Bindings
-from sockharness.timeline import Timeline
+from sockharness.story.events import Kind
+from sockharness.story.outcome import Outcome, Verdict
+from sockharness.story.timeline import Timeline
 from tests.helpers.programs import run_program
 
 ECHO = """\

@@ -11,12 +11,12 @@ from sockharness.drivers import bun_tls
 from sockharness.drivers.bun import BunEngine
 from sockharness.drivers.jsonl import Message
 from sockharness.errors import SpecError, TLSError, code_of
-from sockharness.events import Event, Secured
-from sockharness.outcome import Outcome, Verdict
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
 from sockharness.report.text import failure_text
 from sockharness.spec import loader, model
+from sockharness.story.events import Event, Secured
+from sockharness.story.outcome import Outcome, Verdict
 
 Staged = Callable[..., Stage]
 MIXES = ("bun", "server:bun,client:sockharness", "server:sockharness,client:bun")

@@ -3,7 +3,8 @@
 import pytest
 
 import sockharness
-from sockharness import DatagramFlags, Reactor, UDPSocket, probes
+from sockharness import DatagramFlags, Reactor, UDPSocket
+from sockharness.machine import probes
 
 HOSTS = [
     "127.0.0.1",

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from sockharness import probes
 from sockharness.errors import ClosedError
 from sockharness.facade.packets import Wire
 from sockharness.harness import Harness
+from sockharness.machine import probes
 from sockharness.netns import Host, Network
 
 

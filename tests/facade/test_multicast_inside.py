@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
-from sockharness import MulticastGroup, probes
+from sockharness import MulticastGroup
 from sockharness.errors import ExpectationFailed, Unavailable, UsageError
 from sockharness.harness import Harness
+from sockharness.machine import probes
 from sockharness.netns import Host, Network
 
 FAMILIES = [False, True]

@@ -6,7 +6,7 @@ import pytest
 from sockharness.address import LOOPBACK, LOOPBACK6
 from sockharness.facade import queues as kernel_queues
 from sockharness.facade.queues import PeerQueues, datagrams, make_room
-from sockharness.probes import ipv6
+from sockharness.machine.probes import ipv6
 
 
 @pytest.mark.parametrize("host", [LOOPBACK, LOOPBACK6])

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 import sockharness
-from sockharness import Datagram, DatagramFlags, UdpPeer, match, probes
+from sockharness import Datagram, DatagramFlags, UdpPeer, match
 from sockharness.errors import ClosedError, ExpectationFailed, UsageError
 from sockharness.harness import Harness
-from sockharness.outcome import Verdict
+from sockharness.machine import probes
+from sockharness.story.outcome import Verdict
 from tests.helpers.ports import leased_port
 
 

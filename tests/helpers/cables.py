@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from sockharness import probes
 from sockharness.engine.kernel import Kernel
-from sockharness.inside import InsideKernel
+from sockharness.machine import probes
+from sockharness.machine.inside import InsideKernel
 from sockharness.netns import Host, Interface, Network
 from tests.helpers.datagrams import Net
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 from sockharness.engine.kernel import Kernel
 from sockharness.engine.reactor import Reactor
 from sockharness.replay.stage import Stage
-from sockharness.timeline import Timeline
+from sockharness.story.timeline import Timeline
 
 TICK = 1e-6
 """What a look at the clock takes: of two events one is the earlier one, and no wait is for ever."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sockharness import probes
+from sockharness.machine import probes
 from sockharness.netns import Host, Network
 
 

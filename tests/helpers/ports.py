@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from sockharness.leases import Leases
+from sockharness.machine.leases import Leases
 
 
 @functools.cache

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sockharness import probes
 from sockharness.errors import ClosedError, UsageError, code_of
+from sockharness.machine import probes
 from sockharness.netns import Host, Network
 from sockharness.wire.filter import port_filter
 from sockharness.wire.ring import PacketSocket

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import sockharness
-from sockharness import probes
 from sockharness.errors import ClosedError
+from sockharness.machine import probes
 from sockharness.netns import Network
 from tests.helpers.descriptors import descriptors
 

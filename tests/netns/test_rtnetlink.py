@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from sockharness import probes
+from sockharness.machine import probes
 from sockharness.netns import Network
 from sockharness.netns.rtnetlink import LOOPBACK_INDEX
 

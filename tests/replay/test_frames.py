@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from sockharness import probes
 from sockharness.errors import SpecError
-from sockharness.outcome import Verdict
-from sockharness.policy import Policy
+from sockharness.machine import probes
+from sockharness.machine.policy import Policy
 from sockharness.replay.frames import check_names
 from sockharness.replay.stage import Stage
 from sockharness.spec import loader
+from sockharness.story.outcome import Verdict
 from tests.helpers.replaying import PEERS, headlines, replay
 
 HELLO = 'exchange: [client -> server: "hello", server -> client: "hello"]\n'

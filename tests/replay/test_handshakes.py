@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sockharness.errors import SpecError
-from sockharness.outcome import Outcome, Verdict
 from sockharness.report.text import failure_text
+from sockharness.story.outcome import Outcome, Verdict
 from tests.helpers.replaying import headlines, replay
 
 HEAD = """\

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from sockharness import probes
 from sockharness.errors import SpecError
-from sockharness.outcome import Verdict
-from sockharness.policy import Policy
+from sockharness.machine import probes
+from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
 from sockharness.spec import loader, model
+from sockharness.story.outcome import Verdict
 from tests.helpers.replaying import headlines, replay
 
 pytestmark = pytest.mark.skipif(bool(probes.netns()), reason=probes.netns() or "-")

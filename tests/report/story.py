@@ -1,8 +1,8 @@
 """Timelines built by hand, for the tests of what is told of them."""
 
 from sockharness.clock import ManualClock
-from sockharness.events import Event, Kind
-from sockharness.timeline import Channel, Timeline
+from sockharness.story.events import Event, Kind
+from sockharness.story.timeline import Channel, Timeline
 
 
 class Story:

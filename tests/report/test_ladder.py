@@ -1,7 +1,7 @@
 from sockharness.engine.tls.codes import alert_received
 from sockharness.errors import os_error
-from sockharness.events import Event, Secured
 from sockharness.report.ladder import rungs
+from sockharness.story.events import Event, Secured
 from tests.report.story import Story, ping
 
 RESET = os_error(104)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sockharness import probes
 from sockharness.engine.connector import connect
 from sockharness.engine.reactor import Reactor
 from sockharness.errors import code_of
+from sockharness.machine import probes
 from tests.helpers.conversation import DEADLINE, Log, Talk, settle
 
 MakeTalk = Callable[..., Talk]

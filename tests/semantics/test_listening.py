@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from sockharness import probes
 from sockharness.engine.connector import connect
 from sockharness.engine.kernel import AddressInfo, Kernel
 from sockharness.engine.listener import Listener, listen
 from sockharness.engine.reactor import Reactor
 from sockharness.errors import UsageError, code_of
+from sockharness.machine import probes
 from tests.helpers.conversation import DEADLINE, Log, Talk
 from tests.helpers.programs import run_program
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sockharness import probes
 from sockharness.engine.connector import connect
 from sockharness.engine.listener import listen
 from sockharness.engine.reactor import Reactor
+from sockharness.machine import probes
 from tests.helpers.conversation import DEADLINE, EVENTS, Handlers, Log, Talk, settle
 from tests.helpers.raw import reset
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sockharness import probes
+from sockharness.machine import probes
 from sockharness.wire.capture import Capture
 from tests.helpers.ports import free_port, leased_port
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sockharness import probes
 from sockharness.errors import ClosedError, UsageError
+from sockharness.machine import probes
 from sockharness.wire.capture import Capture
 from sockharness.wire.frame import Frame
 

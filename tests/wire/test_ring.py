@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sockharness import probes
 from sockharness.errors import ClosedError, Unavailable
+from sockharness.machine import probes
 from sockharness.wire.filter import port_filter
 from sockharness.wire.ring import PacketSocket, _in_order, make_packet_socket
 

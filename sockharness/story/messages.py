@@ -6,8 +6,10 @@ bytes of one, only for the next. What an expectation is, is said in `expectation
 
 from collections.abc import Sequence
 
-from sockharness.events import Event
-from sockharness.expectations import (
+from sockharness.printable import count, show
+from sockharness.spec.matchers import Matcher, Verdict, whole
+from sockharness.story.events import Event
+from sockharness.story.expectations import (
     PENDING,
     SHORT,
     Mismatch,
@@ -15,9 +17,7 @@ from sockharness.expectations import (
     State,
     that_fits,
 )
-from sockharness.printable import count, show
-from sockharness.spec.matchers import Matcher, Verdict, whole
-from sockharness.timeline import Channel
+from sockharness.story.timeline import Channel
 
 
 class DatagramsExpected:

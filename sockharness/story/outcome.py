@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
 
-from sockharness.expectations import Mismatch
 from sockharness.location import Location
 from sockharness.record import record
-from sockharness.timeline import Timeline
+from sockharness.story.expectations import Mismatch
+from sockharness.story.timeline import Timeline
 
 
 class Verdict(StrEnum):

@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Iterator
 
 from sockharness.clock import Clock, MonotonicClock
-from sockharness.events import Event, Kind
+from sockharness.story.events import Event, Kind
 
 LISTENER = 0
 

@@ -8,9 +8,9 @@ told; all that is known stands below it.
 from collections.abc import Callable, Iterator, Mapping
 
 from sockharness.errors import TLSError, code_of
-from sockharness.events import Event, Secured, alert_of
-from sockharness.expectations import ANY_ERROR, NO_ERROR, Mismatch, that_fits
 from sockharness.printable import show
+from sockharness.story.events import Event, Secured, alert_of
+from sockharness.story.expectations import ANY_ERROR, NO_ERROR, Mismatch, that_fits
 
 FACTS = (
     "success", "certificate", "authorized", "version", "alpn", "server_name", "cipher", "reused",

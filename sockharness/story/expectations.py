@@ -11,11 +11,11 @@ from dataclasses import field
 from enum import Enum, auto
 from typing import Protocol
 
-from sockharness.events import Event
 from sockharness.printable import count, show
 from sockharness.record import record
 from sockharness.spec.matchers import Exact, Matcher, Result, Verdict
-from sockharness.timeline import Channel
+from sockharness.story.events import Event
+from sockharness.story.timeline import Channel
 
 NO_ERROR = "none"
 """As the wanted error code: there must be no error."""

@@ -7,9 +7,6 @@ import gc
 import hypothesis  # noqa: F401
 import pytest
 
-import sockharness.collector
-import sockharness.harness  # noqa: F401
-
 pytest_plugins = ["pytester"]
 
 

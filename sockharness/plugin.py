@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sockharness import settings
 from sockharness.errors import ExpectationFailed, SpecError, Unavailable
-from sockharness.selection import Selection, forgotten, without_specs
+from sockharness.suite import settings
+from sockharness.suite.selection import Selection, forgotten, without_specs
 
-pytest_plugins = ("sockharness.fixtures",)
+pytest_plugins = ("sockharness.suite.fixtures",)
 
 _TELLING = (ExpectationFailed, SpecError, Unavailable)
 """Exceptions whose own text says all that a person needs."""
@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if settings.values(config, "sock_engine"):
         settings.castings(config)
     if settings.runs_bun(config):
-        from sockharness.collector import check_bun
+        from sockharness.suite.collector import check_bun
 
         check_bun(config)
     config.stash[_selection] = Selection.of(config)
@@ -53,7 +53,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     selection = parent.config.stash[_selection]
     if not selection.is_spec(file_path, by_name=parent.session.isinitpath(file_path)):
         return None
-    from sockharness.collector import SpecFile
+    from sockharness.suite.collector import SpecFile
 
     return SpecFile.from_parent(parent, path=file_path)
 
@@ -62,7 +62,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuse a mix of engines that names a peer of no spec; all of its items would be skipped."""
     if any(":" in text for text in settings.values(config, "sock_engine")):
-        from sockharness.collector import check_peers
+        from sockharness.suite.collector import check_peers
 
         check_peers(config, items)
 
@@ -79,7 +79,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     scale = settings.timeout_scale(config)
     engines = ""
     if settings.values(config, "sock_engine"):
-        from sockharness.collector import told_engines
+        from sockharness.suite.collector import told_engines
 
         engines = f"engines {told_engines(config)}; "
     return (
@@ -113,7 +113,7 @@ def pytest_runtest_makereport(
     """Let our own failures speak for themselves."""
     report = yield
     if call.excinfo is not None and isinstance(call.excinfo.value, _TELLING):
-        from sockharness.longrepr import tell
+        from sockharness.suite.longrepr import tell
 
         tell(item, report, call.excinfo)
     return report

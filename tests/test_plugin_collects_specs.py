@@ -158,7 +158,7 @@ def test_a_broken_spec_is_one_erroring_item_and_the_others_run(
         ]
     )
     result.stdout.fnmatch_lines(["ERROR specs/broken.yaml::broken - line 3: unknown key 'lisen'"])
-    assert "sockharness/collector.py" not in result.stdout.str()
+    assert "sockharness/suite/collector.py" not in result.stdout.str()
 
 
 def test_specs_run_in_parallel(pytester: pytest.Pytester, specs: Path) -> None:

@@ -356,7 +356,7 @@ def test_a_crash_is_no_difference(pytester: pytest.Pytester, bun: str) -> None:
         """
         import os, signal
         import pytest
-        from sockharness.collector import engines
+        from sockharness.suite.collector import engines
 
         @pytest.hookimpl(trylast=True)
         def pytest_runtest_setup(item):
@@ -435,7 +435,7 @@ def test_no_child_is_left_when_the_run_is_over(pytester: pytest.Pytester, bun: s
     pytester.makefile(".yaml", echo=ECHO)
     pytester.makeconftest(
         """
-        from sockharness.collector import engines
+        from sockharness.suite.collector import engines
 
         def pytest_runtest_teardown(item):
             print("child", engines(item.config).bun.child().pid)

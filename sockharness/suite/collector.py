@@ -12,19 +12,19 @@ from typing import Any
 
 import pytest
 
-from sockharness import settings
 from sockharness.drivers import casting as castings
 from sockharness.drivers.base import EngineFailed
 from sockharness.drivers.cast import Engines
 from sockharness.drivers.casting import Casting
 from sockharness.errors import ExpectationFailed, Problem, SpecError, Unavailable
-from sockharness.longrepr import again, shown_path
 from sockharness.machine import probes
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
 from sockharness.spec import loader
 from sockharness.spec.model import Case, Spec
 from sockharness.story.outcome import Verdict
+from sockharness.suite import settings
+from sockharness.suite.longrepr import again, shown_path
 
 
 class SpecFile(pytest.File):

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from sockharness import settings
 from sockharness.errors import ExpectationFailed, Unavailable
-from sockharness.longrepr import again
+from sockharness.suite import settings
+from sockharness.suite.longrepr import again
 
 if TYPE_CHECKING:
     from sockharness.certificates import Authority
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from sockharness.facade.tcp import TcpServer
     from sockharness.facade.tls import TlsPair, TlsPairFactory
     from sockharness.facade.udp import UdpPeer
-    from sockharness.factories import Factory
     from sockharness.harness import (
         Harness,
         MulticastGroupFactory,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
         UdpPeerFactory,
     )
     from sockharness.story.outcome import Outcome
+    from sockharness.suite.factories import Factory
 
 
 T = TypeVar("T")
@@ -218,7 +218,7 @@ def multicast_group_factory(request: pytest.FixtureRequest) -> "MulticastGroupFa
 def _factory(
     request: pytest.FixtureRequest, method: str, make: Callable[..., T] | None = None
 ) -> "Factory[T]":
-    from sockharness.factories import Factory
+    from sockharness.suite.factories import Factory
 
     return Factory(method, _shared_by(request.config).lending, make)
 

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from sockharness.certificates import Authority as Authority
     from sockharness.certificates import BadCertificate as BadCertificate
     from sockharness.certificates import Certificate as Certificate
-    from sockharness.engine.connecting import Connecting as Connecting
-    from sockharness.engine.connector import connect as connect
-    from sockharness.engine.datagram_handlers import DatagramFlags as DatagramFlags
-    from sockharness.engine.embed import attached as attached
-    from sockharness.engine.listener import Listener as Listener
-    from sockharness.engine.listener import listen as listen
-    from sockharness.engine.reactor import Reactor as Reactor
-    from sockharness.engine.sink import ArrayBufferSink as ArrayBufferSink
-    from sockharness.engine.states import ReadyState as ReadyState
-    from sockharness.engine.stream import Socket as Socket
+    from sockharness.engine.loop.embed import attached as attached
+    from sockharness.engine.loop.reactor import Reactor as Reactor
+    from sockharness.engine.tcp.connecting import Connecting as Connecting
+    from sockharness.engine.tcp.connector import connect as connect
+    from sockharness.engine.tcp.listener import Listener as Listener
+    from sockharness.engine.tcp.listener import listen as listen
+    from sockharness.engine.tcp.sink import ArrayBufferSink as ArrayBufferSink
+    from sockharness.engine.tcp.socket import Socket as Socket
+    from sockharness.engine.tcp.states import ReadyState as ReadyState
     from sockharness.engine.tls.options import TLSOptions as TLSOptions
-    from sockharness.engine.udp import UDPSocket as UDPSocket
-    from sockharness.engine.udp import udp_socket as udp_socket
+    from sockharness.engine.udp.handlers import DatagramFlags as DatagramFlags
+    from sockharness.engine.udp.socket import UDPSocket as UDPSocket
+    from sockharness.engine.udp.socket import udp_socket as udp_socket
     from sockharness.errors import ClosedError as ClosedError
     from sockharness.errors import ExpectationFailed as ExpectationFailed
     from sockharness.errors import SpecError as SpecError
@@ -48,25 +48,25 @@ if TYPE_CHECKING:
     from sockharness.harness import UdpPeerFactory as UdpPeerFactory
 
 _HOMES = {
-    "ArrayBufferSink": "sockharness.engine.sink",
+    "ArrayBufferSink": "sockharness.engine.tcp.sink",
     "Authority": "sockharness.certificates",
     "BadCertificate": "sockharness.certificates",
     "Certificate": "sockharness.certificates",
     "ClosedError": "sockharness.errors",
-    "Connecting": "sockharness.engine.connecting",
+    "Connecting": "sockharness.engine.tcp.connecting",
     "Connection": "sockharness.facade.connection",
     "Datagram": "sockharness.facade.datagram",
-    "DatagramFlags": "sockharness.engine.datagram_handlers",
+    "DatagramFlags": "sockharness.engine.udp.handlers",
     "ExpectationFailed": "sockharness.errors",
     "Handshake": "sockharness.facade.handshake",
     "Harness": "sockharness.harness",
-    "Listener": "sockharness.engine.listener",
+    "Listener": "sockharness.engine.tcp.listener",
     "Member": "sockharness.facade.multicast",
     "MulticastGroup": "sockharness.facade.multicast",
     "MulticastGroupFactory": "sockharness.harness",
-    "Reactor": "sockharness.engine.reactor",
-    "ReadyState": "sockharness.engine.states",
-    "Socket": "sockharness.engine.stream",
+    "Reactor": "sockharness.engine.loop.reactor",
+    "ReadyState": "sockharness.engine.tcp.states",
+    "Socket": "sockharness.engine.tcp.socket",
     "SpecError": "sockharness.errors",
     "TLSError": "sockharness.errors",
     "TLSOptions": "sockharness.engine.tls.options",
@@ -76,15 +76,15 @@ _HOMES = {
     "TlsPair": "sockharness.facade.tls",
     "TlsPairFactory": "sockharness.facade.tls",
     "TlsServer": "sockharness.facade.tls",
-    "UDPSocket": "sockharness.engine.udp",
+    "UDPSocket": "sockharness.engine.udp.socket",
     "UdpPeer": "sockharness.facade.udp",
     "UdpPeerFactory": "sockharness.harness",
     "Unavailable": "sockharness.errors",
     "UsageError": "sockharness.errors",
-    "attached": "sockharness.engine.embed",
-    "connect": "sockharness.engine.connector",
-    "listen": "sockharness.engine.listener",
-    "udp_socket": "sockharness.engine.udp",
+    "attached": "sockharness.engine.loop.embed",
+    "connect": "sockharness.engine.tcp.connector",
+    "listen": "sockharness.engine.tcp.listener",
+    "udp_socket": "sockharness.engine.udp.socket",
 }
 
 _MODULES = ("match",)
@@ -98,7 +98,7 @@ def run() -> None:
     Raises:
         Exception: what a handler raised and no `error` handler took (D17).
     """
-    from sockharness.engine.reactor import Reactor
+    from sockharness.engine.loop.reactor import Reactor
 
     Reactor.current().run()
 

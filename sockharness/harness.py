@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sockharness.address import is_loopback
-from sockharness.engine.runner import ThreadRunner
+from sockharness.engine.loop.runner import ThreadRunner
 from sockharness.errors import ClosedError, ExpectationFailed, UsageError
 from sockharness.facade.core import Core, Participant, failed
 from sockharness.facade.fronts import Options, Spares

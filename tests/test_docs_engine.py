@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 import sockharness
-from sockharness.engine.connecting import Connecting
 from sockharness.engine.handlers import HANDLER_ARGUMENTS
-from sockharness.engine.secure import SecureSocket
+from sockharness.engine.secure.members import Members
+from sockharness.engine.secure.socket import SecureSocket
+from sockharness.engine.tcp.connecting import Connecting
 from sockharness.engine.tls import codes
-from sockharness.engine.tls.members import Members
 
 ROOT = Path(__file__).parent.parent
 ENGINE = (ROOT / "docs" / "engine.md").read_text()

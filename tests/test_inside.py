@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import sockharness
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.reactor import Reactor
 from sockharness.machine import probes
 from sockharness.machine.inside import InsideKernel
 from sockharness.netns import Host

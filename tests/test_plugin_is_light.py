@@ -49,7 +49,7 @@ def test_nothing_heavy_is_loaded_when_the_plugin_is_not_used(pytester: pytest.Py
 
     loaded = _loaded(program)
     assert not [name for name in loaded if name.partition(".")[0] in HEAVY]
-    assert "sockharness.engine.reactor" not in loaded
+    assert "sockharness.engine.loop.reactor" not in loaded
     assert "sockharness.suite.collector" not in loaded
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sockharness
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
 
 CHUNK = bytes(64 * 1024)
 NAME = "localhost"

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Protocol
 from sockharness.address import LOOPBACK, Address
 from sockharness.drivers.credentials import Credentials
 from sockharness.drivers.places import Places
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.reactor import Reactor
 from sockharness.record import record
 from sockharness.spec.bindings import Bindings
 from sockharness.spec.model import (

@@ -12,9 +12,9 @@ from sockharness.drivers.base import RaisedBySpec, Run, handler_names, note_of
 from sockharness.drivers.inprocess_connection import Connection
 from sockharness.drivers.inprocess_handlers import Heard
 from sockharness.drivers.inprocess_tls import TlsPeers
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import Listener, listen
-from sockharness.engine.stream import Socket
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import Listener, listen
+from sockharness.engine.tcp.socket import Socket
 from sockharness.spec import model
 from sockharness.story.events import Event, Kind, Secured
 from sockharness.story.timeline import LISTENER, Channel

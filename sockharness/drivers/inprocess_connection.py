@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from sockharness.engine.stream import Socket
+from sockharness.engine.tcp.socket import Socket
 from sockharness.story.events import Event
 from sockharness.story.timeline import Channel
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sockharness.drivers.inprocess_connection import Connection
-from sockharness.engine.listener import Listener
-from sockharness.engine.stream import Socket
+from sockharness.engine.tcp.listener import Listener
+from sockharness.engine.tcp.socket import Socket
 from sockharness.spec import model
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 from sockharness.drivers.base import Run
 from sockharness.drivers.credentials import Credentials
 from sockharness.drivers.inprocess_connection import Connection
-from sockharness.engine.listener import Listener
-from sockharness.engine.stream import Socket
+from sockharness.engine.tcp.listener import Listener
+from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import UsageError
 from sockharness.spec import model
 from sockharness.story.events import Event, Secured

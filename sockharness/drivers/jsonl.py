@@ -20,7 +20,7 @@ from typing import Any
 
 from sockharness.clock import Clock, MonotonicClock
 from sockharness.drivers.base import EngineFailed
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
 from sockharness.errors import UsageError
 from sockharness.printable import show
 

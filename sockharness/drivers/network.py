@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from socket import AF_PACKET, SOCK_RAW, socket
 
 from sockharness.address import LOOPBACK, LOOPBACK6, is_loopback
-from sockharness.engine.kernel import Kernel
+from sockharness.engine.loop.kernel import Kernel
 from sockharness.machine.inside import InsideKernel
 from sockharness.netns import Host, Interface, Network
 from sockharness.spec import model

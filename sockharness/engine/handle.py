@@ -7,7 +7,7 @@ that is closed abandons the handles it still has.
 import socket as _socket
 from typing import Any, NamedTuple
 
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
 
 
 class HandedOver(NamedTuple):

@@ -27,14 +27,14 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sockharness.engine.hosts import Call, Host
+from sockharness.engine.loop.outer import Call, Host
 from sockharness.errors import UsageError
 
 if TYPE_CHECKING:
-    from sockharness.engine.listener import Listener
-    from sockharness.engine.reactor import Reactor
-    from sockharness.engine.stream import Socket
-    from sockharness.engine.tls.plan import Plan
+    from sockharness.engine.loop.reactor import Reactor
+    from sockharness.engine.secure.plan import Plan
+    from sockharness.engine.tcp.listener import Listener
+    from sockharness.engine.tcp.socket import Socket
 
 __tracebackhide__ = True  # for pytest: a wrong handler is shown where it was given
 

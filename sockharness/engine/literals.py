@@ -10,7 +10,7 @@ import socket
 from typing import NamedTuple
 
 from sockharness.engine import options
-from sockharness.engine.kernel import Kernel
+from sockharness.engine.loop.kernel import Kernel
 
 _MULTICAST_V4 = range(224, 240)  # the first byte, RFC 1112 section 4
 

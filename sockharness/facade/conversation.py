@@ -33,7 +33,7 @@ from sockharness.story.outcome import Failure, Wait
 from sockharness.story.timeline import Channel
 
 if TYPE_CHECKING:
-    from sockharness.engine.stream import Socket
+    from sockharness.engine.tcp.socket import Socket
 
 __tracebackhide__ = True
 GRACE = 0.25

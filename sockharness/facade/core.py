@@ -31,7 +31,7 @@ from sockharness.story.outcome import Failure, Outcome, Verdict, Wait
 from sockharness.story.timeline import Timeline
 
 if TYPE_CHECKING:
-    from sockharness.engine.runner import ThreadRunner
+    from sockharness.engine.loop.runner import ThreadRunner
 
 __tracebackhide__ = True
 T = TypeVar("T")

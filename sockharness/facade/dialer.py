@@ -14,8 +14,8 @@ from sockharness.facade.endpoint import Endpoint
 from sockharness.facade.fronts import Handing
 
 if TYPE_CHECKING:
-    from sockharness.engine.connecting import Connecting
-    from sockharness.engine.stream import Socket
+    from sockharness.engine.tcp.connecting import Connecting
+    from sockharness.engine.tcp.socket import Socket
 
 __tracebackhide__ = True
 
@@ -91,7 +91,7 @@ class Dialer(Endpoint):
         """Loop: a server of ours logs its secrets, of others they are not ours to log."""
 
     def _connect(self, conversation: Conversation, target: Target) -> None:
-        from sockharness.engine.connector import connect
+        from sockharness.engine.tcp.connector import connect
 
         self._attempts[conversation] = connect(
             socket=Calling(self),

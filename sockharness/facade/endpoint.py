@@ -26,7 +26,7 @@ from sockharness.story.outcome import Failure
 from sockharness.story.timeline import LISTENER
 
 if TYPE_CHECKING:
-    from sockharness.engine.stream import Socket
+    from sockharness.engine.tcp.socket import Socket
 
 __tracebackhide__ = True
 Handler = Callable[..., object]

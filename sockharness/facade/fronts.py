@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from sockharness.engine.kernel import Kernel
-    from sockharness.engine.listener import Listener
-    from sockharness.engine.runner import ThreadRunner
-    from sockharness.engine.stream import Socket
+    from sockharness.engine.loop.kernel import Kernel
+    from sockharness.engine.loop.runner import ThreadRunner
+    from sockharness.engine.tcp.listener import Listener
+    from sockharness.engine.tcp.socket import Socket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,7 @@ class Front(Handing):
     __slots__ = ("listener",)
 
     def __init__(self, runner: "ThreadRunner", options: Options) -> None:
-        from sockharness.engine.listener import listen
+        from sockharness.engine.tcp.listener import listen
 
         super().__init__()
         self.listener: Listener = listen(

@@ -36,7 +36,7 @@ from sockharness.machine.leases import Leases
 from sockharness.story.outcome import Failure
 
 if TYPE_CHECKING:
-    from sockharness.engine.udp import UDPSocket
+    from sockharness.engine.udp.socket import UDPSocket
 
 __tracebackhide__ = True
 ROUND_TRIP = 5.0

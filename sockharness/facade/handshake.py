@@ -16,7 +16,7 @@ from sockharness.story.expectations import Mismatch, that_fits
 from sockharness.story.outcome import Failure
 
 if TYPE_CHECKING:
-    from sockharness.engine.stream import Socket
+    from sockharness.engine.tcp.socket import Socket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,8 +45,8 @@ from sockharness.story.expectations import Mismatch
 from sockharness.story.outcome import Failure
 
 if TYPE_CHECKING:
-    from sockharness.engine.datagram_handlers import DatagramFlags, DatagramHandlers
-    from sockharness.engine.udp import UDPSocket
+    from sockharness.engine.udp.handlers import DatagramFlags, DatagramHandlers
+    from sockharness.engine.udp.socket import UDPSocket
 
 __tracebackhide__ = True
 Handler = Callable[..., object]
@@ -140,7 +140,7 @@ class Mailbox:
 
     def handle(self, handlers: Mapping[str, Handler], *, merge: bool) -> None:
         """Put a user's handlers in charge, beside those there are or in their place."""
-        from sockharness.engine.datagram_handlers import DatagramHandlers
+        from sockharness.engine.udp.handlers import DatagramHandlers
 
         refuse_async(handlers)
         with self.core.lock:
@@ -404,7 +404,7 @@ class Mailbox:
 
     def _hand_over(self) -> None:
         """Give what is unread to the user's handler."""
-        from sockharness.engine.datagram_handlers import DatagramFlags
+        from sockharness.engine.udp.handlers import DatagramFlags
 
         while True:
             with self.core.lock:

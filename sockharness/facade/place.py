@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from sockharness.address import LOOPBACK, LOOPBACK6
 
 if TYPE_CHECKING:
-    from sockharness.engine.kernel import Kernel
-    from sockharness.engine.reactor import Reactor
-    from sockharness.engine.udp import UDPSocket
+    from sockharness.engine.loop.kernel import Kernel
+    from sockharness.engine.loop.reactor import Reactor
+    from sockharness.engine.udp.socket import UDPSocket
     from sockharness.netns import Host
 
 INTERFACE = "lo"
@@ -46,7 +46,7 @@ class Place:
         self, reactor: "Reactor", handlers: Mapping[str, Any], **options: Any
     ) -> "UDPSocket":
         """Return a new socket there; on the reactor's thread, with the options of `udp_socket`."""
-        from sockharness.engine.udp import udp_socket
+        from sockharness.engine.udp.socket import udp_socket
 
         return udp_socket(
             socket=handlers,

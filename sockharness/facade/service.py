@@ -11,8 +11,8 @@ from sockharness.facade.fronts import Front, Options, Spares
 from sockharness.facade.queues import backlog
 
 if TYPE_CHECKING:
-    from sockharness.engine.listener import Listener
-    from sockharness.engine.stream import Socket
+    from sockharness.engine.tcp.listener import Listener
+    from sockharness.engine.tcp.socket import Socket
 
 __tracebackhide__ = True
 

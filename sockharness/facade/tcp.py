@@ -15,7 +15,7 @@ from sockharness.printable import count
 from sockharness.story.events import Event
 
 if TYPE_CHECKING:
-    from sockharness.engine.stream import Socket
+    from sockharness.engine.tcp.socket import Socket
 
     SocketHandler = Callable[[Socket], object]
     DataHandler = Callable[[Socket, bytes], object]

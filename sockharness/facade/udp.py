@@ -17,7 +17,7 @@ from sockharness.spec.bindings import suggestion
 from sockharness.story.events import Event
 
 if TYPE_CHECKING:
-    from sockharness.engine.udp import UDPSocket
+    from sockharness.engine.udp.socket import UDPSocket
 
     DrainHandler = Callable[[UDPSocket], object]
     ErrorHandler = Callable[[UDPSocket, BaseException], object]

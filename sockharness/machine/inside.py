@@ -12,7 +12,7 @@ import errno
 import socket
 from typing import TYPE_CHECKING
 
-from sockharness.engine.kernel import AddressInfo, Kernel
+from sockharness.engine.loop.kernel import AddressInfo, Kernel
 from sockharness.errors import os_error
 from sockharness.netns.rtnetlink import LOOPBACK_INDEX
 

@@ -15,7 +15,7 @@ from sockharness.drivers.cast import Cast, Engines
 from sockharness.drivers.casting import Casting
 from sockharness.drivers.credentials import Credentials
 from sockharness.drivers.places import Places, joins
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
 from sockharness.errors import Problem, SpecError, code_of
 from sockharness.machine.policy import Policy
 from sockharness.spec.bindings import Bindings

@@ -26,7 +26,7 @@ from sockharness.suite.longrepr import again
 
 if TYPE_CHECKING:
     from sockharness.certificates import Authority
-    from sockharness.engine.runner import ThreadRunner
+    from sockharness.engine.loop.runner import ThreadRunner
     from sockharness.facade.client import TcpClient
     from sockharness.facade.fronts import Spares
     from sockharness.facade.multicast import MulticastGroup
@@ -124,7 +124,7 @@ class Shared:
 
     def _thread(self) -> "ThreadRunner":
         if self._runner is None:
-            from sockharness.engine.runner import ThreadRunner
+            from sockharness.engine.loop.runner import ThreadRunner
             from sockharness.facade.fronts import Spares
 
             self._runner = ThreadRunner(on_exception=self._stray)

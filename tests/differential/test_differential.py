@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from sockharness.drivers.base import Engine, Run
 from sockharness.drivers.cast import Engines
-from sockharness.engine.stream import Socket
+from sockharness.engine.tcp.socket import Socket
 from sockharness.spec import loader
 from tests.differential.__main__ import compare
 from tests.differential.comparing import OURS, Comparison, Death

@@ -18,7 +18,7 @@ from sockharness.drivers.bun_program import BunProgram
 from sockharness.drivers.cast import Engines
 from sockharness.drivers.casting import Casting
 from sockharness.drivers.jsonl import Message
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
 from sockharness.errors import SpecError, UsageError
 from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer

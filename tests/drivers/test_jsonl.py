@@ -9,7 +9,7 @@ import pytest
 
 from sockharness.drivers.base import EngineFailed
 from sockharness.drivers.jsonl import JsonlChild, Message
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
 
 ECHO = """
 import sys

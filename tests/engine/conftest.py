@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
 from tests.engine.hosting import HOSTS, Run, RunLoop
 from tests.helpers.cables import cable as cable
 from tests.helpers.conformance import DRIVES, PLACES

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import listen
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import listen
 from sockharness.errors import ClosedError, UsageError
 from tests.helpers.conversation import Talk
 from tests.helpers.descriptors import descriptors

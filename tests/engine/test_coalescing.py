@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine import coalescing
+from sockharness.engine.udp import coalescing
 from tests.helpers.cables import Cable
 from tests.helpers.datagrams import Faulty, Net, kernel_of, needs_ipv6, to
 

@@ -9,11 +9,11 @@ import pytest
 import trio
 import trio.testing
 
-from sockharness.engine import embed
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import listen
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.stream import Socket
+from sockharness.engine.loop import embed
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import listen
+from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import UsageError
 from tests.engine.hosting import (
     HOSTS,

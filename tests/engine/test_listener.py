@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.connector import connect
-from sockharness.engine.kernel import AddressInfo, Kernel
-from sockharness.engine.listener import Listener, listen
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.kernel import AddressInfo, Kernel
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import Listener, listen
 from sockharness.errors import ClosedError, UsageError
 from tests.helpers.conversation import DEADLINE, Log, Talk
 
@@ -572,7 +572,7 @@ class NoDescriptors(Kernel):
 
 @pytest.fixture
 def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sockharness.engine.listener._ACCEPT_PAUSE", 0.005)
+    monkeypatch.setattr("sockharness.engine.tcp.listener._ACCEPT_PAUSE", 0.005)
 
 
 @pytest.mark.shows("D4")

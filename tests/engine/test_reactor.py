@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.listener import listen
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp.listener import listen
 from sockharness.errors import ClosedError, UsageError
 
 DEADLINE = 30.0

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import listen
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.runner import ThreadRunner
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.loop.runner import ThreadRunner
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import listen
 from sockharness.errors import ClosedError, UsageError
 
 DEADLINE = 30.0

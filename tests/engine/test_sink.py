@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.sink import ArrayBufferSink
+from sockharness.engine.tcp.sink import ArrayBufferSink
 from sockharness.errors import ClosedError
 from tests.helpers.conversation import Log, Talk
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
 from tests.helpers.conversation import Log, Talk
 
 MakeTalk = Callable[..., Talk]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.udp import UDPSocket, udp_socket
+from sockharness.engine.udp.socket import UDPSocket, udp_socket
 from tests.engine.hosting import Run
 from tests.helpers.conformance import DRIVES, PLACES, Check, Stage
 from tests.helpers.ports import leased_port

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine import vectors
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.outgoing import Destinations
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.runner import ThreadRunner
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.loop.runner import ThreadRunner
+from sockharness.engine.udp import vectors
+from sockharness.engine.udp.outgoing import Destinations
 from tests.helpers.datagrams import Net, needs_ipv6, peer, to
 
 HOST = "127.0.0.1"

@@ -5,7 +5,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
 from tests.helpers.conversation import Talk
 from tests.helpers.programs import run_program
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sockharness.engine.runner import ThreadRunner
+from sockharness.engine.loop.runner import ThreadRunner
 from sockharness.facade.fronts import Options, Spares
 from sockharness.harness import Harness
 

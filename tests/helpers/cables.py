@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sockharness.engine.kernel import Kernel
+from sockharness.engine.loop.kernel import Kernel
 from sockharness.machine import probes
 from sockharness.machine.inside import InsideKernel
 from sockharness.netns import Host, Interface, Network

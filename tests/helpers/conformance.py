@@ -17,13 +17,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from sockharness.engine import embed
-from sockharness.engine.connecting import Connecting
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import Listener, listen
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.runner import ThreadRunner
-from sockharness.engine.stream import Socket
+from sockharness.engine.loop import embed
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.loop.runner import ThreadRunner
+from sockharness.engine.tcp.connecting import Connecting
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import Listener, listen
+from sockharness.engine.tcp.socket import Socket
 from tests.helpers import certificates, raw
 from tests.helpers.conversation import DEADLINE, Handlers, Log
 from tests.helpers.loopback import wait_for_delivery

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sockharness.engine.connecting import Connecting
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import Listener, listen
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.stream import Socket
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp.connecting import Connecting
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import Listener, listen
+from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import code_of
 from tests.helpers.loopback import wait_for_delivery
 from tests.helpers.raw import is_acknowledged

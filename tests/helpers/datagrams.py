@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.udp import UDPSocket, udp_socket
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.udp.socket import UDPSocket, udp_socket
 from sockharness.errors import code_of
 from tests.helpers.loopback import wait_for_delivery
 from tests.helpers.ports import leased_port

@@ -9,8 +9,8 @@ import select
 import time
 from typing import Any, cast
 
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.reactor import Reactor
 from sockharness.replay.stage import Stage
 from sockharness.story.timeline import Timeline
 

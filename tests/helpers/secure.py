@@ -6,11 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from sockharness.engine.connecting import Connecting
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import Listener, listen
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.secure import SecureSocket
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.secure.socket import SecureSocket
+from sockharness.engine.tcp.connecting import Connecting
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import Listener, listen
 from sockharness.errors import code_of
 from tests.helpers import certificates, raw
 from tests.helpers.conversation import DEADLINE, EVENTS, Handlers, Log, settle

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
 from tests.engine.conftest import kind, reactor, talk, tcp
 from tests.helpers.ports import free_port
 from tests.helpers.secure import Secured

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import listen
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import listen
 from tests.helpers.conversation import DEADLINE, Log
 
 Handlers = dict[str, Callable[..., Any]]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.connector import connect
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.stream import Socket
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.socket import Socket
 from tests.helpers.conversation import Log, Talk
 
 MakeTalk = Callable[..., Talk]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.connector import connect
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp.connector import connect
 from tests.helpers.conversation import DEADLINE, Log, Talk
 from tests.helpers.programs import run_program
 

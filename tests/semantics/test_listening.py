@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.connector import connect
-from sockharness.engine.kernel import AddressInfo, Kernel
-from sockharness.engine.listener import Listener, listen
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.kernel import AddressInfo, Kernel
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import Listener, listen
 from sockharness.errors import UsageError, code_of
 from sockharness.machine import probes
 from tests.helpers.conversation import DEADLINE, Log, Talk

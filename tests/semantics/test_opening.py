@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import listen
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import listen
 from sockharness.machine import probes
 from tests.helpers.conversation import DEADLINE, EVENTS, Handlers, Log, Talk, settle
 from tests.helpers.raw import reset

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.stream import Socket
+from sockharness.engine.tcp.socket import Socket
 from tests.helpers.conversation import DEADLINE, Talk
 
 MakeTalk = Callable[..., Talk]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.stream import Socket
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp.socket import Socket
 from tests.helpers.conversation import Log, Talk
 
 CALLS: dict[str, Callable[[Socket], object]] = {

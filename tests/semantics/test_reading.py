@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import listen
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import listen
 from tests.helpers.conversation import Talk
 
 MakeTalk = Callable[..., Talk]
@@ -34,8 +34,8 @@ def test_what_is_written_before_the_reader_runs_comes_in_one_chunk(talk: MakeTal
 def test_full_chunks_are_read_in_a_row_but_not_for_ever(
     talk: MakeTalk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sockharness.engine.stream.CHUNK", 1000)
-    monkeypatch.setattr("sockharness.engine.stream.BULK_CHUNK", 1000)
+    monkeypatch.setattr("sockharness.engine.tcp.socket.CHUNK", 1000)
+    monkeypatch.setattr("sockharness.engine.tcp.socket.BULK_CHUNK", 1000)
     conversation = talk(listen_options={"pause_on_connect": True})
     clients = [conversation.client, *(conversation.connect().result(5) for _ in range(2))]
     conversation.until(lambda: len(conversation.accepted) == 3)

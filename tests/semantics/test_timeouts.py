@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.reactor import Reactor
 from tests.helpers.conversation import Log, Talk
 
 MakeTalk = Callable[..., Talk]

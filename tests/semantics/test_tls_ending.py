@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.secure import SecureSocket
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.secure.socket import SecureSocket
 from tests.helpers.certificates import stranger
 from tests.helpers.secure import Secured
 

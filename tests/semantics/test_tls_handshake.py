@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import listen
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.secure import SecureSocket
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.secure.socket import SecureSocket
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import listen
 from sockharness.errors import TLSError, UsageError
 from tests.helpers import certificates
 from tests.helpers.conversation import DEADLINE

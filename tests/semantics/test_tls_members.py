@@ -9,12 +9,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import listen
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.secure import SecureSocket
-from sockharness.engine.stream import Socket
-from sockharness.engine.tls.facts import standard_name
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.secure.facts import standard_name
+from sockharness.engine.secure.socket import SecureSocket
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import listen
+from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import UsageError
 from tests.helpers import certificates
 from tests.helpers.conversation import Talk

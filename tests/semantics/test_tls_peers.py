@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.listener import listen
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.secure import SecureSocket
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.secure.socket import SecureSocket
+from sockharness.engine.tcp.listener import listen
 from tests.helpers import certificates, raw
 from tests.helpers.certificates import PAST, SERVER_ONLY
 from tests.helpers.secure import Secured, named

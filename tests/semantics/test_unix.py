@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import listen
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import listen
 from sockharness.errors import code_of
 from tests.helpers.conversation import DEADLINE, Talk
 

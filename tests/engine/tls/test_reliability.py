@@ -19,11 +19,11 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from sockharness.engine.connector import connect
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.listener import Listener, listen
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.secure import SecureSocket
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.secure.socket import SecureSocket
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import Listener, listen
 from sockharness.engine.tls.session import Session
 from tests.helpers import certificates, raw
 from tests.helpers.conversation import Log

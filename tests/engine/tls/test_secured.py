@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine import embed
-from sockharness.engine.connecting import Connecting
-from sockharness.engine.connector import connect
-from sockharness.engine.listener import Listener, listen
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.runner import ThreadRunner
+from sockharness.engine.loop import embed
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.loop.runner import ThreadRunner
+from sockharness.engine.tcp.connecting import Connecting
+from sockharness.engine.tcp.connector import connect
+from sockharness.engine.tcp.listener import Listener, listen
 from sockharness.errors import TLSError, UsageError
 from tests.helpers import certificates
 from tests.helpers.conversation import DEADLINE

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
 from tests.helpers.cables import cable
 from tests.helpers.datagrams import Net
 

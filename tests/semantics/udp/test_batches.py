@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.udp import UDPSocket
+from sockharness.engine.udp.socket import UDPSocket
 from tests.helpers.datagrams import Faulty, Net, needs_ipv6, to
 
 HOST = "127.0.0.1"

@@ -4,7 +4,7 @@ import socket as raw
 
 import pytest
 
-from sockharness.engine.datagram_handlers import DatagramFlags
+from sockharness.engine.udp.handlers import DatagramFlags
 from tests.helpers.datagrams import Net, peer, to
 
 HOST = "127.0.0.1"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import sockharness
-from sockharness.engine.kernel import Kernel
+from sockharness.engine.loop.kernel import Kernel
 from tests.helpers.datagrams import Names, Net, kernel_of, needs_ipv6, to
 from tests.helpers.descriptors import descriptors
 

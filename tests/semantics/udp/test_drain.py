@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.udp import UDPSocket
+from sockharness.engine.udp.socket import UDPSocket
 from tests.helpers.cables import HERE, Cable
 from tests.helpers.datagrams import Faulty, Net, to
 

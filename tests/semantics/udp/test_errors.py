@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.udp import UDPSocket, udp_socket
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.udp.socket import UDPSocket, udp_socket
 from sockharness.errors import code_of
 from tests.helpers.cables import Cable
 from tests.helpers.datagrams import DEADLINE, Net, needs_ipv6, peer, to

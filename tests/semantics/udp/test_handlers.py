@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.udp import UDPSocket
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.udp.socket import UDPSocket
 from tests.helpers.datagrams import Net, to
 from tests.helpers.programs import run_program
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.datagram_handlers import DatagramFlags
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.udp import UDPSocket, udp_socket
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.udp.handlers import DatagramFlags
+from sockharness.engine.udp.socket import UDPSocket, udp_socket
 from tests.helpers.datagrams import DEADLINE, Net, needs_ipv6, to
 
 HOST = "127.0.0.1"

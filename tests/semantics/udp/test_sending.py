@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
 from sockharness.errors import ClosedError, UsageError
 from tests.helpers.datagrams import Faulty, Net, needs_ipv6
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sockharness.engine.udp import UDPSocket
+from sockharness.engine.udp.socket import UDPSocket
 from tests.helpers.cables import HERE, LINK_LOCAL_HERE, Cable, payload_of
 
 GROUP, OTHER, ALL_HOSTS = "239.1.2.3", "239.1.2.4", "224.0.0.1"

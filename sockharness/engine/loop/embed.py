@@ -30,9 +30,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
-from sockharness.engine import hosts
-from sockharness.engine.hosts import Call, Failure
-from sockharness.engine.reactor import Reactor, raise_together
+from sockharness.engine.loop import outer as hosts
+from sockharness.engine.loop.outer import Call, Failure
+from sockharness.engine.loop.reactor import Reactor, raise_together
 from sockharness.errors import UsageError
 
 if TYPE_CHECKING:

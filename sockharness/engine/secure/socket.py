@@ -26,19 +26,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal, cast
 
-from sockharness.engine import options, sockopts
+from sockharness.engine import options
 from sockharness.engine.chunk import Data, chunk_of
 from sockharness.engine.handlers import HandlerGroup
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.staged import StagedSocket
-from sockharness.engine.states import Happening, ReadyState, State
-from sockharness.engine.stream import START
-from sockharness.engine.timers import Timer
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.loop.timers import Timer
+from sockharness.engine.secure.facts import Facts
+from sockharness.engine.secure.plan import Choice, Plan
+from sockharness.engine.secure.staged import StagedSocket
+from sockharness.engine.secure.watcher import HandlerWatcher
+from sockharness.engine.tcp import sockopts
+from sockharness.engine.tcp.socket import START
+from sockharness.engine.tcp.states import Happening, ReadyState, State
 from sockharness.engine.tls import codes
-from sockharness.engine.tls.facts import Facts
-from sockharness.engine.tls.plan import Choice, Plan
 from sockharness.engine.tls.session import Session
-from sockharness.engine.tls.watcher import HandlerWatcher
 from sockharness.errors import TLSError
 
 _UNIT = 128 * 1024  # of plaintext, encrypted and sent in one go (TLS-054)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from sockharness.engine import hosts
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop import outer as hosts
+from sockharness.engine.loop.reactor import Reactor
 from sockharness.errors import UsageError
 
 

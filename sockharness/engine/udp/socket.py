@@ -29,18 +29,20 @@ from collections.abc import Callable, Mapping, Sequence
 from select import EPOLLERR, EPOLLIN, EPOLLOUT
 from typing import Any, NoReturn
 
-from sockharness.engine import error_queue, multicast, names, options, outgoing, sockopts
-from sockharness.engine.batch_sender import BatchSender
+from sockharness.engine import names, options
 from sockharness.engine.chunk import Data
-from sockharness.engine.datagram_binding import DatagramBinding
-from sockharness.engine.datagram_handlers import DatagramHandlers
 from sockharness.engine.handle import Handle
 from sockharness.engine.handlers import tell
-from sockharness.engine.inbox import Inbox
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.multicast import Option
-from sockharness.engine.outgoing import Batch, Destinations
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp import sockopts
+from sockharness.engine.udp import error_queue, multicast, outgoing
+from sockharness.engine.udp.batch_sender import BatchSender
+from sockharness.engine.udp.binding import DatagramBinding
+from sockharness.engine.udp.handlers import DatagramHandlers
+from sockharness.engine.udp.inbox import Inbox
+from sockharness.engine.udp.multicast import Option
+from sockharness.engine.udp.outgoing import Batch, Destinations
 from sockharness.errors import ClosedError, os_error, with_code
 
 _TRIES = 8  # of one send that fails for other reasons than its own

@@ -5,11 +5,11 @@ import socket as _socket
 from typing import Any
 
 from sockharness.engine import options
-from sockharness.engine.connecting import Connecting, Settings
 from sockharness.engine.handlers import Handlers
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.tls.plan import planned
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.secure.plan import planned
+from sockharness.engine.tcp.connecting import Connecting, Settings
 from sockharness.errors import ClosedError
 
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 from sockharness.engine import options
-from sockharness.engine.kernel import Kernel
+from sockharness.engine.loop.kernel import Kernel
 
 
 class Binding:

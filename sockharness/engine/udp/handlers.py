@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sockharness.engine.handlers import Handler, checked, functions_of, tell
 
 if TYPE_CHECKING:
-    from sockharness.engine.reactor import Reactor
+    from sockharness.engine.loop.reactor import Reactor
 
 __tracebackhide__ = True  # for pytest: a wrong handler is shown where it was given
 

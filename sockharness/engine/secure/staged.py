@@ -10,9 +10,9 @@ from typing import Any
 
 from sockharness.engine.handle import Handle
 from sockharness.engine.handlers import HandlerGroup
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.states import NEXT, Happening
-from sockharness.engine.stream import BACK_PRESSURE, Socket
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.tcp.socket import BACK_PRESSURE, Socket
+from sockharness.engine.tcp.states import NEXT, Happening
 
 _AGAIN = (BlockingIOError, InterruptedError)
 

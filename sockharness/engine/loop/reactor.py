@@ -42,10 +42,12 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NoReturn, Protocol
 
-from sockharness.engine import hosts, options, threads
-from sockharness.engine.hosts import Failure, Host
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.timers import Callback, Timer, Timers
+from sockharness.engine import options
+from sockharness.engine.loop import outer as hosts
+from sockharness.engine.loop import threads
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.outer import Failure, Host
+from sockharness.engine.loop.timers import Callback, Timer, Timers
 from sockharness.errors import ClosedError, UsageError
 
 _EVENTS_PER_POLL = 256
@@ -154,7 +156,7 @@ class Reactor:
         """
         library = hosts.running()
         if library:  # a layer above this one, and not needed elsewhere
-            found = import_module("sockharness.engine.embed").current(library)
+            found = import_module("sockharness.engine.loop.embed").current(library)
             return found  # type: ignore[no-any-return] # its module is not known here
         reactor = getattr(_current, "reactor", None)
         if reactor is None or reactor.closed or reactor.is_foreign:

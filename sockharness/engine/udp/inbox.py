@@ -14,12 +14,14 @@ import socket as _socket
 from collections import deque
 from typing import Any
 
-from sockharness.engine import coalescing, error_queue, hops, literals, vectors
-from sockharness.engine.datagram_handlers import DatagramFlags, DatagramHandlers
+from sockharness.engine import literals
 from sockharness.engine.handlers import Handler
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.vectors import Message, Slots
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.udp import coalescing, error_queue, vectors
+from sockharness.engine.udp import ttl as hops
+from sockharness.engine.udp.handlers import DatagramFlags, DatagramHandlers
+from sockharness.engine.udp.vectors import Message, Slots
 
 _BATCH = 8  # messages, as in Bun
 _FEW = 4  # messages; fewer are cheaper one by one

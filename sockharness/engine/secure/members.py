@@ -37,8 +37,10 @@ class Members:
             TypeError, ValueError, TLSError, OSError: as `listen` and `connect`; nothing changed.
         """
         self._reactor.check()
-        upgraded = import_module("sockharness.engine.upgrade").upgraded  # a layer above this one
-        made: tuple[Any, Any] = upgraded(
+        upgraded = import_module(
+            "sockharness.engine.secure.upgrade"
+        ).upgraded  # a layer above this one
+        made: tuple[Any, Any] = upgrade.upgraded(
             self,
             self._group,
             self._reactor,

@@ -10,8 +10,10 @@ import socket as _socket
 from collections.abc import Mapping
 from typing import Any
 
-from sockharness.engine import coalescing, error_queue, hops, literals, options
-from sockharness.engine.kernel import Kernel
+from sockharness.engine import literals, options
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.udp import coalescing, error_queue
+from sockharness.engine.udp import ttl as hops
 
 _ANY = "*"  # in Bun: all addresses, both families
 _PEER = ("hostname", "port")

@@ -33,19 +33,20 @@ from contextlib import suppress
 from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from typing import TYPE_CHECKING, Any
 
-from sockharness.engine import names, options, sockopts
+from sockharness.engine import names, options
 from sockharness.engine.chunk import Data, chunk_of
 from sockharness.engine.handle import HandedOver, Handle
 from sockharness.engine.handlers import Handler, HandlerGroup
-from sockharness.engine.hosts import Call
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.states import NEXT, Happening, ReadyState, State
-from sockharness.engine.timers import Timer
-from sockharness.engine.tls.members import Members
+from sockharness.engine.loop.outer import Call
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.loop.timers import Timer
+from sockharness.engine.secure.members import Members
+from sockharness.engine.tcp import sockopts
+from sockharness.engine.tcp.states import NEXT, Happening, ReadyState, State
 from sockharness.errors import UsageError, os_error, with_code
 
 if TYPE_CHECKING:
-    from sockharness.engine.listener import Listener
+    from sockharness.engine.tcp.listener import Listener
 
 _READS_PER_EVENT = 8
 CHUNK = 64 * 1024  # what is asked for ordinarily; the rest of such an allocation costs nothing,

@@ -15,15 +15,15 @@ from select import EPOLLET, EPOLLIN
 from typing import Any
 
 from sockharness.engine import options
-from sockharness.engine.binding import Binding
 from sockharness.engine.handle import Handle
 from sockharness.engine.handlers import HandlerGroup, Handlers
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.starting import socket_class
-from sockharness.engine.stream import Socket
-from sockharness.engine.timers import Timer
-from sockharness.engine.tls.plan import Plan, planned
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.loop.timers import Timer
+from sockharness.engine.secure.plan import Plan, planned
+from sockharness.engine.secure.starting import socket_class
+from sockharness.engine.tcp.binding import Binding
+from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import ClosedError, UsageError, with_code
 
 _ACCEPTS_PER_EVENT = 256

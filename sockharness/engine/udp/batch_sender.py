@@ -13,12 +13,12 @@ import socket as _socket
 from collections.abc import Callable
 from typing import Any
 
-from sockharness.engine import coalescing, error_queue, vectors
-from sockharness.engine.coalescing import Run
-from sockharness.engine.kernel import Kernel
-from sockharness.engine.outgoing import Batch, Destinations
-from sockharness.engine.reactor import Reactor
-from sockharness.engine.vectors import Vectors
+from sockharness.engine.loop.kernel import Kernel
+from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.udp import coalescing, error_queue, vectors
+from sockharness.engine.udp.coalescing import Run
+from sockharness.engine.udp.outgoing import Batch, Destinations
+from sockharness.engine.udp.vectors import Vectors
 
 _MANY = 8  # from here on it is worth it to set up vectors
 

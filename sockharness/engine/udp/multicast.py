@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sockharness.engine import options
-from sockharness.engine.kernel import Kernel
 from sockharness.engine.literals import Literal, parse
+from sockharness.engine.loop.kernel import Kernel
 
 _IP_ADD_SOURCE_MEMBERSHIP = 39
 _IP_DROP_SOURCE_MEMBERSHIP = 40

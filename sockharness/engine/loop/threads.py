@@ -8,7 +8,7 @@ import sys
 import threading
 from types import FrameType
 
-_HERE = __name__.rpartition(".")[0]
+_ENGINE = __name__.removesuffix(".loop.threads")
 
 
 def elsewhere(owner: int) -> str:
@@ -24,7 +24,7 @@ def elsewhere(owner: int) -> str:
 def _called(frame: FrameType | None) -> str:
     """Return the public function of the engine that the user called, by way of which we came."""
     called = ""
-    while frame is not None and str(frame.f_globals.get("__name__")).startswith(_HERE):
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith(_ENGINE):
         if not frame.f_code.co_name.startswith("_"):
             called = frame.f_code.co_name
         frame = frame.f_back

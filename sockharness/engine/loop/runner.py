@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from sockharness.engine.reactor import Reactor
+from sockharness.engine.loop.reactor import Reactor
 from sockharness.errors import ClosedError, UsageError
 
 R = TypeVar("R")

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from sockharness.engine import literals, options
 from sockharness.engine.chunk import chunk_of
-from sockharness.engine.kernel import Kernel
+from sockharness.engine.loop.kernel import Kernel
 
 _LARGEST, _LARGEST6 = 65507, 65527  # bytes of a datagram (UDP-042)
 _KNOWN_LIMIT = 4096  # destinations that are remembered

@@ -1,0 +1,1 @@
+"""Splices a TLS session into a stream socket."""

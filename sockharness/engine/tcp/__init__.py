@@ -1,0 +1,1 @@
+"""Stream sockets: TCP and unix."""

@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from sockharness.errors import TLSError as TLSError
     from sockharness.errors import Unavailable as Unavailable
     from sockharness.errors import UsageError as UsageError
-    from sockharness.facade.client import TcpClient as TcpClient
-    from sockharness.facade.connection import Connection as Connection
-    from sockharness.facade.datagram import Datagram as Datagram
-    from sockharness.facade.handshake import Handshake as Handshake
-    from sockharness.facade.multicast import Member as Member
-    from sockharness.facade.multicast import MulticastGroup as MulticastGroup
-    from sockharness.facade.tcp import TcpServer as TcpServer
-    from sockharness.facade.tls import TlsPair as TlsPair
-    from sockharness.facade.tls import TlsPairFactory as TlsPairFactory
-    from sockharness.facade.tls import TlsServer as TlsServer
-    from sockharness.facade.udp import UdpPeer as UdpPeer
+    from sockharness.facade.tcp.client import TcpClient as TcpClient
+    from sockharness.facade.tcp.connection import Connection as Connection
+    from sockharness.facade.tcp.handshake import Handshake as Handshake
+    from sockharness.facade.tcp.server import TcpServer as TcpServer
+    from sockharness.facade.tcp.tls_pair import TlsPair as TlsPair
+    from sockharness.facade.tcp.tls_pair import TlsPairFactory as TlsPairFactory
+    from sockharness.facade.tcp.tls_pair import TlsServer as TlsServer
+    from sockharness.facade.udp.datagram import Datagram as Datagram
+    from sockharness.facade.udp.multicast import Member as Member
+    from sockharness.facade.udp.multicast import MulticastGroup as MulticastGroup
+    from sockharness.facade.udp.peer import UdpPeer as UdpPeer
     from sockharness.harness import Harness as Harness
     from sockharness.harness import MulticastGroupFactory as MulticastGroupFactory
     from sockharness.harness import TcpServerFactory as TcpServerFactory
@@ -54,15 +54,15 @@ _HOMES = {
     "Certificate": "sockharness.certificates",
     "ClosedError": "sockharness.errors",
     "Connecting": "sockharness.engine.tcp.connecting",
-    "Connection": "sockharness.facade.connection",
-    "Datagram": "sockharness.facade.datagram",
+    "Connection": "sockharness.facade.tcp.connection",
+    "Datagram": "sockharness.facade.udp.datagram",
     "DatagramFlags": "sockharness.engine.udp.handlers",
     "ExpectationFailed": "sockharness.errors",
-    "Handshake": "sockharness.facade.handshake",
+    "Handshake": "sockharness.facade.tcp.handshake",
     "Harness": "sockharness.harness",
     "Listener": "sockharness.engine.tcp.listener",
-    "Member": "sockharness.facade.multicast",
-    "MulticastGroup": "sockharness.facade.multicast",
+    "Member": "sockharness.facade.udp.multicast",
+    "MulticastGroup": "sockharness.facade.udp.multicast",
     "MulticastGroupFactory": "sockharness.harness",
     "Reactor": "sockharness.engine.loop.reactor",
     "ReadyState": "sockharness.engine.tcp.states",
@@ -70,14 +70,14 @@ _HOMES = {
     "SpecError": "sockharness.errors",
     "TLSError": "sockharness.errors",
     "TLSOptions": "sockharness.engine.tls.options",
-    "TcpClient": "sockharness.facade.client",
-    "TcpServer": "sockharness.facade.tcp",
+    "TcpClient": "sockharness.facade.tcp.client",
+    "TcpServer": "sockharness.facade.tcp.server",
     "TcpServerFactory": "sockharness.harness",
-    "TlsPair": "sockharness.facade.tls",
-    "TlsPairFactory": "sockharness.facade.tls",
-    "TlsServer": "sockharness.facade.tls",
+    "TlsPair": "sockharness.facade.tcp.tls_pair",
+    "TlsPairFactory": "sockharness.facade.tcp.tls_pair",
+    "TlsServer": "sockharness.facade.tcp.tls_pair",
     "UDPSocket": "sockharness.engine.udp.socket",
-    "UdpPeer": "sockharness.facade.udp",
+    "UdpPeer": "sockharness.facade.udp.peer",
     "UdpPeerFactory": "sockharness.harness",
     "Unavailable": "sockharness.errors",
     "UsageError": "sockharness.errors",

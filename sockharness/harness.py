@@ -19,21 +19,21 @@ from sockharness.address import is_loopback
 from sockharness.engine.loop.runner import ThreadRunner
 from sockharness.errors import ClosedError, ExpectationFailed, UsageError
 from sockharness.facade.core import Core, Participant, failed
-from sockharness.facade.fronts import Options, Spares
-from sockharness.facade.group import open_group
-from sockharness.facade.multicast import MulticastGroup
-from sockharness.facade.place import Place, first_interface, kernel_of, loopback
-from sockharness.facade.service import Service
-from sockharness.facade.tcp import TcpServer
-from sockharness.facade.udp import UdpPeer, udp_mailbox
+from sockharness.facade.tcp.fronts import Options, Spares
+from sockharness.facade.tcp.listening import Service
+from sockharness.facade.tcp.server import TcpServer
+from sockharness.facade.udp.group import open_group
+from sockharness.facade.udp.interface import Place, first_interface, kernel_of, loopback
+from sockharness.facade.udp.multicast import MulticastGroup
+from sockharness.facade.udp.peer import UdpPeer, udp_mailbox
 from sockharness.story.outcome import Outcome
 from sockharness.story.timeline import Timeline
 
 if TYPE_CHECKING:
     from sockharness.certificates import Authority, Certificate
     from sockharness.engine.tls.options import TLSOptions
-    from sockharness.facade.client import TcpClient
-    from sockharness.facade.tls import TlsPair
+    from sockharness.facade.tcp.client import TcpClient
+    from sockharness.facade.tcp.tls_pair import TlsPair
     from sockharness.netns import Host
 
     Handle = TcpServer | UdpPeer | MulticastGroup | TlsPair | TcpClient
@@ -157,7 +157,7 @@ class Harness:
             ValueError, TypeError, TLSError: an option cannot be; the name is taken.
             ClosedError: the harness is closed.
         """
-        from sockharness.facade.tls import tls_pair
+        from sockharness.facade.tcp.tls_pair import tls_pair
 
         self._refuse_closed()
         name = self._name(name, "tls_pair")
@@ -179,8 +179,8 @@ class Harness:
     def tcp_client(self) -> "TcpClient":
         """What connects to servers under test: `tcp_client(host, port)` gives a `Connection`."""
         if self._tcp_client is None:
-            from sockharness.facade.client import TcpClient
-            from sockharness.facade.dialer import Dialer
+            from sockharness.facade.tcp.client import TcpClient
+            from sockharness.facade.tcp.dialing import Dialer
 
             self._refuse_closed()
             dialer = Dialer(self._core, self._name("", "tcp_client"))

@@ -403,7 +403,8 @@ def test_where_multicast_does_not_work_the_test_is_skipped_with_the_reason(
     pytester.makepyfile(
         """
         import pytest
-        from sockharness.facade import group, place
+        from sockharness.facade.udp import group
+        from sockharness.facade.udp import interface as place
         group._reasons[place.loopback(ipv6=False)] = "it is Sunday"
         def test_fixture(multicast_group):
             pass

@@ -7,8 +7,8 @@ from typing import Generic, Protocol, TypeVar
 from sockharness.errors import ExpectationFailed
 from sockharness.facade.callsite import CallSite
 from sockharness.facade.core import Core
-from sockharness.facade.handshake import Handshake
-from sockharness.facade.messages import unexpected
+from sockharness.facade.tcp.handshake import Handshake
+from sockharness.facade.udp.messages import unexpected
 from sockharness.printable import show
 from sockharness.spec.bindings import suggestion
 from sockharness.spec.matchers import Matcher, Result, Verdict

@@ -27,13 +27,13 @@ from sockharness.suite.longrepr import again
 if TYPE_CHECKING:
     from sockharness.certificates import Authority
     from sockharness.engine.loop.runner import ThreadRunner
-    from sockharness.facade.client import TcpClient
-    from sockharness.facade.fronts import Spares
-    from sockharness.facade.multicast import MulticastGroup
     from sockharness.facade.packets import Wire
-    from sockharness.facade.tcp import TcpServer
-    from sockharness.facade.tls import TlsPair, TlsPairFactory
-    from sockharness.facade.udp import UdpPeer
+    from sockharness.facade.tcp.client import TcpClient
+    from sockharness.facade.tcp.fronts import Spares
+    from sockharness.facade.tcp.server import TcpServer
+    from sockharness.facade.tcp.tls_pair import TlsPair, TlsPairFactory
+    from sockharness.facade.udp.multicast import MulticastGroup
+    from sockharness.facade.udp.peer import UdpPeer
     from sockharness.harness import (
         Harness,
         MulticastGroupFactory,
@@ -125,7 +125,7 @@ class Shared:
     def _thread(self) -> "ThreadRunner":
         if self._runner is None:
             from sockharness.engine.loop.runner import ThreadRunner
-            from sockharness.facade.fronts import Spares
+            from sockharness.facade.tcp.fronts import Spares
 
             self._runner = ThreadRunner(on_exception=self._stray)
             self._spares = Spares(self._runner)

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from sockharness.facade.tcp import TcpServer
+from sockharness.facade.tcp.server import TcpServer
 from sockharness.harness import Harness
 from tests.helpers.networks import network, pair
 

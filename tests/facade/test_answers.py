@@ -7,7 +7,7 @@ import pytest
 
 from sockharness import match
 from sockharness.errors import ExpectationFailed, UsageError
-from sockharness.facade.tcp import TcpServer
+from sockharness.facade.tcp.server import TcpServer
 from sockharness.harness import Harness
 from tests.facade.conftest import Dial
 

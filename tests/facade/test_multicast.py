@@ -9,7 +9,7 @@ import pytest
 
 from sockharness import Member, MulticastGroup
 from sockharness.errors import ClosedError, ExpectationFailed, Unavailable, UsageError
-from sockharness.facade import group as groups
+from sockharness.facade.udp import group as groups
 from sockharness.harness import Harness
 
 WORKER = """

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from sockharness.facade.outbox import Outbox, Way
+from sockharness.facade.tcp.outbox import Outbox, Way
 
 
 class World:

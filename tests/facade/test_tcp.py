@@ -10,7 +10,7 @@ import pytest
 import sockharness
 from sockharness import match
 from sockharness.errors import ClosedError, ExpectationFailed, UsageError
-from sockharness.facade.tcp import TcpServer
+from sockharness.facade.tcp.server import TcpServer
 from sockharness.harness import Harness
 from sockharness.spec.matchers import Regex
 from tests.facade.conftest import Dial

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from sockharness.errors import ExpectationFailed, UsageError
-from sockharness.facade.tcp import TcpServer
+from sockharness.facade.tcp.server import TcpServer
 from sockharness.harness import Harness
 from tests.facade.conftest import Dial
 

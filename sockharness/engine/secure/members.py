@@ -40,7 +40,7 @@ class Members:
         upgraded = import_module(
             "sockharness.engine.secure.upgrade"
         ).upgraded  # a layer above this one
-        made: tuple[Any, Any] = upgrade.upgraded(
+        made: tuple[Any, Any] = upgraded(
             self,
             self._group,
             self._reactor,

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sockharness.facade.conversation import Conversation
 from sockharness.facade.core import Core
-from sockharness.facade.endpoint import Endpoint
-from sockharness.facade.fronts import Handing
+from sockharness.facade.tcp.conversation import Conversation
+from sockharness.facade.tcp.endpoint import Endpoint
+from sockharness.facade.tcp.fronts import Handing
 
 if TYPE_CHECKING:
     from sockharness.engine.tcp.connecting import Connecting

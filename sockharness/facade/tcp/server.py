@@ -4,13 +4,13 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Never
 
-from sockharness.facade.connection import Connection as Connection
-from sockharness.facade.connection import event_wanted
-from sockharness.facade.conversation import Conversation
 from sockharness.facade.core import TIMEOUT
-from sockharness.facade.endpoint import HANDLED, Handler
 from sockharness.facade.script import Exchange, Want
-from sockharness.facade.service import Service
+from sockharness.facade.tcp.connection import Connection as Connection
+from sockharness.facade.tcp.connection import event_wanted
+from sockharness.facade.tcp.conversation import Conversation
+from sockharness.facade.tcp.endpoint import HANDLED, Handler
+from sockharness.facade.tcp.listening import Service
 from sockharness.printable import count
 from sockharness.story.events import Event
 

@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import ClosedError, Unavailable
 from sockharness.facade.core import Core, raised
-from sockharness.facade.datagram import Address
-from sockharness.facade.mailbox import Handler, Mailbox
-from sockharness.facade.place import Place
 from sockharness.facade.queues import joined_only
+from sockharness.facade.udp.datagram import Address
+from sockharness.facade.udp.interface import Place
+from sockharness.facade.udp.mailbox import Handler, Mailbox
 from sockharness.facade.wants import Settled
 from sockharness.machine.leases import Leases
 from sockharness.story.outcome import Failure

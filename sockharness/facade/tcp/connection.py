@@ -5,11 +5,11 @@ from typing import Any
 
 from sockharness.errors import UsageError
 from sockharness.facade.callsite import call_site
-from sockharness.facade.conversation import Conversation
 from sockharness.facade.core import TIMEOUT, Core
-from sockharness.facade.handshake import Handshake
-from sockharness.facade.home import Home
 from sockharness.facade.script import Exchange, Want, as_bytes
+from sockharness.facade.tcp.conversation import Conversation
+from sockharness.facade.tcp.handshake import Handshake
+from sockharness.facade.tcp.home import Home
 from sockharness.facade.wants import BytesWanted, Eventful, EventWanted, HandshakeWanted, Until
 from sockharness.spec.matchers import Length, Matcher
 from sockharness.story.events import Event

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from sockharness.facade.connection import Connection
 from sockharness.facade.core import TIMEOUT, seconds
-from sockharness.facade.dialer import Dialer, Target
+from sockharness.facade.tcp.connection import Connection
+from sockharness.facade.tcp.dialing import Dialer, Target
 from sockharness.facade.waiting import refuse_in_loop
 from sockharness.printable import count
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import ClosedError, TLSError, UsageError
 from sockharness.facade.callsite import call_site
-from sockharness.facade.conversation import Conversation
 from sockharness.facade.core import LAST_LOOK, Core, raised, refuse_async
-from sockharness.facade.handshake import Handshake, fault
 from sockharness.facade.script import Exchange, Script, matcher, unexpected, unmet, unstated
+from sockharness.facade.tcp.conversation import Conversation
+from sockharness.facade.tcp.handshake import Handshake, fault
 from sockharness.facade.wants import Settled
 from sockharness.story.events import Event
 from sockharness.story.outcome import Failure

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from sockharness.errors import ClosedError, UsageError
 from sockharness.facade.core import TIMEOUT
-from sockharness.facade.datagram import Address, Datagram
-from sockharness.facade.group import Group
-from sockharness.facade.mailbox import Mailbox
-from sockharness.facade.place import first_interface, host_address
 from sockharness.facade.script import Exchange, Want, as_bytes
-from sockharness.facade.udp import A_WHILE, AioUdpPeer, UdpPeer, described
+from sockharness.facade.udp.datagram import Address, Datagram
+from sockharness.facade.udp.group import Group
+from sockharness.facade.udp.interface import first_interface, host_address
+from sockharness.facade.udp.mailbox import Mailbox
+from sockharness.facade.udp.peer import A_WHILE, AioUdpPeer, UdpPeer, described
 from sockharness.printable import count
 from sockharness.story.events import Event
 

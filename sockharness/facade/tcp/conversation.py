@@ -12,10 +12,6 @@ from typing import TYPE_CHECKING
 
 from sockharness.facade.core import TIMEOUT, raised
 from sockharness.facade.cuts import pieces
-from sockharness.facade.ends import Pair
-from sockharness.facade.handshake import Handshake, reset_before
-from sockharness.facade.home import Home
-from sockharness.facade.outbox import Outbox, Way
 from sockharness.facade.script import (
     Answer,
     Exchange,
@@ -25,6 +21,10 @@ from sockharness.facade.script import (
     differs,
     unexpected,
 )
+from sockharness.facade.tcp.ends import Pair
+from sockharness.facade.tcp.handshake import Handshake, reset_before
+from sockharness.facade.tcp.home import Home
+from sockharness.facade.tcp.outbox import Outbox, Way
 from sockharness.facade.wants import BytesWanted
 from sockharness.printable import count
 from sockharness.story.events import Event, Kind

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import UsageError
-from sockharness.facade.conversation import Conversation
 from sockharness.facade.core import Core
-from sockharness.facade.endpoint import Endpoint
-from sockharness.facade.fronts import Front, Options, Spares
 from sockharness.facade.queues import backlog
+from sockharness.facade.tcp.conversation import Conversation
+from sockharness.facade.tcp.endpoint import Endpoint
+from sockharness.facade.tcp.fronts import Front, Options, Spares
 
 if TYPE_CHECKING:
     from sockharness.engine.tcp.listener import Listener

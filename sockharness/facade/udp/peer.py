@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Never
 from sockharness.errors import UsageError
 from sockharness.facade.callsite import call_site
 from sockharness.facade.core import TIMEOUT, Core
-from sockharness.facade.datagram import Address, Datagram, address_of
-from sockharness.facade.mailbox import Handler, Mailbox
-from sockharness.facade.place import Place
 from sockharness.facade.script import Exchange, Want, as_bytes
+from sockharness.facade.udp.datagram import Address, Datagram, address_of
+from sockharness.facade.udp.interface import Place
+from sockharness.facade.udp.mailbox import Handler, Mailbox
 from sockharness.facade.wants import DatagramWanted, EventWanted, Silence, SilenceWanted
 from sockharness.printable import count
 from sockharness.spec.bindings import suggestion

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sockharness.certificates import Authority, BadCertificate, Certificate
 from sockharness.engine.tls.options import TLSOptions, stated
 from sockharness.errors import ClosedError
-from sockharness.facade.client import connected, connected_async
-from sockharness.facade.connection import Connection
 from sockharness.facade.core import TIMEOUT, Core, seconds
-from sockharness.facade.dialer import Dialer, Target
-from sockharness.facade.fronts import Options
-from sockharness.facade.service import Service
-from sockharness.facade.tcp import TcpServer
+from sockharness.facade.tcp.client import connected, connected_async
+from sockharness.facade.tcp.connection import Connection
+from sockharness.facade.tcp.dialing import Dialer, Target
+from sockharness.facade.tcp.fronts import Options
+from sockharness.facade.tcp.listening import Service
+from sockharness.facade.tcp.server import TcpServer
 
 if TYPE_CHECKING:
     import ssl

@@ -1,0 +1,1 @@
+"""Handles for streams: servers, clients, connections, TLS."""

@@ -1,0 +1,1 @@
+"""Handles for datagrams: peers and multicast groups."""

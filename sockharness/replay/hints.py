@@ -1,6 +1,6 @@
 """Why a step waits in vain, where the spec itself says so: hints for its failure."""
 
-from sockharness.drivers.base import handler_names
+from sockharness.drivers.engine import handler_names
 from sockharness.spec import model
 from sockharness.story.timeline import Channel
 

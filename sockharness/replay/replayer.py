@@ -9,7 +9,7 @@ ignored silently.
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from sockharness.drivers.base import EngineFailed
+from sockharness.drivers.engine import EngineFailed
 from sockharness.location import Location
 from sockharness.printable import count
 from sockharness.replay.calls import check_raised, check_returned, judge, judge_error

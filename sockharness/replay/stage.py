@@ -10,11 +10,11 @@ from select import EPOLLIN, POLLIN, poll
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from sockharness.drivers.base import Driver, RaisedBySpec, Run
-from sockharness.drivers.cast import Cast, Engines
-from sockharness.drivers.casting import Casting
+from sockharness.drivers.addresses import Places, joins
+from sockharness.drivers.choice import Casting
 from sockharness.drivers.credentials import Credentials
-from sockharness.drivers.places import Places, joins
+from sockharness.drivers.driver import Cast, Engines
+from sockharness.drivers.engine import Driver, RaisedBySpec, Run
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.errors import Problem, SpecError, code_of
 from sockharness.machine.policy import Policy

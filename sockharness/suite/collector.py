@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from sockharness.drivers import casting as castings
-from sockharness.drivers.base import EngineFailed
-from sockharness.drivers.cast import Engines
-from sockharness.drivers.casting import Casting
+from sockharness.drivers import choice as castings
+from sockharness.drivers.choice import Casting
+from sockharness.drivers.driver import Engines
+from sockharness.drivers.engine import EngineFailed
 from sockharness.errors import ExpectationFailed, Problem, SpecError, Unavailable
 from sockharness.machine import probes
 from sockharness.replay.replayer import Replayer

@@ -12,7 +12,7 @@ import pytest
 from sockharness.record import record
 
 if TYPE_CHECKING:
-    from sockharness.drivers.casting import Casting
+    from sockharness.drivers.choice import Casting
     from sockharness.machine.policy import Policy
 
 
@@ -193,7 +193,7 @@ def castings(config: pytest.Config) -> "tuple[Casting, ...]":
     Raises:
         pytest.UsageError: if `--sock-engine` is not as it should be.
     """
-    from sockharness.drivers.casting import castings as parse
+    from sockharness.drivers.choice import castings as parse
     from sockharness.errors import UsageError
 
     try:
@@ -207,8 +207,8 @@ def pasted_castings(config: pytest.Config) -> "tuple[Casting, ...]":
 
     So an id that was copied from a run with the option works without it.
     """
-    from sockharness.drivers.casting import castings as parse
-    from sockharness.drivers.casting import castings_of_id
+    from sockharness.drivers.choice import castings as parse
+    from sockharness.drivers.choice import castings_of_id
 
     named = [castings_of_id(argument) for argument in config.args if "::" in argument]
     return parse(filter(None, named)) if any(named) else ()

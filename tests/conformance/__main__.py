@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from sockharness.drivers.base import EngineFailed
-from sockharness.drivers.bun_program import BunProgram
+from sockharness.drivers.bun.program import BunProgram
+from sockharness.drivers.engine import EngineFailed
 from tests.conformance.matrix import (
     CASTINGS,
     DIFFERS,

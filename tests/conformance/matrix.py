@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockharness.drivers.casting import Casting
+from sockharness.drivers.choice import Casting
 from sockharness.spec import loader
 
 ROOT = Path(__file__).parent.parent.parent

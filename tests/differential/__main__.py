@@ -14,8 +14,8 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, seed, settings
 
-from sockharness.drivers.base import EngineFailed
-from sockharness.drivers.cast import Engines
+from sockharness.drivers.driver import Engines
+from sockharness.drivers.engine import EngineFailed
 from tests.differential.comparing import Comparison, Death, Difference
 from tests.differential.programs import Program, programs
 

@@ -11,9 +11,9 @@ again; only when no story of the one is ever told by the other it is a differenc
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockharness.drivers.base import EngineFailed
-from sockharness.drivers.cast import Engines
-from sockharness.drivers.casting import Casting
+from sockharness.drivers.choice import Casting
+from sockharness.drivers.driver import Engines
+from sockharness.drivers.engine import EngineFailed
 from tests.differential.programs import Program
 from tests.differential.running import Stories, run
 

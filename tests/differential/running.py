@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockharness.drivers.cast import Engines
-from sockharness.drivers.casting import Casting
+from sockharness.drivers.choice import Casting
+from sockharness.drivers.driver import Engines
 from sockharness.machine.policy import Policy
 from sockharness.replay.stage import Stage
 from sockharness.spec import loader, model

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from sockharness.drivers.base import Engine, Run
-from sockharness.drivers.cast import Engines
+from sockharness.drivers.driver import Engines
+from sockharness.drivers.engine import Engine, Run
 from sockharness.engine.tcp.socket import Socket
 from sockharness.spec import loader
 from tests.differential.__main__ import compare

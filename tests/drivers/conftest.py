@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sockharness.drivers.cast import Engines
-from sockharness.drivers.casting import Casting
+from sockharness.drivers.choice import Casting
+from sockharness.drivers.driver import Engines
 from sockharness.machine.policy import Policy
 from sockharness.replay.stage import Stage
 from sockharness.spec import loader

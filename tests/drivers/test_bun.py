@@ -11,13 +11,14 @@ import pytest
 
 from sockharness.address import Address
 from sockharness.clock import MonotonicClock
-from sockharness.drivers import bun, bun_program
-from sockharness.drivers.base import EngineFailed, Run
-from sockharness.drivers.bun import BunEngine
-from sockharness.drivers.bun_program import BunProgram
-from sockharness.drivers.cast import Engines
-from sockharness.drivers.casting import Casting
-from sockharness.drivers.jsonl import Message
+from sockharness.drivers.bun import engine as bun
+from sockharness.drivers.bun import program as bun_program
+from sockharness.drivers.bun.engine import BunEngine
+from sockharness.drivers.bun.jsonl import Message
+from sockharness.drivers.bun.program import BunProgram
+from sockharness.drivers.choice import Casting
+from sockharness.drivers.driver import Engines
+from sockharness.drivers.engine import EngineFailed, Run
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.errors import SpecError, UsageError
 from sockharness.machine.policy import Policy
@@ -449,7 +450,7 @@ def test_plain_code_tells_it_what_to_do_and_gets_events(engines: Engines, tmp_pa
 def test_the_child_does_not_outlive_who_started_it(engines: Engines) -> None:
     program = f"""
 import os, signal
-from sockharness.drivers.bun_program import BunProgram
+from sockharness.drivers.bun.program import BunProgram
 print(BunProgram({engines.bun.path!r}).child().pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

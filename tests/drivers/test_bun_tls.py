@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sockharness.drivers import bun_tls
-from sockharness.drivers.bun import BunEngine
-from sockharness.drivers.jsonl import Message
+from sockharness.drivers.bun import tls as bun_tls
+from sockharness.drivers.bun.engine import BunEngine
+from sockharness.drivers.bun.jsonl import Message
 from sockharness.errors import SpecError, TLSError, code_of
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sockharness.drivers.casting import Casting, castings, castings_of_id
+from sockharness.drivers.choice import Casting, castings, castings_of_id
 from sockharness.errors import UsageError
 from sockharness.spec import loader
 from sockharness.spec.model import Case

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sockharness.drivers.base import EngineFailed
-from sockharness.drivers.jsonl import JsonlChild, Message
+from sockharness.drivers.bun.jsonl import JsonlChild, Message
+from sockharness.drivers.engine import EngineFailed
 from sockharness.engine.loop.reactor import Reactor
 
 ECHO = """

@@ -1,7 +1,7 @@
 """Where UDP peers are, and who is where."""
 
 from sockharness.address import Address
-from sockharness.drivers.places import Places
+from sockharness.drivers.addresses import Places
 
 ONE, OTHER = Address("127.0.0.1", 1000), Address("127.0.0.5", 1000)
 GROUP = Address("239.255.0.1", 2000)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sockharness.drivers.bun_program import BunProgram
+from sockharness.drivers.bun.program import BunProgram
 
 INSTALLED = Path(__file__).parent.parent.parent / ".bun" / "node_modules" / ".bin" / "bun"
 """Where `make bun` puts it."""

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sockharness.clock import Clock, MonotonicClock
-from sockharness.drivers.base import EngineFailed
+from sockharness.drivers.engine import EngineFailed
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.errors import UsageError
 from sockharness.printable import show

@@ -17,7 +17,7 @@ import {
   returned,
   say,
   threw,
-} from "./bun_host_play.ts";
+} from "./host_play.ts";
 
 type Received = { data: Buffer; port: number; address: string };
 

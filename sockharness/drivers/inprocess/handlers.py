@@ -6,13 +6,13 @@ Every handler puts its event on the timeline first, then does what the spec's `o
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sockharness.drivers.inprocess_connection import Connection
+from sockharness.drivers.inprocess.connection import Connection
 from sockharness.engine.tcp.listener import Listener
 from sockharness.engine.tcp.socket import Socket
 from sockharness.spec import model
 
 if TYPE_CHECKING:
-    from sockharness.drivers.inprocess import InProcess
+    from sockharness.drivers.inprocess.engine import InProcess
 
 
 class Heard:

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from sockharness.address import LOOPBACK, LOOPBACK6, Address
-from sockharness.drivers.base import Engine, Run
-from sockharness.drivers.casting import OURS, ROLES, Casting
-from sockharness.drivers.inprocess import InProcess
+from sockharness.drivers.choice import OURS, ROLES, Casting
+from sockharness.drivers.engine import Engine, Run
+from sockharness.drivers.inprocess.engine import InProcess
 from sockharness.errors import Problem, SpecError, TLSError, code_of
 from sockharness.location import Location
 from sockharness.machine.policy import Policy
@@ -23,7 +23,7 @@ from sockharness.story.events import Event
 from sockharness.story.timeline import Channel
 
 if TYPE_CHECKING:
-    from sockharness.drivers.bun_program import BunProgram
+    from sockharness.drivers.bun.program import BunProgram
     from sockharness.machine.leases import Leases
 
 
@@ -48,7 +48,7 @@ class Engines:
         theirs = [peer for peer in case.peers.values() if casting.engine(peer) == "bun"]
         if not theirs:
             return ""
-        from sockharness.drivers.bun import BunEngine
+        from sockharness.drivers.bun.engine import BunEngine
 
         return BunEngine.cannot(case, theirs)
 
@@ -59,12 +59,12 @@ class Engines:
     @cached_property
     def bun(self) -> "BunProgram":
         """The Bun program, which is started when it is first needed."""
-        from sockharness.drivers.bun_program import BunProgram
+        from sockharness.drivers.bun.program import BunProgram
 
         return BunProgram(self._named_bun)
 
     def _bun(self, run: Run) -> Engine:
-        from sockharness.drivers.bun import BunEngine
+        from sockharness.drivers.bun.engine import BunEngine
 
         return BunEngine(run, self.bun)
 

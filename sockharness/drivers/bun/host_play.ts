@@ -1,4 +1,4 @@
-// One replay in the host script: what it made, and what is told of it. `bun_host.ts` says how.
+// One replay in the host script: what it made, and what is told of it. `host.ts` says how.
 
 import { writeSync } from "node:fs";
 import type { Socket, TCPSocketListener } from "bun";

@@ -11,7 +11,7 @@ import {
   type Tls,
   returned,
   threw,
-} from "./bun_host_play.ts";
+} from "./host_play.ts";
 
 /** Take note of how a peer is secured; return what Bun is to know of it: nothing without TLS. */
 export function secures(play: Play, peer: string, tls: Tls | null): { tls?: object } {

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sockharness.address import Address
-from sockharness.drivers.base import RaisedBySpec, Run, note_of, udp_handler_names
+from sockharness.drivers.engine import RaisedBySpec, Run, note_of, udp_handler_names
 from sockharness.engine.udp.socket import UDPSocket, udp_socket
 from sockharness.errors import ClosedError
 from sockharness.spec import model

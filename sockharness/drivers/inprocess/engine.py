@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sockharness.address import Address
-from sockharness.drivers.base import RaisedBySpec, Run, handler_names, note_of
-from sockharness.drivers.inprocess_connection import Connection
-from sockharness.drivers.inprocess_handlers import Heard
-from sockharness.drivers.inprocess_tls import TlsPeers
+from sockharness.drivers.engine import RaisedBySpec, Run, handler_names, note_of
+from sockharness.drivers.inprocess.connection import Connection
+from sockharness.drivers.inprocess.handlers import Heard
+from sockharness.drivers.inprocess.tls import TlsPeers
 from sockharness.engine.tcp.connector import connect
 from sockharness.engine.tcp.listener import Listener, listen
 from sockharness.engine.tcp.socket import Socket
@@ -20,7 +20,7 @@ from sockharness.story.events import Event, Kind, Secured
 from sockharness.story.timeline import LISTENER, Channel
 
 if TYPE_CHECKING:
-    from sockharness.drivers.inprocess_udp import UdpPeers
+    from sockharness.drivers.inprocess.udp import UdpPeers
 
 
 class InProcess:
@@ -74,7 +74,7 @@ class InProcess:
     def bind(self, peer: model.Peer, address: Address, remote: Address | None) -> Address:
         """Make a UDP socket, with the peer's handlers; see `Engine.bind`."""
         if self._udp is None:
-            from sockharness.drivers.inprocess_udp import UdpPeers  # most specs have none
+            from sockharness.drivers.inprocess.udp import UdpPeers  # most specs have none
 
             self._udp = UdpPeers(self._run)
         return self._udp.bind(peer, address, remote)

@@ -8,9 +8,9 @@ import contextlib
 from base64 import b64encode
 from collections.abc import Sequence
 
-from sockharness.drivers import bun_tls
-from sockharness.drivers.base import Run, handler_names, note_of, udp_handler_names
-from sockharness.drivers.jsonl import Message
+from sockharness.drivers.bun import tls as bun_tls
+from sockharness.drivers.bun.jsonl import Message
+from sockharness.drivers.engine import Run, handler_names, note_of, udp_handler_names
 from sockharness.errors import UsageError
 from sockharness.spec import model
 from sockharness.spec.bindings import Bindings

@@ -26,9 +26,9 @@ import {
   returned,
   say,
   told,
-} from "./bun_host_play.ts";
-import { keep_session, resume, secured, secures, upgrade } from "./bun_host_tls.ts";
-import { bind } from "./bun_host_udp.ts";
+} from "./host_play.ts";
+import { keep_session, resume, secured, secures, upgrade } from "./host_tls.ts";
+import { bind } from "./host_udp.ts";
 
 function broken(error: any): void {
   say({ broken: String(error?.stack ?? error) });

@@ -22,15 +22,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from sockharness.address import Address
-from sockharness.drivers import bun_tls
-from sockharness.drivers.base import (
+from sockharness.drivers.bun import tls as bun_tls
+from sockharness.drivers.bun.actions import ActionEncoder
+from sockharness.drivers.bun.jsonl import Message
+from sockharness.drivers.bun.program import ANSWER, BunProgram
+from sockharness.drivers.engine import (
     EngineFailed,
     RaisedBySpec,
     Run,
 )
-from sockharness.drivers.bun_actions import ActionEncoder
-from sockharness.drivers.bun_program import ANSWER, BunProgram
-from sockharness.drivers.jsonl import Message
 from sockharness.errors import os_error
 from sockharness.spec import model
 from sockharness.spec.words import does_not_fit

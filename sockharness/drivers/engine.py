@@ -23,8 +23,8 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from sockharness.address import LOOPBACK, Address
+from sockharness.drivers.addresses import Places
 from sockharness.drivers.credentials import Credentials
-from sockharness.drivers.places import Places
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.record import record

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from sockharness.drivers.base import Run
 from sockharness.drivers.credentials import Credentials
-from sockharness.drivers.inprocess_connection import Connection
+from sockharness.drivers.engine import Run
+from sockharness.drivers.inprocess.connection import Connection
 from sockharness.engine.tcp.listener import Listener
 from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import UsageError

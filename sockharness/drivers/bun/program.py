@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 
 from sockharness.clock import MonotonicClock
-from sockharness.drivers.base import EngineFailed
-from sockharness.drivers.jsonl import JsonlChild, Message
+from sockharness.drivers.bun.jsonl import JsonlChild, Message
+from sockharness.drivers.engine import EngineFailed
 from sockharness.errors import Unavailable
 from sockharness.printable import show
 
-HOST = Path(__file__).with_name("bun_host.ts")
+HOST = Path(__file__).with_name("host.ts")
 OLDEST = (1, 3)
 START = 10.0
 """Seconds in which it must have started."""

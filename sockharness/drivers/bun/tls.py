@@ -10,8 +10,8 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 
+from sockharness.drivers.bun.jsonl import Message
 from sockharness.drivers.credentials import Credentials
-from sockharness.drivers.jsonl import Message
 from sockharness.engine.tls import codes
 from sockharness.errors import TLSError
 from sockharness.spec import model, tls_words

@@ -1,0 +1,1 @@
+"""Real Bun as a driver of peers."""

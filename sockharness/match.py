@@ -6,8 +6,8 @@ on how they were cut. The bytes that it took are given to a reply that is a func
 
 import re
 
-from sockharness.spec.matchers import Concat, Exact, Length, Matcher, Regex, Sha256
-from sockharness.spec.matchers import as_matcher as _as_matcher
+from sockharness.sockspec.model.matchers import Concat, Exact, Length, Matcher, Regex, Sha256
+from sockharness.sockspec.model.matchers import as_matcher as _as_matcher
 
 __tracebackhide__ = True  # for pytest: a wrong argument is shown where it was written
 

@@ -47,7 +47,7 @@ def test_a_file_that_cannot_be_read_is_told_without_a_traceback(
 
     (pytester.path / "echo.yaml").write_text(ECHO)
     with monkeypatch.context() as patch:
-        from sockharness.spec import nodes
+        from sockharness.sockspec.text import nodes
 
         class Unreadable(type(Path())):  # type: ignore[misc]
             open = refuse

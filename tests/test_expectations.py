@@ -3,7 +3,16 @@ import re
 import pytest
 
 from sockharness.errors import os_error
-from sockharness.spec.matchers import Capture, Concat, Exact, Length, Matcher, Regex, Result, Sha256
+from sockharness.sockspec.model.matchers import (
+    Capture,
+    Concat,
+    Exact,
+    Length,
+    Matcher,
+    Regex,
+    Result,
+    Sha256,
+)
 from sockharness.story.events import Event, Kind
 from sockharness.story.expectations import (
     BytesExpected,

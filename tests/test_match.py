@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from sockharness import TcpServer, match
-from sockharness.spec.matchers import Matcher
+from sockharness.sockspec.model.matchers import Matcher
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Does a datagram satisfy what was expected?"""
 
-from sockharness.spec.matchers import AnyBytes, Capture, Exact, Length
+from sockharness.sockspec.model.matchers import AnyBytes, Capture, Exact, Length
 from sockharness.story.events import Event
 from sockharness.story.expectations import Mismatch, NothingExpected, State
 from sockharness.story.messages import DatagramsExpected

@@ -10,8 +10,8 @@ from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
 from sockharness.report.text import failure_text
-from sockharness.spec import loader
-from sockharness.spec.model import Case
+from sockharness.sockspec import loader
+from sockharness.sockspec.model import Case
 from sockharness.story.outcome import Outcome, Verdict
 from tests.helpers.idle import let_only_idle_time_pass
 from tests.helpers.mutations import Mutant, mutants

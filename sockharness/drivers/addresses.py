@@ -5,8 +5,8 @@ bound before anything is sent.
 """
 
 from sockharness.address import Address
-from sockharness.spec import model
-from sockharness.spec.bindings import Value
+from sockharness.sockspec import model
+from sockharness.sockspec.model.bindings import Value
 
 
 class Places:

@@ -10,9 +10,9 @@ from dataclasses import field
 
 from sockharness.errors import UsageError
 from sockharness.record import record
-from sockharness.spec.bindings import suggestion
-from sockharness.spec.model import Case, Peer
-from sockharness.spec.words import ENGINES
+from sockharness.sockspec.decode.words import ENGINES
+from sockharness.sockspec.model import Case, Peer
+from sockharness.sockspec.model.bindings import suggestion
 
 OURS = ENGINES[0]
 ROLES = ("server", "client")

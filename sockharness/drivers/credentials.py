@@ -14,8 +14,8 @@ from hashlib import sha256
 from importlib import import_module
 
 from sockharness.certificates import Authority, BadCertificate, Certificate
-from sockharness.spec import model
-from sockharness.spec.tls_words import DEFAULT, NO_ONE
+from sockharness.sockspec import model
+from sockharness.sockspec.decode.tls_words import DEFAULT, NO_ONE
 
 UNKNOWN = "unknown"
 """How a certificate is called that is none of a case."""

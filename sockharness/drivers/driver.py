@@ -18,7 +18,7 @@ from sockharness.drivers.inprocess.engine import InProcess
 from sockharness.errors import Problem, SpecError, TLSError, code_of
 from sockharness.location import Location
 from sockharness.machine.policy import Policy
-from sockharness.spec import model
+from sockharness.sockspec import model
 from sockharness.story.events import Event
 from sockharness.story.timeline import Channel
 

@@ -28,8 +28,7 @@ from sockharness.drivers.credentials import Credentials
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.record import record
-from sockharness.spec.bindings import Bindings
-from sockharness.spec.model import (
+from sockharness.sockspec.model import (
     Action,
     Call,
     Case,
@@ -44,6 +43,7 @@ from sockharness.spec.model import (
     SetTimeout,
     UpgradeTls,
 )
+from sockharness.sockspec.model.bindings import Bindings
 from sockharness.story.events import Event
 from sockharness.story.timeline import Channel, Timeline
 

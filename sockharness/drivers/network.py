@@ -10,7 +10,7 @@ from sockharness.address import LOOPBACK, LOOPBACK6, is_loopback
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.machine.inside import InsideKernel
 from sockharness.netns import Host, Interface, Network
-from sockharness.spec import model
+from sockharness.sockspec import model
 
 
 class Hosts:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from sockharness.printable import count
-from sockharness.spec.bindings import suggestion
+from sockharness.sockspec.model.bindings import suggestion
 
 __tracebackhide__ = True
 

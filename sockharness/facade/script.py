@@ -31,7 +31,7 @@ from sockharness.errors import UsageError
 from sockharness.facade.callsite import CallSite
 from sockharness.facade.cuts import Cuts, check_cuts, check_extent
 from sockharness.printable import count, show
-from sockharness.spec.matchers import Matcher, Result, Verdict, as_matcher
+from sockharness.sockspec.model.matchers import Matcher, Result, Verdict, as_matcher
 from sockharness.story.expectations import BytesExpected, Mismatch, State, ending
 from sockharness.story.outcome import Failure
 from sockharness.story.timeline import Channel

@@ -10,8 +10,8 @@ from sockharness.facade.core import Core
 from sockharness.facade.tcp.handshake import Handshake
 from sockharness.facade.udp.messages import unexpected
 from sockharness.printable import show
-from sockharness.spec.bindings import suggestion
-from sockharness.spec.matchers import Matcher, Result, Verdict
+from sockharness.sockspec.model.bindings import suggestion
+from sockharness.sockspec.model.matchers import Matcher, Result, Verdict
 from sockharness.story.events import HANDLER_EVENTS, Event
 from sockharness.story.expectations import AFTER_CLOSE, BytesExpected, Mismatch, ending
 from sockharness.story.outcome import Failure

@@ -6,8 +6,8 @@ Each function raises `StepFailed` if it is not as it should be.
 from sockharness.printable import count
 from sockharness.replay.failed import failed
 from sockharness.replay.stage import Stage
-from sockharness.spec import model
-from sockharness.spec.words import UDP_ACTIONS
+from sockharness.sockspec import model
+from sockharness.sockspec.decode.words import UDP_ACTIONS
 from sockharness.story.events import Event
 from sockharness.story.expectations import ANY_ERROR, ending, how_it_ended
 from sockharness.story.timeline import Channel, Timeline

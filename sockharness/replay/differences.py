@@ -6,7 +6,8 @@ What is said to fail has to fail: else the spec, or the row, is out of date, and
 from collections.abc import Iterable, Mapping, Sequence
 
 from sockharness.replay.stage import Stage
-from sockharness.spec import model, words
+from sockharness.sockspec import model
+from sockharness.sockspec.decode import words
 from sockharness.story.expectations import Mismatch
 from sockharness.story.outcome import Failure
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from sockharness.errors import code_of
 from sockharness.printable import count, show
 from sockharness.replay.stage import Stage
-from sockharness.spec.tls_words import ALERTS
+from sockharness.sockspec.decode.tls_words import ALERTS
 from sockharness.story.events import Event
 from sockharness.story.expectations import Mismatch, that_fits
 from sockharness.story.handshakes import failed_handshake, failure, why

@@ -8,8 +8,8 @@ waited for only if a count is still too low.
 from sockharness.errors import Problem, SpecError
 from sockharness.printable import count, show
 from sockharness.replay.stage import Stage
-from sockharness.spec.model import Case, FieldTest, Reference, WireCheck
-from sockharness.spec.typed import expected_got
+from sockharness.sockspec.model import Case, FieldTest, Reference, WireCheck
+from sockharness.sockspec.text.typed import expected_got
 from sockharness.story.expectations import Mismatch
 from sockharness.story.outcome import Failure
 from sockharness.wire.capture import Capture

@@ -1,7 +1,7 @@
 """Why a step waits in vain, where the spec itself says so: hints for its failure."""
 
 from sockharness.drivers.engine import handler_names
-from sockharness.spec import model
+from sockharness.sockspec import model
 from sockharness.story.timeline import Channel
 
 ALWAYS_TOLD = ("uncaught_exception",)

@@ -15,7 +15,7 @@ from typing import TypeVar
 from sockharness.location import Location
 from sockharness.printable import count
 from sockharness.replay.failed import StepFailed, failed
-from sockharness.spec.matchers import Matcher, patterns
+from sockharness.sockspec.model.matchers import Matcher, patterns
 from sockharness.story.expectations import BytesExpected, Expectation
 from sockharness.story.messages import DatagramsExpected
 

@@ -26,8 +26,8 @@ from sockharness.replay.findings import because_of_handshake, findings, grave
 from sockharness.replay.hints import deafness, silence, tongues
 from sockharness.replay.in_time import Judge
 from sockharness.replay.stage import Stage
-from sockharness.spec import model
-from sockharness.spec.typed import CASE_SECONDS
+from sockharness.sockspec import model
+from sockharness.sockspec.text.typed import CASE_SECONDS
 from sockharness.story.events import Event
 from sockharness.story.expectations import (
     BytesExpected,

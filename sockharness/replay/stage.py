@@ -18,8 +18,8 @@ from sockharness.drivers.engine import Driver, RaisedBySpec, Run
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.errors import Problem, SpecError, code_of
 from sockharness.machine.policy import Policy
-from sockharness.spec.bindings import Bindings
-from sockharness.spec.model import Case, Connect, Peer
+from sockharness.sockspec.model import Case, Connect, Peer
+from sockharness.sockspec.model.bindings import Bindings
 from sockharness.story.events import Event
 from sockharness.story.timeline import Timeline
 

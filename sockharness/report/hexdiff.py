@@ -5,7 +5,7 @@ compare.
 """
 
 from sockharness.printable import count, show_bytes
-from sockharness.spec.matchers import common_prefix
+from sockharness.sockspec.model.matchers import common_prefix
 
 WIDTH = 16
 LEAD = 6

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from sockharness.printable import count, show
 from sockharness.record import record
-from sockharness.spec.matchers import Exact, Matcher, Result, Verdict
+from sockharness.sockspec.model.matchers import Exact, Matcher, Result, Verdict
 from sockharness.story.events import Event
 from sockharness.story.timeline import Channel
 

@@ -20,8 +20,8 @@ from sockharness.errors import ExpectationFailed, Problem, SpecError, Unavailabl
 from sockharness.machine import probes
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
-from sockharness.spec import loader
-from sockharness.spec.model import Case, Spec
+from sockharness.sockspec import loader
+from sockharness.sockspec.model import Case, Spec
 from sockharness.story.outcome import Verdict
 from sockharness.suite import settings
 from sockharness.suite.longrepr import again, shown_path

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sockharness.drivers.choice import Casting
-from sockharness.spec import loader
+from sockharness.sockspec import loader
 
 ROOT = Path(__file__).parent.parent.parent
 SPECS = ROOT / "specs"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sockharness.spec import loader
+from sockharness.sockspec import loader
 from tests.conformance import __main__ as command
 from tests.conformance.matrix import (
     CASTINGS,

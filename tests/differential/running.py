@@ -13,7 +13,7 @@ from sockharness.drivers.choice import Casting
 from sockharness.drivers.driver import Engines
 from sockharness.machine.policy import Policy
 from sockharness.replay.stage import Stage
-from sockharness.spec import loader, model
+from sockharness.sockspec import loader, model
 from sockharness.story.events import Event, Kind
 from sockharness.story.timeline import LISTENER, Channel
 from tests.differential.programs import SIDES, Program

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from sockharness.drivers.driver import Engines
 from sockharness.drivers.engine import Engine, Run
 from sockharness.engine.tcp.socket import Socket
-from sockharness.spec import loader
+from sockharness.sockspec import loader
 from tests.differential.__main__ import compare
 from tests.differential.comparing import OURS, Comparison, Death
 from tests.differential.programs import Program, Side, programs

@@ -8,7 +8,7 @@ from sockharness.drivers.choice import Casting
 from sockharness.drivers.driver import Engines
 from sockharness.machine.policy import Policy
 from sockharness.replay.stage import Stage
-from sockharness.spec import loader
+from sockharness.sockspec import loader
 from tests.helpers.bun import bun_path
 from tests.helpers.ports import free_port
 

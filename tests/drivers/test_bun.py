@@ -25,8 +25,8 @@ from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
 from sockharness.report.text import failure_text
-from sockharness.spec import loader, model
-from sockharness.spec.bindings import Bindings
+from sockharness.sockspec import loader, model
+from sockharness.sockspec.model.bindings import Bindings
 from sockharness.story.events import Kind
 from sockharness.story.outcome import Outcome, Verdict
 from sockharness.story.timeline import Timeline

@@ -14,7 +14,7 @@ from sockharness.errors import SpecError, TLSError, code_of
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
 from sockharness.report.text import failure_text
-from sockharness.spec import loader, model
+from sockharness.sockspec import loader, model
 from sockharness.story.events import Event, Secured
 from sockharness.story.outcome import Outcome, Verdict
 

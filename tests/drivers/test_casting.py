@@ -6,8 +6,8 @@ import pytest
 
 from sockharness.drivers.choice import Casting, castings, castings_of_id
 from sockharness.errors import UsageError
-from sockharness.spec import loader
-from sockharness.spec.model import Case
+from sockharness.sockspec import loader
+from sockharness.sockspec.model import Case
 
 SPEC = """\
 sockspec: 1

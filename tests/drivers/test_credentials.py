@@ -10,7 +10,7 @@ import pytest
 
 from sockharness.drivers.credentials import UNKNOWN, Credentials
 from sockharness.location import Location
-from sockharness.spec.model import Certificate
+from sockharness.sockspec.model import Certificate
 
 PLACE = Location("a.yaml", 1, 1)
 LOCALHOST = Certificate(names=("localhost",), location=PLACE)

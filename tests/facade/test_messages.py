@@ -7,7 +7,7 @@ from sockharness import match
 from sockharness.facade.callsite import call_site
 from sockharness.facade.script import Exchange, Ruling, Script
 from sockharness.facade.udp.messages import differs, judge, takes
-from sockharness.spec.matchers import Capture, as_matcher
+from sockharness.sockspec.model.matchers import Capture, as_matcher
 
 
 def exchange(want: object) -> Exchange:

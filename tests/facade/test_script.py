@@ -9,7 +9,7 @@ from sockharness.facade.callsite import call_site
 from sockharness.facade.cuts import Cuts, pieces
 from sockharness.facade.script import Exchange, Lane, Ruling, Script
 from sockharness.facade.wants import Until
-from sockharness.spec.matchers import Regex, Verdict, as_matcher
+from sockharness.sockspec.model.matchers import Regex, Verdict, as_matcher
 
 
 def exchange(want: object) -> Exchange:

@@ -12,7 +12,7 @@ from sockharness import match
 from sockharness.errors import ClosedError, ExpectationFailed, UsageError
 from sockharness.facade.tcp.server import TcpServer
 from sockharness.harness import Harness
-from sockharness.spec.matchers import Regex
+from sockharness.sockspec.model.matchers import Regex
 from tests.facade.conftest import Dial
 
 

@@ -21,11 +21,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockharness.spec import nodes
-from sockharness.spec.nodes import Mapping, Node, Scalar, Sequence
-from sockharness.spec.seeing import WITH
-from sockharness.spec.tls_words import FACTS
-from sockharness.spec.words import VERBS
+from sockharness.sockspec.decode.seeing import WITH
+from sockharness.sockspec.decode.tls_words import FACTS
+from sockharness.sockspec.decode.words import VERBS
+from sockharness.sockspec.text import nodes
+from sockharness.sockspec.text.nodes import Mapping, Node, Scalar, Sequence
 
 SWAPS = {
     "open": ("end",),

@@ -6,7 +6,7 @@ from pathlib import Path
 from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
-from sockharness.spec import loader
+from sockharness.sockspec import loader
 from sockharness.story.outcome import Outcome
 from tests.helpers.idle import let_only_idle_time_pass
 

@@ -9,7 +9,7 @@ from sockharness.machine import probes
 from sockharness.machine.policy import Policy
 from sockharness.replay.frames import check_names
 from sockharness.replay.stage import Stage
-from sockharness.spec import loader
+from sockharness.sockspec import loader
 from sockharness.story.outcome import Verdict
 from tests.helpers.replaying import PEERS, headlines, replay
 

@@ -11,7 +11,7 @@ from sockharness.machine import probes
 from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
-from sockharness.spec import loader, model
+from sockharness.sockspec import loader, model
 from sockharness.story.outcome import Verdict
 from tests.helpers.replaying import headlines, replay
 

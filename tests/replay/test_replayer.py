@@ -11,7 +11,7 @@ from sockharness.errors import SpecError
 from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer
 from sockharness.replay.stage import Stage
-from sockharness.spec import loader
+from sockharness.sockspec import loader
 from sockharness.story.outcome import Verdict
 from tests.helpers.descriptors import descriptors
 from tests.helpers.replaying import PEERS, headlines, replay

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockharness.spec import loader
+from sockharness.sockspec import loader
 
 ROOT = Path(__file__).parent.parent.parent
 RULES = ROOT / "docs" / "semantics"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sockharness.spec import words
+from sockharness.sockspec.decode import words
 from tests.semantics import generate
 from tests.semantics.generate import ROOT, Book, Proof, Rule
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sockharness.errors import SpecError
-from sockharness.spec import loader
+from sockharness.sockspec import loader
 
 CERTS = "certs: {web: {names: [localhost]}}\n"
 SERVER, CLIENT = "tls: {listen: loopback, cert: web}", "tls: {connect: server}"

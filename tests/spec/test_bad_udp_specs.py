@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sockharness.errors import SpecError
-from sockharness.spec import loader
+from sockharness.sockspec import loader
 
 HEAD = "sockspec: 1\npeers:\n"
 SERVER, CLIENT = "udp: {bind: loopback}", "udp: {connect: server}"

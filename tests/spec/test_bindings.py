@@ -1,7 +1,7 @@
 import pytest
 
 from sockharness.errors import UsageError
-from sockharness.spec.bindings import Bindings, Value, suggestion
+from sockharness.sockspec.model.bindings import Bindings, Value, suggestion
 
 
 def facts(peer: str, fact: str) -> Value | None:

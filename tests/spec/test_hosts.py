@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sockharness.errors import SpecError
-from sockharness.spec import loader, model
+from sockharness.sockspec import loader, model
 
 HOSTS = "hosts: [left, right]"
 SERVER = "{host: left, udp: {bind: link}}"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from sockharness.errors import Problem, SpecError
-from sockharness.spec import loader, model
-from sockharness.spec.bindings import Bindings
-from sockharness.spec.matchers import Capture, Length, Regex, Sha256
+from sockharness.sockspec import loader, model
+from sockharness.sockspec.model.bindings import Bindings
+from sockharness.sockspec.model.matchers import Capture, Length, Regex, Sha256
 
 SPECS = Path(__file__).parents[2] / "specs"
 PEERS = """\

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from sockharness.printable import count
-from sockharness.spec.matchers import (
+from sockharness.sockspec.model.matchers import (
     OPEN_WINDOW,
     REGEX_WINDOW,
     AnyBytes,

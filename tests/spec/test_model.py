@@ -1,9 +1,7 @@
 import pytest
 
 from sockharness.location import Location
-from sockharness.spec.bindings import Bindings
-from sockharness.spec.matchers import Concat, Exact, Length
-from sockharness.spec.model import (
+from sockharness.sockspec.model import (
     Joined,
     Literal,
     Pattern,
@@ -15,6 +13,8 @@ from sockharness.spec.model import (
     Wanted,
     pattern_bytes,
 )
+from sockharness.sockspec.model.bindings import Bindings
+from sockharness.sockspec.model.matchers import Concat, Exact, Length
 
 HERE = Location("x.yaml", 1, 1)
 

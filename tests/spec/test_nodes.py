@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from sockharness.errors import Problem, SpecError
-from sockharness.spec import nodes
-from sockharness.spec.nodes import Mapping, Scalar, Sequence
+from sockharness.sockspec.text import nodes
+from sockharness.sockspec.text.nodes import Mapping, Scalar, Sequence
 
 PARSERS = [yaml.CSafeLoader, yaml.SafeLoader]
 
@@ -335,7 +335,7 @@ def test_100_000_brackets_do_not_crash_the_interpreter(parser: str) -> None:
     program = f"""
 import yaml
 from sockharness.errors import SpecError
-from sockharness.spec import nodes
+from sockharness.sockspec.text import nodes
 nodes._PARSER = yaml.{parser}
 for text in ("[", "{{", "- ", "? ", "{{a: ", "[[a]: ", "a: [", "&a "):
     try:

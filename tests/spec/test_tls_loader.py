@@ -6,7 +6,8 @@ import pytest
 
 from sockharness.certificates import BadCertificate
 from sockharness.engine.tls import codes
-from sockharness.spec import loader, model, tls_words
+from sockharness.sockspec import loader, model
+from sockharness.sockspec.decode import tls_words
 
 PEERS = """\
 sockspec: 1

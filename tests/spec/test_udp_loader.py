@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sockharness.spec import loader, model
-from sockharness.spec.bindings import Bindings
-from sockharness.spec.matchers import AnyBytes, Capture, StartsWith
+from sockharness.sockspec import loader, model
+from sockharness.sockspec.model.bindings import Bindings
+from sockharness.sockspec.model.matchers import AnyBytes, Capture, StartsWith
 
 PEERS = """\
 sockspec: 1

@@ -12,8 +12,8 @@ from sockharness.drivers.bun import tls as bun_tls
 from sockharness.drivers.bun.jsonl import Message
 from sockharness.drivers.engine import Run, handler_names, note_of, udp_handler_names
 from sockharness.errors import UsageError
-from sockharness.spec import model
-from sockharness.spec.bindings import Bindings
+from sockharness.sockspec import model
+from sockharness.sockspec.model.bindings import Bindings
 
 
 class ActionEncoder:

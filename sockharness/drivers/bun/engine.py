@@ -32,8 +32,8 @@ from sockharness.drivers.engine import (
     Run,
 )
 from sockharness.errors import os_error
-from sockharness.spec import model
-from sockharness.spec.words import does_not_fit
+from sockharness.sockspec import model
+from sockharness.sockspec.decode.words import does_not_fit
 from sockharness.story.events import Event, Kind, Secured
 from sockharness.story.timeline import LISTENER, Channel
 

@@ -14,7 +14,8 @@ from sockharness.drivers.bun.jsonl import Message
 from sockharness.drivers.credentials import Credentials
 from sockharness.engine.tls import codes
 from sockharness.errors import TLSError
-from sockharness.spec import model, tls_words
+from sockharness.sockspec import model
+from sockharness.sockspec.decode import tls_words
 from sockharness.story.events import Secured
 
 _NUMBERS = {"": 0, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}

@@ -15,7 +15,7 @@ from sockharness.drivers.inprocess.tls import TlsPeers
 from sockharness.engine.tcp.connector import connect
 from sockharness.engine.tcp.listener import Listener, listen
 from sockharness.engine.tcp.socket import Socket
-from sockharness.spec import model
+from sockharness.sockspec import model
 from sockharness.story.events import Event, Kind, Secured
 from sockharness.story.timeline import LISTENER, Channel
 

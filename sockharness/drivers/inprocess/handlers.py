@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sockharness.drivers.inprocess.connection import Connection
 from sockharness.engine.tcp.listener import Listener
 from sockharness.engine.tcp.socket import Socket
-from sockharness.spec import model
+from sockharness.sockspec import model
 
 if TYPE_CHECKING:
     from sockharness.drivers.inprocess.engine import InProcess

@@ -9,7 +9,7 @@ from sockharness.drivers.inprocess.connection import Connection
 from sockharness.engine.tcp.listener import Listener
 from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import UsageError
-from sockharness.spec import model
+from sockharness.sockspec import model
 from sockharness.story.events import Event, Secured
 from sockharness.story.handshakes import shortest
 

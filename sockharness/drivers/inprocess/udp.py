@@ -11,7 +11,7 @@ from sockharness.address import Address
 from sockharness.drivers.engine import RaisedBySpec, Run, note_of, udp_handler_names
 from sockharness.engine.udp.socket import UDPSocket, udp_socket
 from sockharness.errors import ClosedError
-from sockharness.spec import model
+from sockharness.sockspec import model
 from sockharness.story.events import Event, Kind
 from sockharness.story.timeline import Channel
 

@@ -11,7 +11,7 @@ from sockharness.facade.tcp.conversation import Conversation
 from sockharness.facade.tcp.handshake import Handshake
 from sockharness.facade.tcp.home import Home
 from sockharness.facade.wants import BytesWanted, Eventful, EventWanted, HandshakeWanted, Until
-from sockharness.spec.matchers import Length, Matcher
+from sockharness.sockspec.model.matchers import Length, Matcher
 from sockharness.story.events import Event
 
 __tracebackhide__ = True

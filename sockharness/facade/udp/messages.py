@@ -9,7 +9,14 @@ from collections.abc import Iterator, Sequence
 
 from sockharness.facade.script import ROOM, Exchange, Judgement, Ruling, Script
 from sockharness.printable import count, show
-from sockharness.spec.matchers import Capture, Concat, Matcher, Regex, Verdict, common_prefix
+from sockharness.sockspec.model.matchers import (
+    Capture,
+    Concat,
+    Matcher,
+    Regex,
+    Verdict,
+    common_prefix,
+)
 from sockharness.story.expectations import SHORT, Mismatch, that_fits
 
 

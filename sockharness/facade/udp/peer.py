@@ -13,7 +13,7 @@ from sockharness.facade.udp.interface import Place
 from sockharness.facade.udp.mailbox import Handler, Mailbox
 from sockharness.facade.wants import DatagramWanted, EventWanted, Silence, SilenceWanted
 from sockharness.printable import count
-from sockharness.spec.bindings import suggestion
+from sockharness.sockspec.model.bindings import suggestion
 from sockharness.story.events import Event
 
 if TYPE_CHECKING:

@@ -5,13 +5,14 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 
-from sockharness.spec import model, tls_words, words
-from sockharness.spec.bindings import suggestion
-from sockharness.spec.context import Context
-from sockharness.spec.nodes import Mapping as MappingNode
-from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.problems import Decoder
-from sockharness.spec.typed import (
+from sockharness.sockspec import model
+from sockharness.sockspec.decode import tls_words, words
+from sockharness.sockspec.decode.context import Context
+from sockharness.sockspec.model.bindings import suggestion
+from sockharness.sockspec.text.nodes import Mapping as MappingNode
+from sockharness.sockspec.text.nodes import Node, Scalar
+from sockharness.sockspec.text.problems import Decoder
+from sockharness.sockspec.text.typed import (
     Known,
     Refusal,
     as_bool,

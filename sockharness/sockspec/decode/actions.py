@@ -8,16 +8,17 @@ from collections.abc import Mapping
 
 from sockharness.location import Location
 from sockharness.printable import show
-from sockharness.spec import model, words
-from sockharness.spec.bindings import suggestion
-from sockharness.spec.context import Context
-from sockharness.spec.datagrams import DatagramActions, check_send
-from sockharness.spec.model import Payload
-from sockharness.spec.nodes import Mapping as MappingNode
-from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.problems import Decoder
-from sockharness.spec.tls import TlsDecoder
-from sockharness.spec.typed import (
+from sockharness.sockspec import model
+from sockharness.sockspec.decode import words
+from sockharness.sockspec.decode.context import Context
+from sockharness.sockspec.decode.datagrams import DatagramActions, check_send
+from sockharness.sockspec.decode.tls import TlsDecoder
+from sockharness.sockspec.model import Payload
+from sockharness.sockspec.model.bindings import suggestion
+from sockharness.sockspec.text.nodes import Mapping as MappingNode
+from sockharness.sockspec.text.nodes import Node, Scalar
+from sockharness.sockspec.text.problems import Decoder
+from sockharness.sockspec.text.typed import (
     Refusal,
     as_bool,
     as_mapping,

@@ -3,11 +3,12 @@
 import re
 
 from sockharness.location import Location
-from sockharness.spec import model, payloads, tls_words
-from sockharness.spec.bindings import suggestion
-from sockharness.spec.model import Payload
-from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.typed import Refusal, as_text, unexpected
+from sockharness.sockspec import model
+from sockharness.sockspec.decode import payloads, tls_words
+from sockharness.sockspec.model import Payload
+from sockharness.sockspec.model.bindings import suggestion
+from sockharness.sockspec.text.nodes import Node, Scalar
+from sockharness.sockspec.text.typed import Refusal, as_text, unexpected
 
 EVENTS = ("open", "drain", "end", "close", "error", "connect_error", "timeout", "handshake")
 """What a handler can be for, beside `data`; what `sees` can name, beside `uncaught_exception`."""

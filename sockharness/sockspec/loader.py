@@ -13,17 +13,21 @@ from pathlib import Path
 
 from sockharness.errors import Problem, SpecError
 from sockharness.location import Location
-from sockharness.spec import model, networks, nodes, payloads, words
-from sockharness.spec.actions import ActionDecoder
-from sockharness.spec.bindings import suggestion
-from sockharness.spec.context import Context
-from sockharness.spec.model import Payload
-from sockharness.spec.nodes import Node
-from sockharness.spec.peers import PeerDecoder
-from sockharness.spec.problems import Problems, TooMany, known_key
-from sockharness.spec.steps import StepDecoder
-from sockharness.spec.tls import TlsDecoder
-from sockharness.spec.typed import (
+from sockharness.sockspec import model
+from sockharness.sockspec.decode import networks, payloads, words
+from sockharness.sockspec.decode.actions import ActionDecoder
+from sockharness.sockspec.decode.context import Context
+from sockharness.sockspec.decode.peers import PeerDecoder
+from sockharness.sockspec.decode.steps import StepDecoder
+from sockharness.sockspec.decode.tls import TlsDecoder
+from sockharness.sockspec.decode.wire_checks import WireDecoder
+from sockharness.sockspec.decode.words import name_of, value_name
+from sockharness.sockspec.model import Payload
+from sockharness.sockspec.model.bindings import suggestion
+from sockharness.sockspec.text import nodes
+from sockharness.sockspec.text.nodes import Node
+from sockharness.sockspec.text.problems import Problems, TooMany, known_key
+from sockharness.sockspec.text.typed import (
     Refusal,
     as_mapping,
     as_sequence,
@@ -31,8 +35,6 @@ from sockharness.spec.typed import (
     as_word,
     unexpected,
 )
-from sockharness.spec.wire_checks import WireDecoder
-from sockharness.spec.words import name_of, value_name
 
 FINDINGS = ("unread_bytes", "unread_datagrams", "extra_connections", "unclaimed_events")
 """What `allow:` may name: findings at the end that would fail a spec."""

@@ -1,11 +1,12 @@
 """Decodes the checks of what crossed the wire."""
 
-from sockharness.spec import model, payloads
-from sockharness.spec.actions import ActionDecoder
-from sockharness.spec.context import Context
-from sockharness.spec.nodes import Mapping as MappingNode
-from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.typed import (
+from sockharness.sockspec import model
+from sockharness.sockspec.decode import payloads
+from sockharness.sockspec.decode.actions import ActionDecoder
+from sockharness.sockspec.decode.context import Context
+from sockharness.sockspec.text.nodes import Mapping as MappingNode
+from sockharness.sockspec.text.nodes import Node, Scalar
+from sockharness.sockspec.text.typed import (
     Refusal,
     as_int,
     as_mapping,

@@ -22,9 +22,10 @@ from typing import Any
 from sockharness.location import Location, state_of
 from sockharness.printable import show
 from sockharness.record import record
-from sockharness.spec import model
-from sockharness.spec.bindings import suggestion
-from sockharness.spec.matchers import (
+from sockharness.sockspec import model
+from sockharness.sockspec.model import Payload
+from sockharness.sockspec.model.bindings import suggestion
+from sockharness.sockspec.model.matchers import (
     AnyBytes,
     Capture,
     Length,
@@ -33,11 +34,10 @@ from sockharness.spec.matchers import (
     Sha256,
     StartsWith,
 )
-from sockharness.spec.model import Payload
-from sockharness.spec.nodes import Mapping as MappingNode
-from sockharness.spec.nodes import Node, Scalar, Sequence
-from sockharness.spec.problems import Problems
-from sockharness.spec.typed import (
+from sockharness.sockspec.text.nodes import Mapping as MappingNode
+from sockharness.sockspec.text.nodes import Node, Scalar, Sequence
+from sockharness.sockspec.text.problems import Problems
+from sockharness.sockspec.text.typed import (
     MAX_SIZE,
     Known,
     Refusal,

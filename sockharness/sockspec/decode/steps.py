@@ -9,17 +9,18 @@ from typing import Any
 
 from sockharness.location import Location
 from sockharness.printable import show
-from sockharness.spec import model, payloads, words
-from sockharness.spec.actions import ActionDecoder
-from sockharness.spec.bindings import LONGEST_WORD, suggestion
-from sockharness.spec.context import Context
-from sockharness.spec.datagrams import check_arrow, check_send, datagrams
-from sockharness.spec.differing import check_replaces, differs_of, replaced
-from sockharness.spec.nodes import Mapping as MappingNode
-from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.problems import known_key
-from sockharness.spec.seeing import SeesDecoder, error_code
-from sockharness.spec.typed import (
+from sockharness.sockspec import model
+from sockharness.sockspec.decode import payloads, words
+from sockharness.sockspec.decode.actions import ActionDecoder
+from sockharness.sockspec.decode.context import Context
+from sockharness.sockspec.decode.datagrams import check_arrow, check_send, datagrams
+from sockharness.sockspec.decode.differing import check_replaces, differs_of, replaced
+from sockharness.sockspec.decode.seeing import SeesDecoder, error_code
+from sockharness.sockspec.model.bindings import LONGEST_WORD, suggestion
+from sockharness.sockspec.text.nodes import Mapping as MappingNode
+from sockharness.sockspec.text.nodes import Node, Scalar
+from sockharness.sockspec.text.problems import known_key
+from sockharness.sockspec.text.typed import (
     CASE_SECONDS,
     Known,
     Refusal,

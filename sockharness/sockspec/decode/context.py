@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sockharness.location import Location
-from sockharness.spec import model, payloads
-from sockharness.spec.model import Payload
-from sockharness.spec.nodes import Node
-from sockharness.spec.problems import Problems
+from sockharness.sockspec import model
+from sockharness.sockspec.decode import payloads
+from sockharness.sockspec.model import Payload
+from sockharness.sockspec.text.nodes import Node
+from sockharness.sockspec.text.problems import Problems
 
 
 @dataclass(slots=True)

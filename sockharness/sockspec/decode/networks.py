@@ -8,11 +8,12 @@ from collections.abc import Mapping
 
 from sockharness.address import is_loopback, is_unspecified
 from sockharness.location import Location
-from sockharness.spec import model, words
-from sockharness.spec.context import Context
-from sockharness.spec.nodes import Mapping as MappingNode
-from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.typed import Refusal, as_sequence, as_text, as_word
+from sockharness.sockspec import model
+from sockharness.sockspec.decode import words
+from sockharness.sockspec.decode.context import Context
+from sockharness.sockspec.text.nodes import Mapping as MappingNode
+from sockharness.sockspec.text.nodes import Node, Scalar
+from sockharness.sockspec.text.typed import Refusal, as_sequence, as_text, as_word
 
 MOST = 2
 EXAMPLE = "write 'hosts: [left, right]' at the top, and 'host: left' at the peer"

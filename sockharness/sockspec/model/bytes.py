@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import Protocol
 
 from sockharness.record import record
-from sockharness.spec.bindings import Bindings
-from sockharness.spec.matchers import Concat, Exact, Matcher
+from sockharness.sockspec.model.bindings import Bindings
+from sockharness.sockspec.model.matchers import Concat, Exact, Matcher
 
 
 class Payload(Protocol):

@@ -2,7 +2,7 @@
 
 from sockharness.location import Location
 from sockharness.record import record
-from sockharness.spec.model_tls import Tls
+from sockharness.sockspec.model.tls import Tls
 
 
 @record(kw_only=True)

@@ -5,15 +5,16 @@ from ipaddress import ip_address
 from typing import Any
 
 from sockharness.printable import show
-from sockharness.spec import model, networks, words
-from sockharness.spec.bindings import suggestion
-from sockharness.spec.context import Context
-from sockharness.spec.hosts import host, place
-from sockharness.spec.nodes import Mapping as MappingNode
-from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.nodes import Sequence as SequenceNode
-from sockharness.spec.problems import Decoder
-from sockharness.spec.typed import (
+from sockharness.sockspec import model
+from sockharness.sockspec.decode import networks, words
+from sockharness.sockspec.decode.context import Context
+from sockharness.sockspec.decode.hosts import host, place
+from sockharness.sockspec.model.bindings import suggestion
+from sockharness.sockspec.text.nodes import Mapping as MappingNode
+from sockharness.sockspec.text.nodes import Node, Scalar
+from sockharness.sockspec.text.nodes import Sequence as SequenceNode
+from sockharness.sockspec.text.problems import Decoder
+from sockharness.sockspec.text.typed import (
     Known,
     Refusal,
     as_bool,

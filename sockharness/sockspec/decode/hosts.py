@@ -4,10 +4,10 @@ import re
 from ipaddress import ip_address
 
 from sockharness.address import LOOPBACK, LOOPBACK6
-from sockharness.spec.bindings import suggestion
-from sockharness.spec.model_hosts import LINKS
-from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.typed import Refusal, as_text, unexpected
+from sockharness.sockspec.model.bindings import suggestion
+from sockharness.sockspec.model.hosts import LINKS
+from sockharness.sockspec.text.nodes import Node, Scalar
+from sockharness.sockspec.text.typed import Refusal, as_text, unexpected
 
 WHAT = "loopback, loopback6 or an IP address"
 

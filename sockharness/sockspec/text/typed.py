@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from sockharness.errors import Problem
 from sockharness.location import Location
 from sockharness.printable import show
-from sockharness.spec.bindings import suggestion
-from sockharness.spec.nodes import Mapping, Node, Scalar, Sequence
+from sockharness.sockspec.model.bindings import suggestion
+from sockharness.sockspec.text.nodes import Mapping, Node, Scalar, Sequence
 
 ROOM = 50
 """The most characters of a message that a summary does not cut."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from sockharness.location import Location
 from sockharness.record import record
-from sockharness.spec.model_bytes import Payload
+from sockharness.sockspec.model.bytes import Payload
 
 GROUP = "group"
 """Where a member of a multicast group is bound, instead of to an address."""

@@ -3,18 +3,19 @@
 from typing import Any
 
 from sockharness.printable import show
-from sockharness.spec import model, networks, words
-from sockharness.spec.actions import ActionDecoder
-from sockharness.spec.bindings import suggestion
-from sockharness.spec.context import Context
-from sockharness.spec.datagrams import UdpDecoder
-from sockharness.spec.hosts import host, place
-from sockharness.spec.nodes import Mapping as MappingNode
-from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.payloads import GROUP_FACTS, PEER_FACTS
-from sockharness.spec.problems import Decoder
-from sockharness.spec.tls import TlsDecoder
-from sockharness.spec.typed import (
+from sockharness.sockspec import model
+from sockharness.sockspec.decode import networks, words
+from sockharness.sockspec.decode.actions import ActionDecoder
+from sockharness.sockspec.decode.context import Context
+from sockharness.sockspec.decode.datagrams import UdpDecoder
+from sockharness.sockspec.decode.hosts import host, place
+from sockharness.sockspec.decode.payloads import GROUP_FACTS, PEER_FACTS
+from sockharness.sockspec.decode.tls import TlsDecoder
+from sockharness.sockspec.model.bindings import suggestion
+from sockharness.sockspec.text.nodes import Mapping as MappingNode
+from sockharness.sockspec.text.nodes import Node, Scalar
+from sockharness.sockspec.text.problems import Decoder
+from sockharness.sockspec.text.typed import (
     Known,
     Refusal,
     as_bool,

@@ -3,13 +3,14 @@
 import errno
 from difflib import get_close_matches
 
-from sockharness.spec import model, tls_words, words
-from sockharness.spec.bindings import LONGEST_WORD
-from sockharness.spec.context import Context
-from sockharness.spec.nodes import Mapping as MappingNode
-from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.tls import FactsDecoder, alert
-from sockharness.spec.typed import Refusal, as_seconds, as_text, as_word, unexpected
+from sockharness.sockspec import model
+from sockharness.sockspec.decode import tls_words, words
+from sockharness.sockspec.decode.context import Context
+from sockharness.sockspec.decode.tls import FactsDecoder, alert
+from sockharness.sockspec.model.bindings import LONGEST_WORD
+from sockharness.sockspec.text.nodes import Mapping as MappingNode
+from sockharness.sockspec.text.nodes import Node, Scalar
+from sockharness.sockspec.text.typed import Refusal, as_seconds, as_text, as_word, unexpected
 
 WITH: dict[str, tuple[str, ...]] = {
     "error": ("close", "error", "connect_error", "handshake", "uncaught_exception"),

@@ -1,11 +1,11 @@
 """What stands under `differs` in a step, and the step as it is there."""
 
 from sockharness.printable import show
-from sockharness.spec import words
-from sockharness.spec.bindings import suggestion
-from sockharness.spec.nodes import Mapping as MappingNode
-from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.typed import Refusal
+from sockharness.sockspec.decode import words
+from sockharness.sockspec.model.bindings import suggestion
+from sockharness.sockspec.text.nodes import Mapping as MappingNode
+from sockharness.sockspec.text.nodes import Node, Scalar
+from sockharness.sockspec.text.typed import Refusal
 
 
 def differs_of(step: MappingNode) -> Node | None:

@@ -2,8 +2,8 @@
 
 from sockharness.location import Location
 from sockharness.record import record
-from sockharness.spec.bounds import Bounds
-from sockharness.spec.model_bytes import Reference
+from sockharness.sockspec.model.bounds import Bounds
+from sockharness.sockspec.model.bytes import Reference
 
 
 @record(kw_only=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 from sockharness.errors import Problem
 from sockharness.printable import show
-from sockharness.spec.bindings import suggestion
-from sockharness.spec.nodes import Mapping as MappingNode
-from sockharness.spec.nodes import Node, Scalar
-from sockharness.spec.typed import Known, Refusal
+from sockharness.sockspec.model.bindings import suggestion
+from sockharness.sockspec.text.nodes import Mapping as MappingNode
+from sockharness.sockspec.text.nodes import Node, Scalar
+from sockharness.sockspec.text.typed import Known, Refusal
 
 Decoder = Callable[[Node], Any]
 """Types a node, or raises a `Refusal`."""

@@ -1,0 +1,1 @@
+"""From text to nodes with places: the only door to YAML."""

@@ -14,9 +14,9 @@ import pytest
 
 import sockharness
 from sockharness.engine.handlers import HANDLER_ARGUMENTS
-from sockharness.engine.secure.members import Members
 from sockharness.engine.secure.socket import SecureSocket
 from sockharness.engine.tcp.connecting import Connecting
+from sockharness.engine.tcp.members import Members
 from sockharness.engine.tls import codes
 
 ROOT = Path(__file__).parent.parent

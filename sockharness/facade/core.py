@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from weakref import ReferenceType, ref
 
 from sockharness.errors import ExpectationFailed, UsageError
+from sockharness.facade.ends import Ends
 from sockharness.facade.queues import PeerQueues
-from sockharness.facade.tcp.ends import Ends
 from sockharness.facade.waiting import (
     Waiters,
     Waiting,

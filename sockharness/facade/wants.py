@@ -7,8 +7,8 @@ from typing import Generic, Protocol, TypeVar
 from sockharness.errors import ExpectationFailed
 from sockharness.facade.callsite import CallSite
 from sockharness.facade.core import Core
+from sockharness.facade.messages import unexpected
 from sockharness.facade.tcp.handshake import Handshake
-from sockharness.facade.udp.messages import unexpected
 from sockharness.printable import show
 from sockharness.sockspec.model.bindings import suggestion
 from sockharness.sockspec.model.matchers import Matcher, Result, Verdict

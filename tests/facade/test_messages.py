@@ -5,8 +5,8 @@ import pytest
 
 from sockharness import match
 from sockharness.facade.callsite import call_site
+from sockharness.facade.messages import differs, judge, takes
 from sockharness.facade.script import Exchange, Ruling, Script
-from sockharness.facade.udp.messages import differs, judge, takes
 from sockharness.sockspec.model.matchers import Capture, as_matcher
 
 

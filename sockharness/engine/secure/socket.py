@@ -26,7 +26,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Literal, cast
 
-from sockharness.engine import options
+from sockharness.engine import options, sockopts
 from sockharness.engine.chunk import Data, chunk_of
 from sockharness.engine.handlers import HandlerGroup
 from sockharness.engine.loop.reactor import Reactor
@@ -35,7 +35,6 @@ from sockharness.engine.secure.facts import Facts
 from sockharness.engine.secure.plan import Choice, Plan
 from sockharness.engine.secure.staged import StagedSocket
 from sockharness.engine.secure.watcher import HandlerWatcher
-from sockharness.engine.tcp import sockopts
 from sockharness.engine.tcp.socket import START
 from sockharness.engine.tcp.states import Happening, ReadyState, State
 from sockharness.engine.tls import codes

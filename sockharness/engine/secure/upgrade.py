@@ -11,14 +11,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from sockharness.engine import options
+from sockharness.engine import options, sockopts
 from sockharness.engine.chunk import Data, chunk_of
 from sockharness.engine.handle import HandedOver
 from sockharness.engine.handlers import HandlerGroup, Handlers
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.secure.plan import Plan, planned
 from sockharness.engine.secure.socket import SecureSocket
-from sockharness.engine.tcp import sockopts
 from sockharness.engine.tcp.socket import BACK_PRESSURE, START, Socket
 from sockharness.engine.tcp.states import ReadyState, State
 

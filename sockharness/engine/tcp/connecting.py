@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from select import EPOLLERR, EPOLLHUP, EPOLLOUT
 from typing import Any
 
-from sockharness.engine import options
+from sockharness.engine import options, sockopts
 from sockharness.engine.handlers import HandlerGroup, Handlers
 from sockharness.engine.loop import outer as hosts
 from sockharness.engine.loop.kernel import AddressInfo, Kernel
@@ -34,7 +34,6 @@ from sockharness.engine.loop.timers import Timer
 from sockharness.engine.secure.plan import Plan
 from sockharness.engine.secure.securing import Securing
 from sockharness.engine.secure.starting import socket_class
-from sockharness.engine.tcp import sockopts
 from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import ClosedError, UsageError, os_error, with_code
 from sockharness.record import record

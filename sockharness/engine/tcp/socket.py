@@ -33,15 +33,14 @@ from contextlib import suppress
 from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from typing import TYPE_CHECKING, Any
 
-from sockharness.engine import names, options
+from sockharness.engine import names, options, sockopts
 from sockharness.engine.chunk import Data, chunk_of
 from sockharness.engine.handle import HandedOver, Handle
 from sockharness.engine.handlers import Handler, HandlerGroup
 from sockharness.engine.loop.outer import Call
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.loop.timers import Timer
-from sockharness.engine.secure.members import Members
-from sockharness.engine.tcp import sockopts
+from sockharness.engine.tcp.members import Members
 from sockharness.engine.tcp.states import NEXT, Happening, ReadyState, State
 from sockharness.errors import UsageError, os_error, with_code
 

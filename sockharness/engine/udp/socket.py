@@ -29,13 +29,12 @@ from collections.abc import Callable, Mapping, Sequence
 from select import EPOLLERR, EPOLLIN, EPOLLOUT
 from typing import Any, NoReturn
 
-from sockharness.engine import names, options
+from sockharness.engine import names, options, sockopts
 from sockharness.engine.chunk import Data
 from sockharness.engine.handle import Handle
 from sockharness.engine.handlers import tell
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.tcp import sockopts
 from sockharness.engine.udp import error_queue, multicast, outgoing
 from sockharness.engine.udp.batch_sender import BatchSender
 from sockharness.engine.udp.binding import DatagramBinding

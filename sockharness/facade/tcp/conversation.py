@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sockharness.facade.core import TIMEOUT, raised
 from sockharness.facade.cuts import pieces
+from sockharness.facade.ends import Pair
 from sockharness.facade.script import (
     Answer,
     Exchange,
@@ -21,7 +22,6 @@ from sockharness.facade.script import (
     differs,
     unexpected,
 )
-from sockharness.facade.tcp.ends import Pair
 from sockharness.facade.tcp.handshake import Handshake, reset_before
 from sockharness.facade.tcp.home import Home
 from sockharness.facade.tcp.outbox import Outbox, Way

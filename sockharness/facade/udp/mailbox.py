@@ -1,7 +1,7 @@
 """One datagram socket of a test: what came, what is expected of it, what goes out.
 
 A mailbox is a `udp_peer`, a member of a multicast group, or what a group sends from. Datagrams are
-judged when they come, one by one and whole (`sockharness.facade.udp.messages`); what nothing stated
+judged when they come, one by one and whole (`sockharness.facade.messages`); what nothing stated
 wants lies unread for somebody to fetch, and is a finding when nobody has fetched it or looked at
 it. After a mismatch nothing is judged any more: what follows is out of step.
 
@@ -25,6 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import ClosedError, UsageError
+from sockharness.facade import messages
 from sockharness.facade.callsite import call_site
 from sockharness.facade.core import LAST_LOOK, Core, raised, refuse_async
 from sockharness.facade.queues import datagrams, make_room
@@ -37,7 +38,6 @@ from sockharness.facade.script import (
     matcher,
     unstated,
 )
-from sockharness.facade.udp import messages
 from sockharness.facade.udp.datagram import Address, Datagram
 from sockharness.facade.wants import DatagramWanted, Settled
 from sockharness.story.events import Event, Kind

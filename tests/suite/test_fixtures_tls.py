@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sockharness import Authority, TlsPair, TlsPairFactory
-from tests.test_fixtures_tcp_server import run
+from tests.suite.test_fixtures_tcp_server import run
 
 CLIENT = """
 import socket, ssl

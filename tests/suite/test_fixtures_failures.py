@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from tests.test_fixtures_tcp_server import client_module as client_module
-from tests.test_fixtures_tcp_server import run
+from tests.suite.test_fixtures_tcp_server import client_module as client_module
+from tests.suite.test_fixtures_tcp_server import run
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from sockharness import (
     UsageError,
 )
 from sockharness.facade.packets import Wire
-from tests.test_fixtures_tcp_server import run
+from tests.suite.test_fixtures_tcp_server import run
 
 CLIENT = """
 import socket

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sockharness.certificates import Certificate as Certificate
     from sockharness.engine.loop.embed import attached as attached
     from sockharness.engine.loop.reactor import Reactor as Reactor
+    from sockharness.engine.outbox import Outbox as Outbox
     from sockharness.engine.tcp.connecting import Connecting as Connecting
     from sockharness.engine.tcp.connector import connect as connect
     from sockharness.engine.tcp.listener import Listener as Listener
@@ -64,6 +65,7 @@ _HOMES = {
     "Member": "sockharness.facade.udp.multicast",
     "MulticastGroup": "sockharness.facade.udp.multicast",
     "MulticastGroupFactory": "sockharness.harness",
+    "Outbox": "sockharness.engine.outbox",
     "Reactor": "sockharness.engine.loop.reactor",
     "ReadyState": "sockharness.engine.tcp.states",
     "Socket": "sockharness.engine.tcp.socket",

@@ -1,23 +1,19 @@
 import sockharness
 
 
-class Echo:  # held once, for all connections; a dict of functions does as well
-    def open(self, socket):
-        socket.data = bytearray()  # yours; here: what the kernel has not taken yet
-
-    def data(self, socket, data):
-        socket.data += data
-        self.drain(socket)
-
-    def drain(self, socket):  # there is room again
-        taken = socket.write(socket.data)  # less than all: the rest next time; -1: nothing any more
-        del socket.data[: max(0, taken)]
-
-    def close(self, socket, error):
-        listener.stop()
+def echo(socket, data):
+    sockharness.Outbox(socket).write(data)  # all of it, in order, as the kernel takes it
 
 
-listener = sockharness.listen(hostname="127.0.0.1", port=0, socket=Echo())
+def stop(socket, error):
+    listener.stop()
+
+
+listener = sockharness.listen(
+    hostname="127.0.0.1",
+    port=0,
+    socket={"data": echo, "close": stop},  # held once, for all connections
+)
 
 
 def show(socket, data):

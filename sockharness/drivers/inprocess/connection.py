@@ -1,14 +1,13 @@
 """One connection of a peer on our own engine."""
 
-from collections import deque
-
+from sockharness.engine.outbox import Outbox
 from sockharness.engine.tcp.socket import Socket
 from sockharness.story.events import Event
 from sockharness.story.timeline import Channel
 
 
 class Connection:
-    """A connection: its channel, its socket, and what is still to be written.
+    """A connection: its channel and its socket.
 
     After `upgrade_tls` the socket is the one that speaks TLS. What lies below it has the same data
     and the old handlers, and is not heard.
@@ -16,10 +15,9 @@ class Connection:
     Attributes:
         secure: whether it has TLS.
         linked: whether it was told who is at its other end.
-        pending: what is to be written, each with the action that wants it.
     """
 
-    __slots__ = ("channel", "linked", "peer", "pending", "secure", "socket")
+    __slots__ = ("channel", "linked", "peer", "secure", "socket")
 
     def __init__(self, peer: str, channel: Channel, *, secure: bool) -> None:
         self.peer = peer
@@ -27,22 +25,27 @@ class Connection:
         self.socket: Socket | None = None
         self.secure = secure
         self.linked = False
-        self.pending: deque[tuple[Event, memoryview]] = deque()
 
     def is_below(self, socket: Socket) -> bool:
         """Say whether a socket is not the connection's own any more."""
         return self.socket not in (None, socket)
 
-    def write_on(self) -> None:
-        """Write what is pending until the kernel takes no more."""
-        socket, pending = self.socket, self.pending
+    def write_all(self, event: Event) -> None:
+        """Write the bytes of an action, as the kernel takes them; it returns when all are taken."""
+        socket, size = self.socket, len(event.data)
         assert socket is not None
-        while pending:
-            event, rest = pending[0]
-            taken = socket.write(rest)
-            if 0 <= taken < len(rest):
-                pending[0] = (event, rest[taken:])
-                break
-            event.result = -1 if taken < 0 else len(event.data)
-            pending.popleft()
-        self.channel.queued = sum(len(rest) for _, rest in pending)
+
+        def progress(taken: int) -> None:
+            if taken in (size, -1):
+                event.result = taken
+
+        outbox = Outbox(socket)
+        written = outbox.write(event.data, progress=progress)
+        if written <= 0:
+            event.result = written
+        self.channel.queued = len(outbox)
+
+    def written_on(self) -> None:
+        """Take note of how much waits now: the engine has written on before it called `drain`."""
+        if self.socket is not None:
+            self.channel.queued = len(Outbox(self.socket))

@@ -305,7 +305,5 @@ class InProcess:
 
     def _write_all(self, connection: Connection, data: bytes, name: str) -> Event:
         event = self._acted(connection, name, data)
-        connection.pending.append((event, memoryview(data)))
-        if len(connection.pending) == 1:
-            connection.write_on()
+        connection.write_all(event)
         return event

@@ -51,7 +51,7 @@ class Heard:
 
     def drain(self, socket: Socket) -> None:
         if self._engine.record(socket.data, socket, "drain"):
-            socket.data.write_on()
+            socket.data.written_on()
             self._act(socket.data, "drain")
 
     def end(self, socket: Socket) -> None:

@@ -263,9 +263,7 @@ class SecureSocket(Facts, StagedSocket):
             self._send_fin()
         if self._owes_drain and self._established and self._state.writes:
             self._owes_drain = False
-            drain = self._group.handlers.drain
-            if drain is not None:
-                self._group.call(drain, self)
+            self._call_drain()
 
     def _send_leftover(self) -> None:
         leftover = self._leftover

@@ -45,6 +45,7 @@ from sockharness.engine.tcp.states import NEXT, Happening, ReadyState, State
 from sockharness.errors import UsageError, os_error, with_code
 
 if TYPE_CHECKING:
+    from sockharness.engine.outbox import Outbox
     from sockharness.engine.tcp.listener import Listener
 
 _READS_PER_EVENT = 8
@@ -83,6 +84,7 @@ class Socket(Handle, names.Ends, Members):
         "_half_open",
         "_leftover",
         "_local",
+        "_outbox",
         "_paused",
         "_remote",
         "_state",
@@ -105,6 +107,7 @@ class Socket(Handle, names.Ends, Members):
         self._error: OSError | None = None  # why it is BROKEN
         self._end_call: Call | None = None  # an `async def end` that has not ended yet
         self._timer: Timer | None = None
+        self._outbox: Outbox | None = None  # of a user who has asked for one
         self._local: Any = None
         self._remote: Any = None
         self._bytes_written = 0
@@ -308,6 +311,10 @@ class Socket(Handle, names.Ends, Members):
         """Give the descriptor away, unregistered, for `upgrade_tls`; no `close` follows."""
         if self._sock is None or type(self) is not Socket or self._state is not _OPEN:
             raise UsageError(f"upgrade_tls: expected an open connection without TLS, got {self!r}")
+        if self._outbox is not None and len(self._outbox):
+            raise UsageError(
+                f"upgrade_tls: {len(self._outbox)} B still wait to be sent without TLS"
+            )
         handed = HandedOver(self._sock, self._remote, self._half_open, self._paused)
         self._forget()
         return handed
@@ -388,6 +395,17 @@ class Socket(Handle, names.Ends, Members):
     def _on_drain(self) -> None:
         self._armed = False
         self._update()
+        self._call_drain()
+
+    def _call_drain(self) -> None:
+        """Send on what waits in the outbox, then call `drain`, unless that has ended the socket."""
+        if self._outbox is not None:
+            try:
+                self._outbox.flush()
+            except BaseException as error:  # noqa: BLE001 - of a function of the user's; reported
+                self._group.failed(error, self)
+            if self.ready_state is ReadyState.CLOSED or not self._state.writes:
+                return
         drain = self._group.handlers.drain
         if drain is not None:
             self._group.call(drain, self)
@@ -560,6 +578,9 @@ class Socket(Handle, names.Ends, Members):
             self._timer.cancel()
             self._timer = None
         self._let_go()
+        if self._outbox is not None:
+            self._outbox.drop()
+            self._outbox = None
         self._group.connections.pop(self, None)
 
     def _call_open(self) -> None:

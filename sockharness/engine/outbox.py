@@ -1,0 +1,204 @@
+"""What a socket has still to send: `write` keeps the rest that the kernel does not take.
+
+`Socket.write` is one call of the kernel and keeps nothing. Most programs want all of their bytes
+to go out in order, and want to hear no more about it. An `Outbox` is that queue: it offers bytes at
+once if nothing waits, keeps what was not taken, and goes on when the socket is writable again,
+just before the socket's `drain` handler is called.
+
+There is one outbox per socket: `Outbox(socket)` makes it, or returns the one there is. It belongs
+to the reactor's thread, as the socket does. When the socket closes, what waits is dropped.
+
+**Steps.** The queue holds pieces of bytes and functions. A function runs when everything before it
+was taken by the kernel. A piece may have a `begin`, which is asked before its first byte is
+offered and may hold the queue up; whoever returns `False` there calls `flush` later.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sockharness.engine.chunk import Data, chunk_of
+from sockharness.engine.tcp.states import ReadyState
+
+if TYPE_CHECKING:
+    from sockharness.engine.tcp.socket import Socket
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Bytes that wait; `rest` is what the kernel has not taken of them."""
+
+    rest: memoryview
+    sent: int
+    begin: Callable[[], bool] | None
+    progress: Callable[[int], object] | None
+
+
+class Outbox:
+    """Send all bytes in order: `Outbox(socket).write(data)`.
+
+    Works for plain sockets and for those with TLS, also before the handshake is over: the bytes are
+    sent then. `len(outbox)` is the number of bytes that the kernel has not taken yet.
+
+    While bytes wait, do not call the socket's own `write` or `end`: `write` would overtake them,
+    `end` would drop them.
+    """
+
+    __slots__ = ("_ending", "_flushing", "_size", "_socket", "_steps")
+
+    _socket: "Socket | None"
+    _steps: "deque[_Piece | Callable[[], object]]"
+    _size: int
+    _ending: bool
+    _flushing: bool
+
+    def __new__(cls, socket: "Socket") -> "Outbox":
+        """Return the outbox of a socket, made when it is first asked for."""
+        outbox = socket._outbox  # noqa: SLF001 - its other half
+        if outbox is None:
+            outbox = super().__new__(cls)
+            is_open = socket.ready_state is ReadyState.OPEN
+            outbox._socket = socket if is_open else None
+            outbox._steps, outbox._size = deque(), 0
+            outbox._ending = outbox._flushing = False
+            socket._outbox = outbox if is_open else None  # noqa: SLF001
+        return outbox
+
+    def write(
+        self,
+        data: Data,
+        offset: int = 0,
+        length: int | None = None,
+        *,
+        begin: Callable[[], bool] | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> int:
+        """Send bytes behind what waits; return how many, or -1 if none will ever be sent.
+
+        What the kernel takes goes out inside the call. The rest is copied unless `data` is `bytes`,
+        so the buffer is yours again; it is sent as the socket gets writable. The `drain` handler
+        is called after each such turn, as after a short `Socket.write`; when `len(outbox)` is 0
+        there, all is sent. -1: the socket is closed, ended or shut down, or `end` was called
+        here. A failure to send closes the socket: `close(socket, error)` follows, and what waited
+        is dropped.
+
+        Args:
+            data: bytes-like, or text (UTF-8).
+            offset: the first byte to send; counts as for `Socket.write`.
+            length: how many bytes; the rest if absent.
+            begin: is asked before the first byte is offered; `False` holds the queue up until the
+                next `flush`.
+            progress: is called with the number of bytes taken so far whenever that has grown, and
+                with -1 when no more will be.
+        """
+        if type(data) is not bytes or offset or length is not None:
+            data = chunk_of(data, offset, length)
+        socket, size, sent = self._socket, len(data), 0
+        if socket is None or self._ending:
+            return -1
+        if not size:
+            return 0 if self._steps else socket.write(data)
+        if not self._steps and (begin is None or begin()):
+            begin = None
+            sent = socket.write(data)
+            if 0 <= sent < size:
+                self._keep(data, sent, None, progress)
+            if progress is not None:
+                progress(sent)
+            return size if sent >= 0 else -1
+        self._keep(data, 0, begin, progress)
+        return size
+
+    def end(self, data: Data | None = None, offset: int = 0, length: int | None = None) -> int:
+        """Send bytes behind what waits, then `socket.end()`; return how many bytes, or -1.
+
+        If nothing waits, the `close` handler runs inside the call. From here on `write` and `end`
+        return -1.
+        """
+        written = 0 if data is None else self.write(data, offset, length)
+        if self._socket is None or self._ending or written < 0:
+            return -1
+        self._ending = True
+        self.then(self._end)
+        return written
+
+    def then(self, function: Callable[[], object]) -> None:
+        """Call a function when everything before it was taken: now, if nothing waits.
+
+        It is not called if the socket closes before.
+        """
+        if self._steps or self._flushing:
+            self._steps.append(function)
+        else:
+            function()
+
+    def flush(self) -> None:
+        """Offer what waits to the kernel now; the engine does it whenever there is room."""
+        if self._flushing:
+            return
+        self._flushing = True
+        try:
+            while self._steps and self._go_on(self._steps[0]):
+                pass
+        finally:
+            self._flushing = False
+
+    def drop(self) -> None:
+        """Forget what waits. The socket does it when it closes, and then takes nothing more."""
+        self._steps.clear()
+        self._size = 0
+        if self._socket is not None and self._socket.ready_state is ReadyState.CLOSED:
+            self._socket = None  # it refers to this: let both go without a garbage collection
+
+    def _go_on(self, step: _Piece | Callable[[], object]) -> bool:
+        """Do the first step; say whether to go on with the next."""
+        if not isinstance(step, _Piece):
+            self._steps.popleft()
+            step()
+            return True
+        if step.begin is not None:
+            if not step.begin():
+                return False
+            step.begin = None
+        taken = self._socket.write(step.rest) if self._socket is not None else -1
+        if taken < 0:
+            self.drop()
+            step.sent = taken
+        elif self._steps:
+            self._size -= taken
+            step.sent += taken
+            step.rest = step.rest[taken:]
+            if not step.rest:
+                self._steps.popleft()
+        if step.progress is not None and taken:
+            step.progress(step.sent)
+        return taken >= 0 and not step.rest
+
+    def _keep(
+        self,
+        data: bytes | memoryview,
+        sent: int,
+        begin: Callable[[], bool] | None,
+        progress: Callable[[int], object] | None,
+    ) -> None:
+        rest = memoryview(data)[sent:]
+        if not isinstance(data, bytes):
+            rest = memoryview(bytes(rest))
+        self._size += len(rest)
+        self._steps.append(_Piece(rest, sent, begin, progress))
+
+    def _end(self) -> None:
+        if self._socket is not None:
+            self._socket.end()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __bool__(self) -> bool:
+        """An outbox is true, also when nothing waits."""
+        return True
+
+    def __repr__(self) -> str:
+        state = "closed" if self._socket is None else "ending" if self._ending else "open"
+        return f"<Outbox {state}, {self._size} B waiting>"

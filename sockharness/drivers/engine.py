@@ -45,6 +45,7 @@ from sockharness.sockspec.model import (
 )
 from sockharness.sockspec.model.bindings import Bindings
 from sockharness.story.events import Event
+from sockharness.story.pairing import Pairing
 from sockharness.story.timeline import Channel, Timeline
 
 if TYPE_CHECKING:
@@ -89,33 +90,6 @@ class EngineFailed(Exception):
         return "\n".join((self.headline, *self.details))
 
 
-class Links:
-    """Joins the two ends of a connection, whichever engines they belong to."""
-
-    __slots__ = ("_half",)
-
-    def __init__(self) -> None:
-        self._half: dict[Channel, tuple[Address, Address | None]] = {}
-
-    def add(self, channel: Channel, local: Address, remote: Address | None) -> None:
-        """Take in an end: what is local to one is remote to the other.
-
-        A socket that was reset before anybody asked for its other end does not know it any more
-        (D12): then `remote` is `None`, and the first end that fits is taken.
-        """
-        fits = (each for each, ends in self._half.items() if _fit(ends, (local, remote)))
-        other = next(fits, None)
-        if other is None:
-            self._half[channel] = (local, remote)
-            return
-        del self._half[other]
-        channel.remote, other.remote = other, channel
-
-
-def _fit(one: tuple[Address, Address | None], other: tuple[Address, Address | None]) -> bool:
-    return one[1] in (other[0], None) and other[1] in (one[0], None)
-
-
 @record(kw_only=True)
 class Run:
     """What the engines of one replay share.
@@ -125,7 +99,7 @@ class Run:
         reactor: where an engine registers what it waits for; somebody else runs it.
         timeline: where events go.
         names: what `$name` stands for.
-        links: joins the ends of connections.
+        pairing: finds the two ends of each connection.
         places: where the peers are.
         scale: multiplies time limits.
         hosts: those of the case's network, if it has one.
@@ -135,7 +109,7 @@ class Run:
     reactor: Reactor
     timeline: Timeline
     names: Bindings
-    links: Links = field(default_factory=Links)
+    pairing: Pairing = field(default_factory=Pairing)
     places: Places = field(default_factory=Places)
     scale: float = 1.0
     hosts: "Hosts | None" = None

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from weakref import ReferenceType, ref
 
 from sockharness.errors import ExpectationFailed, UsageError
-from sockharness.facade.ends import Ends
 from sockharness.facade.queues import PeerQueues
 from sockharness.facade.waiting import (
     Waiters,
@@ -28,6 +27,7 @@ from sockharness.facade.waiting import (
 from sockharness.report.text import failure_text
 from sockharness.story.expectations import Mismatch
 from sockharness.story.outcome import Failure, Outcome, Verdict, Wait
+from sockharness.story.pairing import Pairing
 from sockharness.story.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Core:
     """Lock, thread, timeline and waiters of one harness.
 
     Attributes:
-        ends: which connections of ours are two ends of one.
+        pairing: finds the two ends of each connection.
         happened: counts what the engine told, so that one can see whether something did.
         again: the command that runs the test again, for failure texts.
         told: the last exception that was made here.
@@ -102,9 +102,9 @@ class Core:
 
     __slots__ = (
         "again",
-        "ends",
         "happened",
         "lock",
+        "pairing",
         "queues",
         "runner",
         "scale",
@@ -123,7 +123,7 @@ class Core:
         self.happened = 0
         self.again = ""
         self.told: Told | None = None
-        self.ends = Ends()
+        self.pairing = Pairing()
 
     def wait(self, method: str, want: Want[T], timeout: float) -> T:
         """Wait in this thread."""

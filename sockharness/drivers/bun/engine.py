@@ -314,7 +314,7 @@ class BunEngine:
         else:
             remote = known
         if local is not None:
-            self._run.links.add(channel, local, remote)
+            self._run.pairing.add(channel, local, remote)
 
     def _take_action(self, message: Message) -> None:
         channel = self._channel(message)

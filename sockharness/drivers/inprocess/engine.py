@@ -32,7 +32,7 @@ class InProcess:
         self._reactor = run.reactor
         self._timeline = run.timeline
         self._names = run.names
-        self._links = run.links
+        self._pairing = run.pairing
         self._listeners: dict[str, Listener] = {}
         self._connections: dict[Channel, Connection] = {}
         self._numbers: dict[str, int] = {}
@@ -192,7 +192,7 @@ class InProcess:
         connection.linked = True
         local = Address(str(socket.local_address), int(socket.local_port or 0))
         remote = Address(str(socket.remote_address), int(socket.remote_port or 0))
-        self._links.add(connection.channel, local, remote)
+        self._pairing.add(connection.channel, local, remote)
 
     # ---- actions
 

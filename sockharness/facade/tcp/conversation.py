@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from sockharness.facade.core import TIMEOUT, raised
 from sockharness.facade.cuts import pieces
-from sockharness.facade.ends import Pair
 from sockharness.facade.script import (
     Answer,
     Exchange,
@@ -60,7 +59,6 @@ class Conversation:
     """
 
     __slots__ = (
-        "_ends",
         "_grace",
         "_last",
         "_patient",
@@ -85,7 +83,6 @@ class Conversation:
 
     def __init__(self, home: Home, number: int) -> None:
         self.home = home
-        self._ends: Pair | None = None
         self._grace = False
         self._patient = False
         self._last = 0.0
@@ -184,8 +181,7 @@ class Conversation:
         with self.core.lock:
             self.socket = socket
             paused = self.paused
-            self._ends = _ends(socket)
-            self.core.ends.opened(self._ends, self.channel)
+            self.core.pairing.add(self.channel, *_ends(socket))
         self.record("open")
         if paused is not None:
             self.pause_now()
@@ -251,8 +247,7 @@ class Conversation:
         with self.core.lock:
             self.outbox.close()
             self.socket = None
-            if self._ends is not None:
-                self.core.ends.closed(self._ends)
+            self.core.pairing.discard(self.channel)
             if self.secure and self.handshake is None:  # a reset gives `close` alone (TLS-057)
                 self.handshake = Handshake.failed(reset_before(error))
                 self._blame(event)
@@ -482,8 +477,7 @@ class Conversation:
         self.channel = self.core.timeline.channel(self.home.name, number)
         self.channel.opened, self.channel.ended = old.opened, old.ended
         self.channel.outside = old.outside
-        if self._ends is not None:
-            self.core.ends.opened(self._ends, self.channel)
+        self.core.pairing.replace(old, self.channel)
         self.faults.clear()
         self.chunks.clear()
         self.events.clear()
@@ -491,7 +485,7 @@ class Conversation:
         self.manual = self.home.keeps
 
 
-def _ends(socket: "Socket") -> Pair:
+def _ends(socket: "Socket") -> tuple[tuple[str, int], tuple[str, int]]:
     return (
         (str(socket.local_address), int(socket.local_port or 0)),
         (str(socket.remote_address), int(socket.remote_port or 0)),

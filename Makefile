@@ -9,7 +9,7 @@ SECONDS ?= 60
 BUN_VERSION := 1.4.5
 BUN := .bun/node_modules/.bin/bun
 
-.PHONY: specs test exhaustive check format lint types layers fix bun conformance fuzz bench figures clean
+.PHONY: specs test exhaustive check format lint types layers fix map bun conformance fuzz bench figures clean
 
 specs: $(VENV)/ready
 	$(BIN)/pytest --sockspec specs/ $(ARGS)
@@ -38,6 +38,11 @@ layers: $(VENV)/ready
 fix: $(VENV)/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# How the code hangs together: arrows between its files, and how far a byte travels.
+map: $(VENV)/ready
+	$(BIN)/python -m benchmarks.imports
+	$(BIN)/python -m benchmarks.journeys
 
 # Measures and prints, e.g. make bench ARGS="engine --rounds 3"; the results stay as JSON.
 bench: $(VENV)/ready

@@ -1,0 +1,42 @@
+"""The map of imports stays readable: few arrows between rooms, and no circle."""
+
+import pytest
+
+from benchmarks import imports
+
+
+@pytest.fixture(scope="module")
+def graph() -> imports.Graph:
+    return imports.graph()
+
+
+@pytest.mark.parametrize(
+    ("folder", "most"),
+    [("sockharness", 110), ("sockharness.engine", 40), ("sockharness.facade", 30)],
+)
+def test_a_folder_has_few_arrows_between_its_rooms(
+    graph: imports.Graph, folder: str, most: int
+) -> None:
+    assert 0 < len(imports.arrows(graph, folder)) <= most
+
+
+def test_no_two_files_import_each_other(graph: imports.Graph) -> None:
+    assert imports.circles(graph) == []
+
+
+def test_arrows_count_pairs_of_rooms_and_not_imports() -> None:
+    graph = {
+        "p.a": frozenset({"p.b.x", "p.b.y", "elsewhere"}),
+        "p.b.x": frozenset({"p.b.y"}),
+        "p.b.y": frozenset({"p.a"}),
+    }
+
+    assert imports.arrows(graph, "p") == {("a", "b"): 2, ("b", "a"): 1}
+    assert imports.arrows(graph, "p.b") == {("x", "y"): 1}
+    assert imports.circles_of_rooms(graph, "p") == [["a", "b"]]
+
+
+def test_circles_are_found_also_through_others() -> None:
+    graph = {"a": ["b"], "b": ["c"], "c": ["a", "d"], "d": ["e"], "e": ["d"], "f": ["a"]}
+
+    assert imports.circles(graph) == [["a", "b", "c"], ["d", "e"]]

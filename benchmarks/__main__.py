@@ -1,7 +1,8 @@
-"""Measure, and show what was measured.
+"""Measure, and show the results.
 
-`run` measures and prints tables; with `--json` it also writes all rounds' values, from which `plot`
-draws the scaling and `table` fills in the figures of a page.
+`run` measures and prints tables; with `--json` it also writes the values of all rounds. From these,
+`plot` draws the scaling and `table` fills in the figures of a page. `compare` measures this
+checkout and another one in turn and prints the ratios.
 """
 
 import argparse
@@ -9,9 +10,10 @@ import json
 import os
 import platform
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import engine, fixtures, networks, plot, report, specs, tls, udp
+from benchmarks import compare, engine, fixtures, networks, plot, report, specs, tls, udp
 from benchmarks.results import Results
 
 CHOICE = ("start", "fixture", "specs", "networks", "engine", "udp", "tls", "scaling")
@@ -35,6 +37,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--seconds", type=float, default=2.0, help="of load, each time (2)")
     run.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
 
+    versus = commands.add_parser("compare", help="measure this checkout and another one in turn")
+    versus.set_defaults(do=_compare)
+    versus.add_argument("other", type=Path, help="the other checkout, with its own .venv")
+    versus.add_argument("what", nargs="*", metavar="WHAT", help=f"{', '.join(compare.COMPARED)}")
+    versus.add_argument("--rounds", type=int, default=5, help="rounds of both checkouts (5)")
+    versus.add_argument("--seconds", type=float, default=1.0, help="of load, each time (1)")
+
     draw = commands.add_parser("plot", help="draw the scaling from 1 to 10,000 connections")
     draw.set_defaults(do=_plot)
     draw.add_argument("results", type=Path, help="what `run --json` wrote")
@@ -48,9 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    wanted = arguments.what or CHOICE
-    if unknown := [what for what in wanted if what not in CHOICE]:
-        raise SystemExit(f"expected some of {', '.join(CHOICE)}, got {', '.join(unknown)}")
+    wanted = _known(arguments.what or CHOICE, CHOICE)
     results: Results = {"about": _about(arguments)}
     for what in wanted:
         with tempfile.TemporaryDirectory() as name:
@@ -59,6 +66,21 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.json is not None:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    other = arguments.other.resolve()
+    if not (other / ".venv/bin/python").exists():
+        raise SystemExit(f"{other} has no .venv: run `make .venv/ready` there")
+    what = _known(arguments.what or compare.COMPARED, compare.COMPARED)
+    found = compare.ratios(other, what, rounds=arguments.rounds, seconds=arguments.seconds)
+    print(compare.text(found))
+
+
+def _known(what: Sequence[str], choice: Sequence[str]) -> Sequence[str]:
+    if unknown := [name for name in what if name not in choice]:
+        raise SystemExit(f"expected some of {', '.join(choice)}, got {', '.join(unknown)}")
+    return what
 
 
 def _measure(what: str, folder: Path, arguments: argparse.Namespace) -> dict[str, object]:

@@ -35,13 +35,13 @@ def put_into(page: str, results: Results) -> str:
 
 def _tables(results: Results) -> Iterator[list[str]]:
     if single := list(_single_figures(results)):
-        yield _table(("what", "figure"), single)
+        yield as_table(("what", "figure"), single)
     for load in LOADS:
         if comparison := results.get("engine", {}).get(load.mode):
             yield _comparison(load, comparison)
     if memory := results.get("engine", {}).get("memory"):
         rows = [(name, f"{size:.2f} KiB") for name, size in memory.items()]
-        yield _table((f"memory of an idle accepted connection, {IDLE:,} of them", "each"), rows)
+        yield as_table((f"memory of an idle accepted connection, {IDLE:,} of them", "each"), rows)
     if datagrams := results.get("udp"):
         yield _datagrams(datagrams["rates"])
     for kind in tls.LOADS:
@@ -98,7 +98,7 @@ def _comparison(load: Load, comparison: dict[str, Figures]) -> list[str]:
         cells = (f"{rate:,.0f}", f"{inline / rate:.2f}", f"{embedded / rate:.2f}")
         times = (f"{user:.2f} µs", f"{system:.2f} µs", f"{busy:.0%}", f"{loading:.0%}")
         rows.append((name, *cells, *times))
-    return _table(head, rows)
+    return as_table(head, rows)
 
 
 def _datagrams(rates: dict[str, list[float]]) -> list[str]:
@@ -108,7 +108,7 @@ def _datagrams(rates: dict[str, list[float]]) -> list[str]:
         if other in rates:
             mine, its = median(rates[ours]), median(rates[other])
             rows.append((title, f"{mine:,.0f}", other, f"{its:,.0f}", f"{mine / its:.2f}"))
-    return _table(head, rows)
+    return as_table(head, rows)
 
 
 def _tls(load: tls.Load, comparison: dict[str, Figures], cipher: str) -> list[str]:
@@ -125,7 +125,7 @@ def _tls(load: tls.Load, comparison: dict[str, Figures], cipher: str) -> list[st
         its_rate, its_cpu = median(figures["rate"]), median(figures["cpu"])
         cells = (f"{its_rate:,.0f}", f"{rate / its_rate:.2f}")
         rows.append((name, *cells, f"{its_cpu:,.0f} µs", f"{cpu / its_cpu:.2f}"))
-    return _table(head, rows)
+    return as_table(head, rows)
 
 
 def _scaled_cost(scaling: Results) -> list[str]:
@@ -138,7 +138,7 @@ def _scaled_cost(scaling: Results) -> list[str]:
         )
         for name in servers(scaling)
     ]
-    return _table(head, rows)
+    return as_table(head, rows)
 
 
 def _scaled_rate(scaling: Results) -> list[str]:
@@ -147,7 +147,7 @@ def _scaled_rate(scaling: Results) -> list[str]:
         (name, *(f"{median(each[name]['rate']):,.0f}" for each in scaling.values()))
         for name in servers(scaling)
     ]
-    return _table(head, rows)
+    return as_table(head, rows)
 
 
 def _counts(scaling: Results) -> list[str]:
@@ -163,7 +163,7 @@ def _origin(results: Results) -> str:
     )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def as_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return a Markdown table; the first column to the left, figures to the right."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     rule = [f":{'-' * (widths[0] - 1)}", *(f"{'-' * (width - 1)}:" for width in widths[1:])]

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import engine, report
+from benchmarks import compare, engine, report
 from benchmarks.results import Results, growth
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -126,3 +126,27 @@ def test_the_help_names_the_commands() -> None:
 
     assert done.returncode == 0
     assert all(command in done.stdout for command in ("run", "plot", "table"))
+
+
+def test_checkouts_are_compared_by_speeds(results: Results) -> None:
+    speeds = compare.speeds("engine", results["engine"])
+    assert speeds["engine: echo: sockharness"] == 1000.0
+    assert speeds["engine: echo: asyncio"] == 3000.0
+    assert not any("memory" in name for name in speeds)
+    assert compare.speeds("specs", {"seconds": {"specs": [4.0]}}) == {"specs: specs": 0.25}
+
+
+def test_a_comparison_lists_our_figures_before_those_of_the_peers() -> None:
+    lines = compare.text({"udp: bare sendto": [1.0], "udp: sockharness send": [0.9, 1.2, 1.1]})
+    ours, peer = lines.splitlines()[2:]
+    assert "sockharness send" in ours
+    assert [cell.strip() for cell in ours.split("|")[2:5]] == ["1.10", "0.90", "1.20"]
+    assert "bare sendto" in peer
+
+
+def test_a_comparison_with_a_folder_without_an_environment_says_how_to_make_one(
+    tmp_path: Path,
+) -> None:
+    run = _benchmarks("compare", tmp_path)
+    assert run.returncode == 1
+    assert "make .venv/ready" in run.stderr

@@ -136,15 +136,15 @@ class Connection:
             if conversation.channel.closed is not None:
                 return -1
             if data:
-                conversation.outbox.add(data)
+                conversation.write(data)
             if deed is not None:
-                conversation.outbox.then(deed)
+                conversation.then(deed)
             if conversation.socket is not None:
-                self._core.runner.post(conversation.outbox.pump)
+                self._core.runner.post(conversation.send_on)
         return len(data)
 
     def _reset(self) -> None:
-        self._conversation.outbox.pump()
+        self._conversation.send_on()
         self._conversation.reset_now()
 
     def _pause(self, *, paused: bool) -> None:

@@ -6,10 +6,12 @@ the others anywhere; see `sockharness.facade.core` for the lock. It is one state
 change, so the file is longer than others.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sockharness.engine.outbox import Outbox
 from sockharness.facade.core import TIMEOUT, raised
 from sockharness.facade.cuts import pieces
 from sockharness.facade.script import (
@@ -23,7 +25,7 @@ from sockharness.facade.script import (
 )
 from sockharness.facade.tcp.handshake import Handshake, reset_before
 from sockharness.facade.tcp.home import Home
-from sockharness.facade.tcp.outbox import Outbox, Way
+from sockharness.facade.tcp.pacing import Pacing
 from sockharness.facade.wants import BytesWanted
 from sockharness.printable import count
 from sockharness.story.events import Event, Kind
@@ -61,8 +63,10 @@ class Conversation:
     __slots__ = (
         "_grace",
         "_last",
+        "_outbox",
+        "_pacing",
         "_patient",
-        "_sending",
+        "_to_send",
         "channel",
         "chunks",
         "core",
@@ -75,7 +79,6 @@ class Conversation:
         "lane",
         "manual",
         "number",
-        "outbox",
         "paused",
         "secure",
         "socket",
@@ -86,7 +89,9 @@ class Conversation:
         self._grace = False
         self._patient = False
         self._last = 0.0
-        self._sending: Event | None = None
+        self._outbox: Outbox | None = None
+        self._pacing: Pacing | None = None
+        self._to_send: deque[Callable[[Outbox], object]] = deque()
         self.core = home.core
         self.number = number
         self.channel: Channel = self.core.timeline.channel(home.name, number)
@@ -98,7 +103,6 @@ class Conversation:
         self.handshake: Handshake | None = None
         self.lane = Lane(home.script)
         self.manual = home.keeps
-        self.outbox = Outbox()
         self.paused: bool | None = None
         self.secure = home.secure
         self.socket: Socket | None = None
@@ -211,16 +215,9 @@ class Conversation:
             self.faults.append(event)
 
     def _may_send(self, socket: "Socket") -> None:
-        reactor = self.core.runner.reactor
-        self.outbox.open(
-            Way(
-                write=socket.write,
-                all_read=lambda: self._all_read(socket),
-                later=lambda delay, function: reactor.call_later(delay, function),
-                began=self._began,
-                ended=self._ended,
-            )
-        )
+        later = self.core.runner.reactor.call_later
+        self._outbox = Outbox(socket)
+        self._pacing = Pacing(lambda: self._all_read(socket), later)
 
     def _all_read(self, socket: "Socket") -> bool:
         # After `end` with TLS its owner has no descriptor, and nothing is sent any more.
@@ -237,15 +234,14 @@ class Conversation:
         connections are wanted, close when all is sent."""
         self._no_more_bytes()
         if not half_open:
-            with self.core.lock:
-                self.outbox.then(self.end_now)
-            self.outbox.pump()
+            self.then(self.end_now)
+            self.send_on()
 
     def closed(self, error: BaseException | None) -> None:
         """Take in the end of the connection."""
         event = self.record("close", error=error)
         with self.core.lock:
-            self.outbox.close()
+            self.send_no_more()
             self.socket = None
             self.core.pairing.discard(self.channel)
             if self.secure and self.handshake is None:  # a reset gives `close` alone (TLS-057)
@@ -260,13 +256,60 @@ class Conversation:
         self._fail(failure.mismatch, site, exception=exception)
         self.reset_now()
 
+    # What goes out
+
+    def write(self, data: bytes, *, after_read: bool = False) -> None:
+        """Send bytes behind what waits, as soon as `send_on` is called and the socket may send.
+
+        Args:
+            data: the bytes.
+            after_read: hold them back until the other program has read what came before them.
+        """
+        self._to_send.append(partial(self._write, data, after_read))
+
+    def then(self, deed: Deed) -> None:
+        """Do something when everything before it was sent."""
+        self._to_send.append(lambda outbox: outbox.then(deed))
+
+    def send_on(self) -> None:
+        """Loop: hand what is to be sent to the socket, if that may send by now."""
+        while self._to_send and self._outbox is not None:
+            self._to_send.popleft()(self._outbox)
+
+    def send_no_more(self) -> None:
+        """Loop: drop what was not sent."""
+        self._to_send.clear()
+        if self._outbox is not None:
+            self._outbox.drop()
+            self._outbox = None
+
+    def _write(self, data: bytes, after_read: bool, outbox: Outbox) -> None:  # noqa: FBT001 - partial
+        action: Event | None = None
+
+        def begin() -> bool:
+            nonlocal action
+            if after_read and not self._may_go_on(outbox):
+                return False
+            action = self._add_action("write", data)
+            return True
+
+        def progress(sent: int) -> None:
+            if action is not None and sent >= 0:
+                action.result = sent
+
+        outbox.write(data, begin=begin, progress=progress)
+
+    def _may_go_on(self, outbox: Outbox) -> bool:
+        wrote = self.socket is not None and self.socket.bytes_written > 0
+        return not wrote or self._pacing is None or self._pacing.may_go_on(outbox.flush)
+
     # What follows; all of these: loop
 
     def advance(self) -> None:
         """Match unread bytes as far as possible, and answer."""
         while (deed := self._next()) is not None:
             deed()
-        self.outbox.pump()
+        self.send_on()
         with self.core.lock:
             self.core.waiters.notify()
 
@@ -280,8 +323,7 @@ class Conversation:
 
     def reset_now(self) -> None:
         """Reset (RST)."""
-        with self.core.lock:
-            self.outbox.close()
+        self.send_no_more()
         self._act("terminate", lambda socket: socket.terminate())
 
     def pause_now(self) -> None:
@@ -339,7 +381,7 @@ class Conversation:
             return False
         with self.core.lock:
             for piece in pieces(reply, exchange.cuts):
-                self.outbox.add(piece, after_read=exchange.cuts is not None)
+                self.write(piece, after_read=exchange.cuts is not None)
             if exchange.then is None and exchange not in self.lane.all_rules:
                 self._later(exchange, self._end_as_stated, exchange)
         return True
@@ -363,7 +405,7 @@ class Conversation:
                 return
             self.finished = True
             self.channel.unread.clear()
-            self.outbox.then(deed)
+            self.then(deed)
 
     def _no_more_bytes(self) -> None:
         self.advance()
@@ -450,15 +492,6 @@ class Conversation:
                 self._add_action(name)
         if socket is not None:
             call(socket)
-
-    def _began(self, data: bytes) -> None:
-        with self.core.lock:
-            self._sending = self._add_action("write", data)
-
-    def _ended(self, sent: int) -> None:
-        with self.core.lock:
-            if self._sending is not None:
-                self._sending.result = sent
 
     def _add_action(self, name: str, data: bytes = b"") -> Event:
         event = Event(

@@ -85,7 +85,7 @@ class Dialer(Endpoint):
         self._attempts.pop(conversation, None)
         with self.core.lock:
             conversation.record("connect_error", error=error)
-            conversation.outbox.close()
+            conversation.send_no_more()
 
     def on_secret(self, line: bytes) -> None:
         """Loop: a server of ours logs its secrets, of others they are not ours to log."""

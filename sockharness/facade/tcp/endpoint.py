@@ -251,7 +251,6 @@ class Endpoint:
     def on_drain(self, socket: "Socket") -> None:
         conversation = self._live[socket]
         conversation.record("drain")
-        conversation.outbox.pump()
         self._user("drain", socket)
 
     def on_end(self, socket: "Socket") -> None:

@@ -115,10 +115,10 @@ def __getattr__(name: str) -> Any:
 
 
 def _unknown(name: str) -> AttributeError:
-    from difflib import get_close_matches
+    from sockharness.nearest import nearest
 
-    near = [] if name.startswith("_") else get_close_matches(name, __all__, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    near = "" if name.startswith("_") else nearest(name, __all__, most=None)
+    hint = f"; did you mean {near!r}?" if near else ""
     # With a name but no object the interpreter, too, does not add a suggestion of its own.
     return AttributeError(f"module 'sockharness' has no attribute {name!r}{hint}", name=name)
 

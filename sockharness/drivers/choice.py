@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 
 from sockharness.errors import UsageError
+from sockharness.nearest import did_you_mean
 from sockharness.record import record
 from sockharness.sockspec.decode.words import ENGINES
 from sockharness.sockspec.model import Case, Peer
-from sockharness.sockspec.model.bindings import suggestion
 
 OURS = ENGINES[0]
 ROLES = ("server", "client")
@@ -102,7 +102,7 @@ def unknown_peer(casting: Casting, peers: Iterable[str]) -> str:
     known = tuple(sorted({*peers, *ROLES}))
     for name in casting.parts:
         if name not in known:
-            near = suggestion(name, known).removeprefix("; ")
+            near = did_you_mean(name, known)
             return f"no peer {name!r} in any spec; {near or 'there are ' + ', '.join(known)}"
     return ""
 
@@ -120,6 +120,6 @@ def _engine(name: str) -> str:
         mend = f"an engine for a peer is written '{name.replace('=', ':')}'"
         raise UsageError(f"no engine {name!r}; {mend}")
     if name not in ENGINES:
-        near = suggestion(name, ENGINES).removeprefix("; ")
+        near = did_you_mean(name, ENGINES)
         raise UsageError(f"no engine {name!r}; {near or 'there are ' + ', '.join(ENGINES)}")
     return name

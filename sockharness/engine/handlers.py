@@ -20,7 +20,6 @@ another spelling (`connectError`, `onData`). What differs by another letter is l
 such words exist: `send`, `closed`, `dates`, `sessions`.
 """
 
-import difflib
 import functools
 import inspect
 import types
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sockharness.engine.loop.outer import Call, Host
 from sockharness.errors import UsageError
+from sockharness.nearest import nearest
 
 if TYPE_CHECKING:
     from sockharness.engine.loop.reactor import Reactor
@@ -196,7 +196,7 @@ def _near(source: object) -> str:
     if isinstance(source, Mapping):  # its names are known to be handlers
         return ""
     for name in _public_names(source):
-        close = _closest(name, ("data", "drain")) if name not in HANDLER_NAMES else None
+        close = _closest(name, ("data", "drain")) if name not in HANDLER_NAMES else ""
         if close:
             return f"; did you mean {close!r} by {name!r}?"
     return ""
@@ -206,10 +206,9 @@ def _public_names(source: object) -> list[str]:
     return [name for name in dir(source) if not name.startswith("_")]
 
 
-def _closest(name: str, known: Sequence[str]) -> str | None:
+def _closest(name: str, known: Sequence[str]) -> str:
     bare = name.removeprefix("on_").removeprefix("on").lower()
-    close = [bare] if bare in known else difflib.get_close_matches(bare, known, 1)
-    return close[0] if close else None
+    return bare if bare in known else nearest(bare, known)
 
 
 def _from_object(source: object, names: Sequence[str]) -> dict[str, Any]:

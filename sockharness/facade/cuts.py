@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from sockharness.nearest import suggestion
 from sockharness.printable import count
-from sockharness.sockspec.model.bindings import suggestion
 
 __tracebackhide__ = True
 

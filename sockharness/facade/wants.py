@@ -9,8 +9,8 @@ from sockharness.facade.callsite import CallSite
 from sockharness.facade.core import Core
 from sockharness.facade.messages import unexpected
 from sockharness.facade.tcp.handshake import Handshake
+from sockharness.nearest import did_you_mean
 from sockharness.printable import show
-from sockharness.sockspec.model.bindings import suggestion
 from sockharness.sockspec.model.matchers import Matcher, Result, Verdict
 from sockharness.story.events import HANDLER_EVENTS, Event
 from sockharness.story.expectations import AFTER_CLOSE, BytesExpected, Mismatch, ending
@@ -353,7 +353,7 @@ def event_name(name: str) -> str:
     """
     if name in HANDLER_EVENTS:
         return name
-    near = suggestion(str(name), HANDLER_EVENTS).removeprefix("; ")
+    near = did_you_mean(str(name), HANDLER_EVENTS)
     hint = near or f"expected one of {', '.join(HANDLER_EVENTS)}"
     raise ValueError(f"event: there is no {name!r}; {hint}")
 

@@ -6,11 +6,11 @@ text if it can be done, else the reason why not, with remedies. A test is skippe
 
 import socket
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from functools import cache
 
 from sockharness.address import LOOPBACK, LOOPBACK6
 from sockharness.errors import Unavailable
+from sockharness.nearest import did_you_mean
 
 
 @cache
@@ -94,7 +94,6 @@ def missing(needs: Iterable[str]) -> str:
 def _find(name: str) -> Callable[[], str]:
     probe = _PROBES.get(name)
     if probe is None:
-        close = get_close_matches(name, NAMES, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(NAMES)}"
+        hint = did_you_mean(name, NAMES) or f"expected one of {', '.join(NAMES)}"
         raise ValueError(f"needs: unknown {name!r}; {hint}")
     return probe

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sockharness.errors import Problem, SpecError
 from sockharness.location import Location
+from sockharness.nearest import did_you_mean
 from sockharness.sockspec import model
 from sockharness.sockspec.decode import networks, payloads, words
 from sockharness.sockspec.decode.actions import ActionDecoder
@@ -23,7 +24,6 @@ from sockharness.sockspec.decode.tls import TlsDecoder
 from sockharness.sockspec.decode.wire_checks import WireDecoder
 from sockharness.sockspec.decode.words import name_of, value_name
 from sockharness.sockspec.model import Payload
-from sockharness.sockspec.model.bindings import suggestion
 from sockharness.sockspec.text import nodes
 from sockharness.sockspec.text.nodes import Node
 from sockharness.sockspec.text.problems import Problems, TooMany, known_key
@@ -172,7 +172,7 @@ class _File:
         if name in self._uses.read:
             return
         others = [other for other in (*defined, *self._uses.captures) if other != name]
-        hint = suggestion(name, others).removeprefix("; ") or f"write ${name} where it is meant"
+        hint = did_you_mean(name, others) or f"write ${name} where it is meant"
         with self._problems.collect():
             raise Refusal(place, message, hint)
 

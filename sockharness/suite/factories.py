@@ -10,7 +10,7 @@ from inspect import signature
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sockharness.sockspec.model.bindings import suggestion
+from sockharness.nearest import suggestion
 
 if TYPE_CHECKING:
     from sockharness.harness import Harness

@@ -154,11 +154,11 @@ def _find(name: str) -> tuple[Any, str]:
             raise ValueError(
                 "TLS is not dissected: the wire shows its records as the bytes of Raw.load"
             )
-        hint = values.nearest(layer_name, layers)
+        hint = values.near(layer_name, layers)
         raise ValueError(f"scapy has no layer {layer_name!r}{hint}")
     fields = [each.name for each in layer.fields_desc]
     if field_name not in fields:
-        hint = values.nearest(field_name, fields) or f"; it has {', '.join(fields)}"
+        hint = values.near(field_name, fields) or f"; it has {', '.join(fields)}"
         raise ValueError(f"scapy's {layer_name} has no field {field_name!r}{hint}")
     return layer, field_name
 

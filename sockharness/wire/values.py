@@ -7,16 +7,15 @@ may show its value in its own way, and of a class that is not listed any text wi
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import Any, TypeAlias
+
+from sockharness.nearest import nearest
 
 Field: TypeAlias = Any  # scapy.fields.Field, which is loaded by `dissect` alone
 
 LISTED = 8
 """The most names that a hint lists."""
-LONGEST = 80
-"""A longer word is near to none."""
 
 _NUMBERS = {
     "BitField", "XBitField", "ByteField", "XByteField", "ShortField", "XShortField",
@@ -92,7 +91,7 @@ def _of_number(field: Field, text: str) -> tuple[str, str] | None:
     if not names or number is not None:
         return expected, ""
     known = f"known: {', '.join(names)}" if len(names) <= LISTED else ""
-    hint = nearest(text, names).removeprefix("; ") or known
+    hint = near(text, names).removeprefix("; ") or known
     return f"{expected} or scapy's name for one", hint
 
 
@@ -136,8 +135,7 @@ def integer(text: str) -> int | None:
         return None
 
 
-def nearest(wrong: str, names: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the name nearest to a misspelt one, or nothing."""
-    by_lower = {name.lower(): name for name in names}
-    close = get_close_matches(wrong[:LONGEST].lower(), by_lower, n=1)
-    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+def near(wrong: str, names: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for scapy's name nearest to a misspelt one, or nothing."""
+    found = nearest(wrong, names, most=None, ignore_case=True)
+    return f"; did you mean {found!r}?" if found else ""

@@ -8,7 +8,6 @@ A mapping means TLS, also an empty one (D19). For names that Bun spells in camel
 how they are spelled here.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -17,6 +16,7 @@ from typing import Any
 from sockharness.engine import options
 from sockharness.engine.tls import material
 from sockharness.engine.tls.material import Material
+from sockharness.nearest import nearest
 
 # RFC 7301: a name has 1 to 255 bytes, the list of all with their lengths at most 65535.
 _LONGEST_PROTOCOL = 255
@@ -163,8 +163,8 @@ def _suggestion(name: object, names: Sequence[str]) -> str:
     others = {"servername": "server_name", "alpnprotocols": "alpn_protocols"}
     others["alpn"] = "alpn_protocols"
     known |= {each: meant for each, meant in others.items() if meant in names}
-    near = difflib.get_close_matches(snake, known, 1)
-    return f"; did you mean {known[near[0]]!r}?" if near else f"; known are {', '.join(names)}"
+    near = nearest(snake, known)
+    return f"; did you mean {known[near]!r}?" if near else f"; known are {', '.join(names)}"
 
 
 def _checked(given: TLSOptions) -> Checked:

@@ -12,8 +12,8 @@ from sockharness.facade.udp.datagram import Address, Datagram, address_of
 from sockharness.facade.udp.interface import Place
 from sockharness.facade.udp.mailbox import Handler, Mailbox
 from sockharness.facade.wants import DatagramWanted, EventWanted, Silence, SilenceWanted
+from sockharness.nearest import suggestion
 from sockharness.printable import count
-from sockharness.sockspec.model.bindings import suggestion
 from sockharness.story.events import Event
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ those of a UDP socket are in `words.UDP_ACTIONS` and in `datagrams`.
 from collections.abc import Mapping
 
 from sockharness.location import Location
+from sockharness.nearest import did_you_mean
 from sockharness.printable import show
 from sockharness.sockspec import model
 from sockharness.sockspec.decode import words
@@ -14,7 +15,6 @@ from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.decode.datagrams import DatagramActions, check_send
 from sockharness.sockspec.decode.tls import TlsDecoder
 from sockharness.sockspec.model import Payload
-from sockharness.sockspec.model.bindings import suggestion
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.problems import Decoder
@@ -144,8 +144,8 @@ class ActionDecoder:
         for key, value in as_mapping(node, "handlers by event").entries:
             with self._context.problems.collect():
                 if key.text not in words.HANDLERS:
-                    near = suggestion(key.text.removeprefix("on_"), words.HANDLERS)
-                    hint = near.removeprefix("; ") or f"known: {', '.join(words.HANDLERS)}"
+                    near = did_you_mean(key.text.removeprefix("on_"), words.HANDLERS)
+                    hint = near or f"known: {', '.join(words.HANDLERS)}"
                     raise Refusal(
                         key.location, f"unknown handler '{show(key.text, limit=40)}'", hint
                     )

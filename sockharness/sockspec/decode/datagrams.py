@@ -4,12 +4,12 @@ socket."""
 from ipaddress import ip_address
 from typing import Any
 
+from sockharness.nearest import did_you_mean
 from sockharness.printable import show
 from sockharness.sockspec import model
 from sockharness.sockspec.decode import networks, words
 from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.decode.hosts import host, place
-from sockharness.sockspec.model.bindings import suggestion
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.nodes import Sequence as SequenceNode
@@ -71,7 +71,7 @@ class UdpDecoder:
         if target in self._context.names:
             return {"peer": target, "port": port}
         message = f"'{show(target, limit=40)}' is neither a peer nor an address"
-        if near := suggestion(target, self._context.names).removeprefix("; "):
+        if near := did_you_mean(target, self._context.names):
             raise Refusal(value.location, message, near)
         try:
             address = host(value)
@@ -106,7 +106,7 @@ class UdpDecoder:
     def _group(self, node: Node) -> str:
         text = as_text(node, "auto, auto_ssm, auto6 or a peer's name")
         if text not in (*OWN_GROUPS, *self._context.names):
-            near = suggestion(text, (*OWN_GROUPS, *self._context.names)).removeprefix("; ")
+            near = did_you_mean(text, (*OWN_GROUPS, *self._context.names))
             hint = near or "a group is leased for each run, so that no other run hears it"
             raise unexpected(node, "auto, auto_ssm, auto6 or a peer's name", hint)
         if text == OWN_GROUPS[2] and not self._context.hosts:
@@ -195,7 +195,7 @@ def source(node: Node, context: Context) -> str:
     try:
         address = host(node)
     except Refusal as refusal:
-        near = suggestion(text, context.names).removeprefix("; ") or refusal.problem.hint
+        near = did_you_mean(text, context.names) or refusal.problem.hint
         raise unexpected(node, "a peer's name or an address", near) from None
     if ip_address(address).is_multicast:
         raise Refusal(node.location, f"a source is who sends, got the group {address}")

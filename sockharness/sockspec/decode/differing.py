@@ -1,8 +1,8 @@
 """What stands under `differs` in a step, and the step as it is there."""
 
+from sockharness.nearest import did_you_mean
 from sockharness.printable import show
 from sockharness.sockspec.decode import words
-from sockharness.sockspec.model.bindings import suggestion
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.typed import Refusal
@@ -38,7 +38,7 @@ def check_replaces(step: MappingNode, subject: tuple[Scalar, Node], key: Scalar)
     if key.text in (outside or inside):
         return
     known = (*words.ENGINES, *outside, *inside)
-    near = "" if key.text in inside else suggestion(key.text, known).removeprefix("; ")
+    near = "" if key.text in inside else did_you_mean(key.text, known)
     is_inside = key.text in inside or any(f"'{each}'" in near for each in inside)
     move = f"write 'differs' beside '{verb}'" if outside and is_inside else ""
     hint = " ".join(filter(None, (near, move))) or f"known: {', '.join(known)}"

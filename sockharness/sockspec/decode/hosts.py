@@ -4,7 +4,7 @@ import re
 from ipaddress import ip_address
 
 from sockharness.address import LOOPBACK, LOOPBACK6
-from sockharness.sockspec.model.bindings import suggestion
+from sockharness.nearest import did_you_mean
 from sockharness.sockspec.model.hosts import LINKS
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.typed import Refusal, as_text, unexpected
@@ -19,7 +19,7 @@ def place(node: Node) -> str:
     try:
         return host(node)
     except Refusal as refusal:
-        near = suggestion(node.text, LINKS).removeprefix("; ")
+        near = did_you_mean(node.text, LINKS)
         raise unexpected(node, WHAT, refusal.problem.hint or near) from None
 
 
@@ -34,9 +34,7 @@ def host(node: Node) -> str:
             raise ValueError("an address with a zone")
         return str(ip_address(text))
     except ValueError:
-        raise unexpected(
-            node, WHAT, _hint(text) or suggestion(text, words).removeprefix("; ")
-        ) from None
+        raise unexpected(node, WHAT, _hint(text) or did_you_mean(text, words)) from None
 
 
 def _hint(text: str) -> str:

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from sockharness.location import Location, state_of
+from sockharness.nearest import did_you_mean
 from sockharness.printable import show
 from sockharness.record import record
 from sockharness.sockspec import model
 from sockharness.sockspec.model import Payload
-from sockharness.sockspec.model.bindings import suggestion
 from sockharness.sockspec.model.matchers import (
     AnyBytes,
     Capture,
@@ -139,7 +139,7 @@ def reference(node: Scalar, scope: Scope) -> Payload | None:
             message = f"${name} is not defined in case '{scope.case}'"
             raise Refusal(node.location, message, "define it there too, or under 'let'")
         known = [*scope.let, *scope.captured, *(f"{peer}.port" for peer in scope.peers)]
-        hint = suggestion(name, known).removeprefix("; ") or "define it under 'let', or capture it"
+        hint = did_you_mean(name, known) or "define it under 'let', or capture it"
         raise Refusal(node.location, f"${name} is not defined here", hint)
     return model.Reference(name)
 
@@ -230,7 +230,7 @@ def _form(node: MappingNode, scope: Scope) -> Payload:
     keys = [key.text for key, _ in node.entries]
     names = [name for name in FORMS if name in keys]
     if not names:
-        hint = next((suggestion(key, list(FORMS)) for key in keys), "").removeprefix("; ")
+        hint = next((did_you_mean(key, FORMS) for key in keys), "")
         streams = [name for name in FORMS if name not in MESSAGES or scope.messages]
         hint = hint or f"known: {', '.join(streams)}"
         got = f"'{show(' '.join(keys), limit=40)}'" if keys else "an empty mapping"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sockharness.nearest import did_you_mean
 from sockharness.printable import show
 from sockharness.sockspec import model
 from sockharness.sockspec.decode import networks, words
@@ -11,7 +12,6 @@ from sockharness.sockspec.decode.datagrams import UdpDecoder
 from sockharness.sockspec.decode.hosts import host, place
 from sockharness.sockspec.decode.payloads import GROUP_FACTS, PEER_FACTS
 from sockharness.sockspec.decode.tls import TlsDecoder
-from sockharness.sockspec.model.bindings import suggestion
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.problems import Decoder
@@ -149,7 +149,7 @@ class PeerDecoder:
 
     def _target_host(self, node: Node, target: str) -> str:
         """Return the address that is no peer's name."""
-        if near := suggestion(target, self._context.names).removeprefix("; "):
+        if near := did_you_mean(target, self._context.names):
             message = f"'{show(target, limit=40)}' is neither a peer nor an address"
             raise Refusal(node.location, message, near)
         try:

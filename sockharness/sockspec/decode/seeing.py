@@ -1,13 +1,12 @@
 """Decodes what a step says of an event: that it comes, with what, or that it does not come."""
 
 import errno
-from difflib import get_close_matches
 
+from sockharness.nearest import did_you_mean
 from sockharness.sockspec import model
 from sockharness.sockspec.decode import tls_words, words
 from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.decode.tls import FactsDecoder, alert
-from sockharness.sockspec.model.bindings import LONGEST_WORD
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.typed import Refusal, as_seconds, as_text, as_word, unexpected
@@ -96,8 +95,5 @@ def error_code(node: Node, what: str = "an error's code or none") -> str:
     text = as_text(node, what)
     if text in ERRORS:
         return text
-    near = get_close_matches(text[:LONGEST_WORD].upper(), ERRORS, n=1, cutoff=0.6)
-    hint = (
-        f"did you mean '{near[0]}'?" if near else "known: none, any, and codes such as ECONNRESET"
-    )
+    hint = did_you_mean(text.upper(), ERRORS) or "known: none, any, and codes such as ECONNRESET"
     raise unexpected(node, what, hint)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sockharness.location import Location
+from sockharness.nearest import LONGEST_WORD, did_you_mean, nearest
 from sockharness.printable import show
 from sockharness.sockspec import model
 from sockharness.sockspec.decode import payloads, words
@@ -16,7 +17,6 @@ from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.decode.datagrams import check_arrow, check_send, datagrams
 from sockharness.sockspec.decode.differing import check_replaces, differs_of, replaced
 from sockharness.sockspec.decode.seeing import SeesDecoder, error_code
-from sockharness.sockspec.model.bindings import LONGEST_WORD, suggestion
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.problems import known_key
@@ -162,7 +162,7 @@ class StepDecoder:
         if not node.style and node.text in words.actions(udp=udp) and node.text not in known:
             mend = f"write '{name}: {{{node.text}: …}}'"
             raise Refusal(node.location, f"'{node.text}' needs a value", mend)
-        is_text = not _WORD.fullmatch(node.text) and not suggestion(node.text, known)
+        is_text = not _WORD.fullmatch(node.text) and not nearest(node.text, known)
         if node.style or is_text:
             raise unexpected(node, "an action", self._how_to_say(name))
         return as_word(node, known, "an action")
@@ -262,7 +262,7 @@ class StepDecoder:
         if name in self._context.names and not words.NAME.fullmatch(name):
             raise Known
         if found is None or name not in self._context.names:
-            near = suggestion(name, self._context.names).removeprefix("; ")
+            near = did_you_mean(name, self._context.names)
             hint = near or f"peers: {', '.join(self._context.names)}"
             raise Refusal(key.location, f"unknown peer '{show(name, limit=40)}'", hint)
         connection = int(found[2]) if found[2] else None

@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 
+from sockharness.nearest import did_you_mean
 from sockharness.sockspec import model
 from sockharness.sockspec.decode import tls_words, words
 from sockharness.sockspec.decode.context import Context
-from sockharness.sockspec.model.bindings import suggestion
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.problems import Decoder
@@ -162,7 +162,7 @@ def alert(node: Node) -> str:
     text = as_text(node, "an alert or none")
     known = (tls_words.NO_ONE, *tls_words.ALERTS)
     if text not in known:
-        near = suggestion(text.lower().replace(" ", "_"), known).removeprefix("; ")
+        near = did_you_mean(text.lower().replace(" ", "_"), known)
         hint = near or "as RFC 8446 calls them, such as unknown_ca"
         raise unexpected(node, "an alert or none", hint)
     return text

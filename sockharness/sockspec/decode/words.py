@@ -3,10 +3,10 @@
 import re
 
 from sockharness.location import Location
+from sockharness.nearest import did_you_mean
 from sockharness.sockspec import model
 from sockharness.sockspec.decode import payloads, tls_words
 from sockharness.sockspec.model import Payload
-from sockharness.sockspec.model.bindings import suggestion
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.typed import Refusal, as_text, unexpected
 
@@ -109,7 +109,7 @@ def other_word(word: str, verbs: tuple[str, ...]) -> str:
         meant = UDP_SYNONYMS.get(word, "")
     if meant in verbs:
         return f"did you mean '{meant}'?"
-    return suggestion(word, verbs).removeprefix("; ")
+    return did_you_mean(word, verbs)
 
 
 def verbs(*, udp: bool) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ def is_engine(key: Scalar, peers: tuple[str, ...]) -> bool:
         return key.text in ENGINES
     for name, known in ((peer, peers), (engine, ENGINES)):
         if name not in known:
-            near = suggestion(name, known).removeprefix("; ")
+            near = did_you_mean(name, known)
             hint = near or f"known: {', '.join(known)}"
             raise unexpected(key, "a peer's engine", hint)
     return True

@@ -5,17 +5,11 @@ they turned out to be: `$blob` (from `let`), `$first` (captured), `$server.port`
 """
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
-from itertools import islice
 
 from sockharness.errors import UsageError
+from sockharness.nearest import suggestion
 
 Value = bytes | int | str
-
-CANDIDATES = 50
-"""The most known words that a misspelt one is compared with: comparing is dear."""
-LONGEST_WORD = 80
-"""A longer word is near to none."""
 
 
 class Bindings:
@@ -58,11 +52,3 @@ class Bindings:
         """Return the value of a name as a number: of bytes, their count."""
         value = self.value(name)
         return value if isinstance(value, int) else len(value)
-
-
-def suggestion(word: str, known: Mapping[str, object] | tuple[str, ...] | list[str]) -> str:
-    """Return `; did you mean 'x'?` for the known word nearest to a misspelt one, or nothing."""
-    if len(word) > LONGEST_WORD:
-        return ""
-    near = get_close_matches(word, list(islice(known, CANDIDATES)), n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""

@@ -5,8 +5,8 @@ from types import TracebackType
 from typing import Any
 
 from sockharness.errors import Problem
+from sockharness.nearest import did_you_mean
 from sockharness.printable import show
-from sockharness.sockspec.model.bindings import suggestion
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.typed import Known, Refusal
@@ -88,6 +88,6 @@ class Problems:
 def known_key(key: Scalar, keys: tuple[str, ...]) -> None:
     """Refuse a key that is not among the known ones."""
     if key.text not in keys:
-        near = suggestion(key.text, keys).removeprefix("; ")
+        near = did_you_mean(key.text, keys)
         hint = near or f"known: {', '.join(keys)}"
         raise Refusal(key.location, f"unknown key '{show(key.text, limit=40)}'", hint)

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from sockharness.errors import Problem
 from sockharness.location import Location
+from sockharness.nearest import did_you_mean
 from sockharness.printable import show
-from sockharness.sockspec.model.bindings import suggestion
 from sockharness.sockspec.text.nodes import Mapping, Node, Scalar, Sequence
 
 ROOM = 50
@@ -90,7 +90,7 @@ def as_word(node: Node, known: Iterable[str], what: str) -> str:
     text = as_text(node, what)
     if text not in words:
         known = f"known: {', '.join(words)}" if words else ""
-        hint = suggestion(text, words).removeprefix("; ") or known
+        hint = did_you_mean(text, words) or known
         message = expected_got(what, f"'{show(text, limit=40)}'")
         raise Refusal(node.location, message, hint)
     return text

@@ -1,7 +1,7 @@
 import pytest
 
 from sockharness.errors import UsageError
-from sockharness.sockspec.model.bindings import Bindings, Value, suggestion
+from sockharness.sockspec.model.bindings import Bindings, Value
 
 
 def facts(peer: str, fact: str) -> Value | None:
@@ -55,25 +55,3 @@ def test_a_misspelt_name_gets_the_nearest_one() -> None:
 
     with pytest.raises(UsageError, match="did you mean 'session'"):
         names.value("sesion")
-
-
-@pytest.mark.parametrize(
-    ("word", "told"),
-    [
-        ("clsoe", "; did you mean 'close'?"),
-        ("close", "; did you mean 'close'?"),
-        ("xyz", ""),
-        ("", ""),
-        ("close" * 100, ""),
-    ],
-)
-def test_a_misspelt_word_gets_the_nearest_known_one(word: str, told: str) -> None:
-    assert suggestion(word, ["open", "close"]) == told
-    assert suggestion(word, ("open", "close")) == told
-    assert suggestion(word, {"open": 1, "close": 2}) == told
-
-
-def test_only_the_first_of_very_many_words_are_compared() -> None:
-    many = [f"word{number}" for number in range(1000)]
-
-    assert suggestion("word999x", many) != "; did you mean 'word999'?"

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sockharness.address import is_loopback
 from sockharness.engine.loop.runner import ThreadRunner
 from sockharness.errors import ClosedError, ExpectationFailed, UsageError
-from sockharness.facade.core import Core, Participant, failed
+from sockharness.facade.context import HarnessContext, Participant, failed
 from sockharness.facade.tcp.fronts import Options, Spares
 from sockharness.facade.tcp.listening import Service
 from sockharness.facade.tcp.server import TcpServer
 from sockharness.facade.udp.group import open_group
-from sockharness.facade.udp.interface import Place, first_interface, kernel_of, loopback
+from sockharness.facade.udp.interface import Interface, first_interface, kernel_of, loopback
 from sockharness.facade.udp.multicast import MulticastGroup
-from sockharness.facade.udp.peer import UdpPeer, udp_mailbox
+from sockharness.facade.udp.peer import UdpPeer, udp_endpoint
 from sockharness.story.outcome import Outcome
 from sockharness.story.timeline import Timeline
 
@@ -74,17 +74,17 @@ class Harness:
         if runner is None:
             runner = ThreadRunner(on_exception=self.stray)
             self._stack.callback(runner.close)
-        self._core = Core(runner, scale=timeout_scale)
-        self._stack.callback(self._core.queues.close)
+        self._context = HarnessContext(runner, scale=timeout_scale)
+        self._stack.callback(self._context.queues.close)
 
     @property
     def again(self) -> str:
         """The command that runs the test again; failure texts end with it."""
-        return self._core.again
+        return self._context.again
 
     @again.setter
     def again(self, command: str) -> None:
-        self._core.again = command
+        self._context.again = command
 
     def tcp_server(
         self,
@@ -129,7 +129,7 @@ class Harness:
             recv_buffer=recv_buffer,
         )
         name = self._name(name, "tcp_server")
-        service = Service(self._core, name, options, self._spares)
+        service = Service(self._context, name, options, self._spares)
         server = TcpServer(service)
         self._take_in(service, server)
         return server
@@ -162,7 +162,7 @@ class Harness:
         self._refuse_closed()
         name = self._name(name, "tls_pair")
         pair, service, dialer = tls_pair(
-            self._core,
+            self._context,
             name,
             _loopback(hostname),
             ca=self._authority(),
@@ -183,7 +183,7 @@ class Harness:
             from sockharness.facade.tcp.dialing import Dialer
 
             self._refuse_closed()
-            dialer = Dialer(self._core, self._name("", "tcp_client"))
+            dialer = Dialer(self._context, self._name("", "tcp_client"))
             self._tcp_client = TcpClient(dialer)
             self._take_in(dialer, self._tcp_client)
         return self._tcp_client
@@ -215,9 +215,9 @@ class Harness:
         self._refuse_closed()
         name = self._name(name, "udp_peer")
         place, hostname = _where(hostname, inside)
-        mailbox = udp_mailbox(self._core, name, place, hostname, _size(recv_buffer))
-        peer = UdpPeer(mailbox)
-        self._take_in(mailbox, peer)
+        endpoint = udp_endpoint(self._context, name, place, hostname, _size(recv_buffer))
+        peer = UdpPeer(endpoint)
+        self._take_in(endpoint, peer)
         return peer
 
     def multicast_group(
@@ -245,7 +245,7 @@ class Harness:
         self._refuse_closed()
         name = self._name(name, "multicast_group")
         place = loopback(ipv6=ipv6) if inside is None else first_interface(inside, ipv6=ipv6)
-        group = open_group(self._core, name, place, _size(recv_buffer))
+        group = open_group(self._context, name, place, _size(recv_buffer))
         handle = MulticastGroup(group)
         self._take_in(group, handle)
         return handle
@@ -262,8 +262,8 @@ class Harness:
         if not self._participants or self._closed:
             return None
         if not self.untouched:
-            self._core.settle()
-        told = self._core.told_by(besides)
+            self._context.settle()
+        told = self._context.told_by(besides)
         silent = told.by if told is not None else None
         failures = [
             failure
@@ -271,7 +271,7 @@ class Harness:
             if each.name != silent
             for failure in each.judge(final=final)
         ]
-        return self._core.outcome(failures) if failures else None
+        return self._context.outcome(failures) if failures else None
 
     @property
     def untouched(self) -> bool:
@@ -280,13 +280,13 @@ class Harness:
 
     def told(self, error: BaseException) -> Outcome | None:
         """Return what an exception has told, if a server of this harness made it just now."""
-        told = self._core.told_by(error)
+        told = self._context.told_by(error)
         return told.outcome if told is not None else None
 
     @property
     def timeline(self) -> Timeline:
         """What has happened on its servers."""
-        return self._core.timeline
+        return self._context.timeline
 
     @property
     def names(self) -> set[str]:
@@ -296,14 +296,14 @@ class Harness:
     @property
     def deferred(self) -> bool:
         """Whether expectations that were left to tear-down are unmet."""
-        with self._core.lock:
+        with self._context.lock:
             return any(each.deferred for each in self._participants)
 
     def recorded(self) -> Outcome | None:
         """Return what has gone wrong for certain by now, without missing what may yet come."""
-        with self._core.lock:
+        with self._context.lock:
             failures = [failure for each in self._participants for failure in each.certain()]
-            return self._core.outcome(failures) if failures else None
+            return self._context.outcome(failures) if failures else None
 
     def check(self, *, final: bool = False) -> None:
         """Raise if anything is not as stated; what was raised is forgotten.
@@ -339,7 +339,7 @@ class Harness:
             self.close()
             return
         self._closed = True
-        self._core.runner.post(self._stack.close)
+        self._context.runner.post(self._stack.close)
 
     def stray(self, exception: BaseException) -> None:
         """Record what was raised on the harness's thread and belongs to no connection."""
@@ -502,7 +502,7 @@ def _size(recv_buffer: int | None) -> int | None:
     return recv_buffer
 
 
-def _where(hostname: str | None, inside: "Host | None") -> tuple[Place, str]:
+def _where(hostname: str | None, inside: "Host | None") -> tuple[Interface, str]:
     """Return where a socket is to be, and the address to bind it to."""
     if inside is None:
         place = loopback(ipv6=False)

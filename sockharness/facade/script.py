@@ -2,7 +2,7 @@ r"""What a client is expected to say, and what it is answered. Pure: no socket, 
 
 An `Exchange` is one expectation with its answer. `expect` states one that must be met exactly once,
 in the stated order; `when` states a rule, met any number of times. Exchanges that name no
-connection wait in the server's `Script`; each connection has a `Lane`.
+connection wait in the server's `Script`; each connection has a `ConnectionScript`.
 
 **Claiming.** A connection that has nothing outstanding claims the next group from the script with
 the first byte that is meant for it: all up to and including an exchange that ends the connection
@@ -243,7 +243,7 @@ class Script:
         self.stated = bool(self.rules)
 
 
-class Lane:
+class ConnectionScript:
     """What one connection is to say: its own exchanges, then those claimed from the script."""
 
     __slots__ = ("claimed", "own", "rules", "script")

@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from sockharness.errors import ExpectationFailed
 from sockharness.facade.callsite import CallSite
-from sockharness.facade.core import Core
+from sockharness.facade.context import HarnessContext
 from sockharness.facade.messages import unexpected
 from sockharness.facade.tcp.handshake import Handshake
 from sockharness.nearest import did_you_mean
@@ -23,7 +23,7 @@ __tracebackhide__ = True
 class Eventful(Protocol):
     """Whoever has events: a server or a connection."""
 
-    core: Core
+    context: HarnessContext
     events: list[Event]
 
     @property
@@ -364,6 +364,6 @@ def _told(
     failure = Failure(
         mismatch=mismatch,
         location=site.location(),
-        wait=owner.core.waited(owner.title, *wait) if wait is not None else None,
+        wait=owner.context.waited(owner.title, *wait) if wait is not None else None,
     )
-    return owner.core.failed([*owner.found(), failure], by=owner.peer)
+    return owner.context.failed([*owner.found(), failure], by=owner.peer)

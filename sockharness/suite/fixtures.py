@@ -338,7 +338,7 @@ def _show_what_crossed(item: pytest.Item) -> None:
 
 def _failure(item: pytest.Item, outcomes: "list[Outcome]") -> ExpectationFailed:
     """Return one failure for all outcomes, with the story of the first, or of one with a loss."""
-    from sockharness.facade.core import failed
+    from sockharness.facade.context import failed
     from sockharness.story.outcome import Outcome, Verdict
 
     outcomes = sorted(outcomes, key=lambda each: each.verdict is not Verdict.INCONCLUSIVE)

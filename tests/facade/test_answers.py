@@ -18,7 +18,7 @@ QUICK = 0.02
 @pytest.fixture
 def hasty(harness: Harness) -> TcpServer:
     """A server whose times are short."""
-    harness._core.scale = QUICK
+    harness._context.scale = QUICK
     return harness.tcp_server()
 
 
@@ -69,7 +69,7 @@ def test_bytes_for_which_nothing_is_stated_reset_after_a_moment(
 def test_within_the_moment_an_expectation_can_be_stated(
     harness: Harness, server: TcpServer, dial: Dial
 ) -> None:
-    harness._core.scale = 40  # a moment of ten seconds
+    harness._context.scale = 40  # a moment of ten seconds
     client = dial(server, b"PING")
 
     server.expect(b"PING").reply(b"PONG")

@@ -7,7 +7,7 @@ import pytest
 from sockharness.errors import UsageError
 from sockharness.facade.callsite import call_site
 from sockharness.facade.cuts import Cuts, pieces
-from sockharness.facade.script import Exchange, Lane, Ruling, Script
+from sockharness.facade.script import ConnectionScript, Exchange, Ruling, Script
 from sockharness.facade.wants import Until
 from sockharness.sockspec.model.matchers import Regex, Verdict, as_matcher
 
@@ -20,7 +20,7 @@ def regex(pattern: bytes) -> Regex:
     return Regex(re.compile(pattern))
 
 
-def taken(lane: Lane, data: bytes) -> list[Exchange]:
+def taken(lane: ConnectionScript, data: bytes) -> list[Exchange]:
     """Return which exchanges take the bytes, if they come one by one."""
     unread, takers = bytearray(), []
     for byte in data:
@@ -34,14 +34,14 @@ def taken(lane: Lane, data: bytes) -> list[Exchange]:
 
 
 def test_nothing_stated_means_nobody_wants_the_bytes() -> None:
-    assert Lane(Script()).judge(b"x").ruling is Ruling.NOBODY
+    assert ConnectionScript(Script()).judge(b"x").ruling is Ruling.NOBODY
 
 
 def test_a_connection_claims_up_to_what_ends_it() -> None:
     script = Script()
     hello, bye, later = exchange(b"HI"), exchange(b"BYE").close(), exchange(b"HI")
     script.queue += [hello, bye, later]
-    first, second = Lane(script), Lane(script)
+    first, second = ConnectionScript(script), ConnectionScript(script)
 
     first.judge(b"H")
     second.judge(b"H")
@@ -54,7 +54,7 @@ def test_what_a_connection_leaves_unmet_returns_to_the_front() -> None:
     script = Script()
     first, second, third = exchange(b"1"), exchange(b"2").reset(), exchange(b"3")
     script.queue += [first, second, third]
-    lane = Lane(script)
+    lane = ConnectionScript(script)
     lane.take(lane.judge(b"1").exchange or third)
 
     lane.release()
@@ -67,7 +67,7 @@ def test_own_exchanges_go_before_those_that_anybody_may_claim() -> None:
     script = Script()
     own, anybodys = exchange(b"A"), exchange(b"A")
     script.queue.append(anybodys)
-    lane = Lane(script)
+    lane = ConnectionScript(script)
     lane.own.append(own)
 
     assert taken(lane, b"AA") == [own, anybodys]
@@ -79,7 +79,7 @@ def test_an_outstanding_exchange_goes_before_an_equal_rule() -> None:
     script.queue.append(once)
     script.rules.append(always)
 
-    assert taken(Lane(script), b"PINGPING") == [once, always]
+    assert taken(ConnectionScript(script), b"PINGPING") == [once, always]
 
 
 @pytest.mark.parametrize("data", [b"PINGALL", b"PING"])
@@ -88,7 +88,7 @@ def test_a_rule_waits_while_the_outstanding_exchange_may_have_the_bytes(data: by
     script.queue.append(once)
     script.rules.append(exchange(b"PING"))
 
-    judged = Lane(script).judge(data)
+    judged = ConnectionScript(script).judge(data)
 
     assert judged.ruling is (Ruling.TAKE if data == b"PINGALL" else Ruling.WAIT)
     assert judged.exchange is once
@@ -99,7 +99,7 @@ def test_a_rule_takes_what_the_outstanding_exchange_cannot_have() -> None:
     script.queue.append(exchange(b"PINGALL"))
     script.rules.append(exchange(b"PING"))
 
-    judged = Lane(script).judge(b"PINGx")
+    judged = ConnectionScript(script).judge(b"PINGx")
 
     assert (judged.exchange, judged.size) == (script.rules[0], 4)
 
@@ -116,11 +116,11 @@ def test_a_rule_takes_what_the_outstanding_exchange_cannot_have() -> None:
 def test_the_verdict_does_not_depend_on_how_the_bytes_were_cut(
     once: object, rules: Sequence[bytes]
 ) -> None:
-    def lane() -> Lane:
+    def lane() -> ConnectionScript:
         script = Script()
         script.queue.append(exchange(once))
         script.rules += [exchange(rule) for rule in rules]
-        return Lane(script)
+        return ConnectionScript(script)
 
     data = b"PING\nX\n"
     whole = lane().judge(data)
@@ -134,7 +134,7 @@ def test_bytes_that_a_rule_takes_claim_nothing() -> None:
     script = Script()
     script.queue.append(exchange(b"QUERY"))
     script.rules.append(exchange(b"PING"))
-    lane = Lane(script)
+    lane = ConnectionScript(script)
 
     lane.judge(b"PING")
 
@@ -145,7 +145,7 @@ def test_bytes_that_contradict_the_outstanding_exchange_differ() -> None:
     script = Script()
     script.queue.append(exchange(b"PING"))
 
-    assert Lane(script).judge(b"PONG").ruling is Ruling.DIFFER
+    assert ConnectionScript(script).judge(b"PONG").ruling is Ruling.DIFFER
 
 
 def test_an_answer_is_stated_once() -> None:

@@ -173,7 +173,7 @@ def test_a_cancelled_wait_leaves_nothing_behind(server: TcpServer, dial: Dial, r
     run(cancelled)
     dial(server, b"abc")
 
-    assert len(server._service.core.waiters) == 0
+    assert len(server._service.context.waiters) == 0
     assert server.connection(1).read_exactly(3) == b"abc"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from sockharness.facade.core import TIMEOUT, seconds
+from sockharness.facade.context import TIMEOUT, seconds
 from sockharness.facade.tcp.connection import Connection
 from sockharness.facade.tcp.dialing import Dialer, Target
 from sockharness.facade.waiting import refuse_in_loop
@@ -95,19 +95,19 @@ def connected(dialer: Dialer, target: Target) -> Connection:
     """Connect in this thread."""
     refuse_in_loop("connect")
     wait = dialer.dial(target)
-    conversation = dialer.core.wait("connect", wait, _longest(target))
-    return Connection(dialer.core, conversation)
+    stream = dialer.context.wait("connect", wait, _longest(target))
+    return Connection(dialer.context, stream)
 
 
 async def connected_async(dialer: Dialer, target: Target) -> Connection:
     """Connect in this task; when it is cancelled, the connection is given up."""
     wait = dialer.dial(target)
     try:
-        conversation = await dialer.core.wait_async(wait, _longest(target))
+        stream = await dialer.context.wait_async(wait, _longest(target))
     except BaseException:
-        dialer.give_up(wait.conversation)
+        dialer.give_up(wait.stream)
         raise
-    return Connection(dialer.core, conversation)
+    return Connection(dialer.context, stream)
 
 
 def _longest(target: Target) -> float:

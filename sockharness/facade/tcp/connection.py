@@ -5,11 +5,11 @@ from typing import Any
 
 from sockharness.errors import UsageError
 from sockharness.facade.callsite import call_site
-from sockharness.facade.core import TIMEOUT, Core
+from sockharness.facade.context import TIMEOUT, HarnessContext
 from sockharness.facade.script import Exchange, Want, as_bytes
-from sockharness.facade.tcp.conversation import Conversation
 from sockharness.facade.tcp.handshake import Handshake
 from sockharness.facade.tcp.home import Home
+from sockharness.facade.tcp.stream import Stream
 from sockharness.facade.wants import BytesWanted, Eventful, EventWanted, HandshakeWanted, Until
 from sockharness.sockspec.model.matchers import Length, Matcher
 from sockharness.story.events import Event
@@ -25,33 +25,33 @@ class Connection:
         aio: `wait_for`, `handshake`, `read_exactly` and `read_until` for asyncio and trio.
     """
 
-    def __init__(self, core: Core, conversation: Conversation) -> None:
-        self._core = core
-        self._conversation = conversation
-        self.aio = AioConnection(core, conversation)
+    def __init__(self, context: HarnessContext, stream: Stream) -> None:
+        self._context = context
+        self._stream = stream
+        self.aio = AioConnection(context, stream)
 
     @property
     def number(self) -> int:
         """Its number in the order of accept, from 1; of a client, in the order of its connects."""
-        return self._conversation.number
+        return self._stream.number
 
     @property
     def received(self) -> bytes:
         """Everything it has received so far."""
-        with self._core.lock:
-            self._conversation.home.watched = True
-            return b"".join(self._conversation.chunks)
+        with self._context.lock:
+            self._stream.home.watched = True
+            return b"".join(self._stream.chunks)
 
     @property
     def opened_at(self) -> float | None:
         """When it was accepted, in seconds since the harness began."""
-        opened = self._conversation.channel.opened
+        opened = self._stream.channel.opened
         return opened.at if opened is not None else None
 
     @property
     def closed_at(self) -> float | None:
         """When it closed, in seconds since the harness began."""
-        closed = self._conversation.channel.closed
+        closed = self._stream.channel.closed
         return closed.at if closed is not None else None
 
     @property
@@ -63,11 +63,11 @@ class Connection:
             UsageError: it has no TLS; or it is not over, and a loop runs in this thread: await
                 `.aio.handshake()` there.
         """
-        want = _handshake(self._conversation)
-        with self._core.lock:
+        want = _handshake(self._stream)
+        with self._context.lock:
             if want.ready():
                 return want.take()
-        return self._core.wait("handshake", want, TIMEOUT)
+        return self._context.wait("handshake", want, TIMEOUT)
 
     def expect(self, want: Want) -> Exchange:
         """State what this connection is to send, exactly once, before all it may claim."""
@@ -83,21 +83,21 @@ class Connection:
 
     def end(self, data: bytes | bytearray | memoryview | str = b"") -> int:
         """Send bytes and close (FIN); returns how many bytes, -1 when closed."""
-        return self._send(as_bytes(data), self._conversation.end_now)
+        return self._send(as_bytes(data), self._stream.end_now)
 
     def shutdown(self) -> None:
         """Half-close (FIN) after what is being sent; receiving goes on."""
-        self._send(b"", self._conversation.shutdown_now)
+        self._send(b"", self._stream.shutdown_now)
 
     def reset(self) -> None:
         """Reset (RST); what was not sent yet is dropped, except on a future connection."""
-        conversation = self._conversation
-        with self._core.lock:
-            future = conversation.channel.opened is None
+        stream = self._stream
+        with self._context.lock:
+            future = stream.channel.opened is None
         if future:
-            self._send(b"", conversation.reset_now)
+            self._send(b"", stream.reset_now)
         else:
-            self._core.runner.post(self._reset)
+            self._context.runner.post(self._reset)
 
     def pause(self) -> None:
         """Stop reading: the client's bytes stay in the kernel."""
@@ -114,48 +114,48 @@ class Connection:
             ExpectationFailed: it did not come in `timeout` seconds, or the connection closed.
             UsageError: a loop runs in this thread; await `.aio.wait_for` there.
         """
-        want = event_wanted(self._conversation.home, self._conversation, event)
-        return self._core.wait("wait_for", want, timeout)
+        want = event_wanted(self._stream.home, self._stream, event)
+        return self._context.wait("wait_for", want, timeout)
 
     def read_exactly(self, size: int, *, timeout: float = TIMEOUT) -> bytes:
         """Wait for so many bytes that no expectation wants, and take them; raises as
         `wait_for`."""
-        return self._core.wait("read_exactly", _bytes(self._conversation, size), timeout)
+        return self._context.wait("read_exactly", _bytes(self._stream, size), timeout)
 
     def read_until(self, separator: bytes | str = b"\n", *, timeout: float = TIMEOUT) -> bytes:
         """Wait for bytes up to and including a separator, and take them; raises as `wait_for`."""
-        want = _bytes(self._conversation, as_bytes(separator))
-        return self._core.wait("read_until", want, timeout)
+        want = _bytes(self._stream, as_bytes(separator))
+        return self._context.wait("read_until", want, timeout)
 
     def _state(self, want: Want, *, rule: bool) -> Exchange:
-        return self._conversation.home.state(want, number=self.number, rule=rule)
+        return self._stream.home.state(want, number=self.number, rule=rule)
 
     def _send(self, data: bytes, deed: Callable[[], None] | None = None) -> int:
-        conversation = self._conversation
-        with self._core.lock:
-            if conversation.channel.closed is not None:
+        stream = self._stream
+        with self._context.lock:
+            if stream.channel.closed is not None:
                 return -1
             if data:
-                conversation.write(data)
+                stream.write(data)
             if deed is not None:
-                conversation.then(deed)
-            if conversation.socket is not None:
-                self._core.runner.post(conversation.send_on)
+                stream.then(deed)
+            if stream.socket is not None:
+                self._context.runner.post(stream.send_on)
         return len(data)
 
     def _reset(self) -> None:
-        self._conversation.send_on()
-        self._conversation.reset_now()
+        self._stream.send_on()
+        self._stream.reset_now()
 
     def _pause(self, *, paused: bool) -> None:
-        with self._core.lock:
-            self._conversation.paused = paused
-            if self._conversation.socket is not None:
-                self._core.runner.post(self._conversation.pause_now)
+        with self._context.lock:
+            self._stream.paused = paused
+            if self._stream.socket is not None:
+                self._context.runner.post(self._stream.pause_now)
 
     def __repr__(self) -> str:
-        with self._core.lock:
-            channel = self._conversation.channel
+        with self._context.lock:
+            channel = self._stream.channel
             state = "closed" if channel.closed else "open" if channel.opened else "not yet open"
             got = f"{channel.received} B received, {len(channel.unread)} B unread"
             return f"<Connection {self.number} {state}, {got}>"
@@ -164,46 +164,46 @@ class Connection:
 class AioConnection:
     """What of a `Connection` can be awaited, in asyncio and trio."""
 
-    def __init__(self, core: Core, conversation: Conversation) -> None:
-        self._core = core
-        self._conversation = conversation
+    def __init__(self, context: HarnessContext, stream: Stream) -> None:
+        self._context = context
+        self._stream = stream
 
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Event]:
         """Wait for an event; see `Connection.wait_for`."""
-        want = event_wanted(self._conversation.home, self._conversation, event)
-        return self._core.wait_async(want, timeout)
+        want = event_wanted(self._stream.home, self._stream, event)
+        return self._context.wait_async(want, timeout)
 
     def handshake(self, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Handshake]:
         """Wait for the end of its handshake; see `Connection.handshake`."""
-        return self._core.wait_async(_handshake(self._conversation), timeout)
+        return self._context.wait_async(_handshake(self._stream), timeout)
 
     def read_exactly(self, size: int, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, bytes]:
         """Wait for so many bytes and take them; see `Connection.read_exactly`."""
-        return self._core.wait_async(_bytes(self._conversation, size), timeout)
+        return self._context.wait_async(_bytes(self._stream, size), timeout)
 
     def read_until(
         self, separator: bytes | str = b"\n", *, timeout: float = TIMEOUT
     ) -> Coroutine[Any, Any, bytes]:
         """Wait for bytes up to a separator and take them; see `Connection.read_until`."""
-        want = _bytes(self._conversation, as_bytes(separator))
-        return self._core.wait_async(want, timeout)
+        want = _bytes(self._stream, as_bytes(separator))
+        return self._context.wait_async(want, timeout)
 
 
 def event_wanted(home: Home, owner: Eventful, name: str) -> EventWanted:
     """Return what waits for an event of a server, a client or a connection."""
     want = EventWanted(owner, name, call_site())
-    with home.core.lock:
+    with home.context.lock:
         home.watched = True
     return want
 
 
-def _handshake(conversation: Conversation) -> HandshakeWanted:
-    if not conversation.secure:
+def _handshake(stream: Stream) -> HandshakeWanted:
+    if not stream.secure:
         raise UsageError("handshake: this connection has no TLS")
-    return HandshakeWanted(conversation, call_site())
+    return HandshakeWanted(stream, call_site())
 
 
-def _bytes(conversation: Conversation, extent: int | bytes) -> BytesWanted:
+def _bytes(stream: Stream, extent: int | bytes) -> BytesWanted:
     if isinstance(extent, bytes):
         matcher: Matcher = Until(extent)
     elif isinstance(extent, bool) or not isinstance(extent, int):
@@ -212,8 +212,8 @@ def _bytes(conversation: Conversation, extent: int | bytes) -> BytesWanted:
         raise ValueError(f"size: expected a number from 1, got {extent!r}")
     else:
         matcher = Length(extent)
-    if "data" in conversation.home.handlers:
+    if "data" in stream.home.handlers:
         raise UsageError("the bytes go to on(data=…); look at .received instead")
-    with conversation.core.lock:
-        conversation.manual = True
-    return BytesWanted(conversation, matcher, call_site())
+    with stream.context.lock:
+        stream.manual = True
+    return BytesWanted(stream, matcher, call_site())

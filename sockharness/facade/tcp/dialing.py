@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sockharness.facade.core import Core
-from sockharness.facade.tcp.conversation import Conversation
+from sockharness.facade.context import HarnessContext
 from sockharness.facade.tcp.endpoint import Endpoint
 from sockharness.facade.tcp.fronts import Handing
+from sockharness.facade.tcp.stream import Stream
 
 if TYPE_CHECKING:
     from sockharness.engine.tcp.connecting import Connecting
@@ -43,10 +43,10 @@ class Dialer(Endpoint):
     other = "server"
     keeps = True
 
-    def __init__(self, core: Core, name: str) -> None:
-        super().__init__(core, name)
+    def __init__(self, context: HarnessContext, name: str) -> None:
+        super().__init__(context, name)
         self.host, self.port = "", 0
-        self._attempts: dict[Conversation, Connecting] = {}
+        self._attempts: dict[Stream, Connecting] = {}
 
     @property
     def untouched(self) -> bool:
@@ -60,67 +60,67 @@ class Dialer(Endpoint):
             ValueError, TypeError, TLSError, OSError: an option cannot be.
         """
         self._refuse_closed()
-        self.core.refuse_in_handler("connect")
-        with self.core.lock:
+        self.context.refuse_in_handler("connect")
+        with self.context.lock:
             self.accepted += 1
-            conversation = self.conversation(self.accepted)
-            conversation.secure = target.tls is not None and target.tls is not False
-            conversation.channel.outside = self.other
+            stream = self.stream(self.accepted)
+            stream.secure = target.tls is not None and target.tls is not False
+            stream.channel.outside = self.other
         try:
-            self._call(self._connect, conversation, target)
+            self._call(self._connect, stream, target)
         except BaseException:
-            with self.core.lock:
+            with self.context.lock:
                 self.accepted -= 1
-                del self._conversations[conversation.number]
+                del self._streams[stream.number]
             raise
-        return Dialled(conversation)
+        return Dialled(stream)
 
-    def give_up(self, conversation: Conversation) -> None:
+    def give_up(self, stream: Stream) -> None:
         """Let go of a connection for which nobody waits any more."""
-        self.core.runner.post(self._give_up, conversation)
+        self.context.runner.post(self._give_up, stream)
 
     def on_connect_error(self, socket: "Socket", error: OSError) -> None:
         """Loop: note that a connection cannot be made."""
-        conversation: Conversation = socket.data
-        self._attempts.pop(conversation, None)
-        with self.core.lock:
-            conversation.record("connect_error", error=error)
-            conversation.send_no_more()
+        stream: Stream = socket.data
+        self._attempts.pop(stream, None)
+        with self.context.lock:
+            stream.record("connect_error", error=error)
+            stream.send_no_more()
 
     def on_secret(self, line: bytes) -> None:
         """Loop: a server of ours logs its secrets, of others they are not ours to log."""
 
-    def _connect(self, conversation: Conversation, target: Target) -> None:
+    def _connect(self, stream: Stream, target: Target) -> None:
         from sockharness.engine.tcp.connector import connect
 
-        self._attempts[conversation] = connect(
+        self._attempts[stream] = connect(
             socket=Calling(self),
             hostname=target.hostname,
             port=target.port,
             tls=target.tls,
-            data=conversation,
+            data=stream,
             allow_half_open=True,
-            timeout=target.timeout * self.core.scale,
-            handshake_timeout=target.timeout * self.core.scale,
-            reactor=self.core.runner.reactor,
+            timeout=target.timeout * self.context.scale,
+            handshake_timeout=target.timeout * self.context.scale,
+            reactor=self.context.runner.reactor,
             **target.options,
         )
 
-    def _admit(self, socket: "Socket") -> Conversation:
-        conversation: Conversation = socket.data
+    def _admit(self, socket: "Socket") -> Stream:
+        stream: Stream = socket.data
         socket.data = None
-        self._attempts.pop(conversation, None)
-        return conversation
+        self._attempts.pop(stream, None)
+        return stream
 
-    def _give_up(self, conversation: Conversation) -> None:
-        attempt = self._attempts.pop(conversation, None)
+    def _give_up(self, stream: Stream) -> None:
+        attempt = self._attempts.pop(stream, None)
         if attempt is not None:
             attempt.cancel()
-        conversation.reset_now()
+        stream.reset_now()
 
     def _close(self) -> None:
-        for conversation in list(self._attempts):
-            self._give_up(conversation)
+        for stream in list(self._attempts):
+            self._give_up(stream)
         super()._close()
 
 
@@ -141,28 +141,28 @@ class Calling(Handing):
 class Dialled:
     """A connection that was made, with TLS one that is secured."""
 
-    __slots__ = ("conversation",)
+    __slots__ = ("stream",)
 
-    def __init__(self, conversation: Conversation) -> None:
-        self.conversation = conversation
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
 
     def ready(self) -> bool:
         """Say whether it is there, or cannot come any more."""
-        channel = self.conversation.channel
-        if self.conversation.secure and channel.opened is not None:
-            return self.conversation.handshake is not None
+        channel = self.stream.channel
+        if self.stream.secure and channel.opened is not None:
+            return self.stream.handshake is not None
         return channel.opened is not None or channel.closed is not None
 
-    def take(self) -> Conversation:
+    def take(self) -> Stream:
         """Return it; raises what kept it from being made."""
-        conversation = self.conversation
-        handshake, closed = conversation.handshake, conversation.channel.closed
-        if conversation.channel.opened is None and closed is not None and closed.error is not None:
+        stream = self.stream
+        handshake, closed = stream.handshake, stream.channel.closed
+        if stream.channel.opened is None and closed is not None and closed.error is not None:
             raise closed.error.with_traceback(None)
         if handshake is not None and not handshake.established and handshake.error is not None:
-            conversation.claim_handshake()
+            stream.claim_handshake()
             raise handshake.error.with_traceback(None)
-        return conversation
+        return stream
 
     def give_up(self, lasted: float, limit: float) -> TimeoutError:
         """Return what says that it takes longer than the engine was given."""

@@ -2,8 +2,8 @@
 
 A `Service` accepts its connections, a `Dialer` makes them; this is what they have in common.
 Methods marked *loop* run on the harness's thread, the others anywhere; for the lock see
-`sockharness.facade.core`. The engine calls our handlers only; a user's handlers are called by ours,
-after the event was noted. Connections are always allowed to be half-open, and we close in the
+`sockharness.facade.context`. The engine calls our handlers only; a user's handlers are called by
+ours, after the event was noted. Connections are always allowed to be half-open, and we close in the
 engine's stead, so that a reply in pieces is still sent whole after the other side's FIN.
 
 **TLS.** The engine is always given a `handshake` handler, so its `open` comes before the handshake.
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import ClosedError, TLSError, UsageError
 from sockharness.facade.callsite import call_site
-from sockharness.facade.core import LAST_LOOK, Core, raised, refuse_async
+from sockharness.facade.context import LAST_LOOK, HarnessContext, raised, refuse_async
 from sockharness.facade.script import Exchange, Script, matcher, unexpected, unmet, unstated
-from sockharness.facade.tcp.conversation import Conversation
 from sockharness.facade.tcp.handshake import Handshake, fault
+from sockharness.facade.tcp.stream import Stream
 from sockharness.facade.wants import Settled
 from sockharness.story.events import Event
 from sockharness.story.outcome import Failure
@@ -49,9 +49,9 @@ class Endpoint:
     keeps = False
 
     def __init__(
-        self, core: Core, name: str, *, secure: bool = False, half_open: bool = False
+        self, context: HarnessContext, name: str, *, secure: bool = False, half_open: bool = False
     ) -> None:
-        self.core = core
+        self.context = context
         self.name = name
         self.secure = secure
         self.half_open = half_open
@@ -63,26 +63,26 @@ class Endpoint:
         self.handlers: Mapping[str, Handler] = {}
         self.accepted = 0
         self.closed = False
-        self._conversations: dict[int, Conversation] = {}
-        self._live: dict[Socket, Conversation] = {}
+        self._streams: dict[int, Stream] = {}
+        self._live: dict[Socket, Stream] = {}
 
     # Stating
 
     def state(self, want: object, *, number: int = 0, rule: bool = False) -> Exchange:
         """State an expectation or a rule for one connection, or (0) for whichever comes."""
-        exchange = Exchange(matcher(want), call_site(), self.core.lock)
-        with self.core.lock:
+        exchange = Exchange(matcher(want), call_site(), self.context.lock)
+        with self.context.lock:
             self._refuse_closed()
             if "data" in self.handlers:
                 raise UsageError("expect and when cannot be used beside on(data=…)")
             self.script.stated = True
             if number:
-                lane = self.conversation(number).lane
+                lane = self.stream(number).lane
                 (lane.rules if rule else lane.own).append(exchange)
             else:
                 (self.script.rules if rule else self.script.queue).append(exchange)
             if self._unread():
-                self.core.runner.post(self.look_again)
+                self.context.runner.post(self.look_again)
         return exchange
 
     def handle(self, handlers: Mapping[str, Handler], *, merge: bool) -> None:
@@ -94,25 +94,25 @@ class Endpoint:
         for name in handlers:
             if name not in HANDLED:
                 raise TypeError(f"socket: handler {name!r} is not called here")
-        with self.core.lock:
+        with self.context.lock:
             self._refuse_closed()
             chosen = {**self.handlers, **handlers} if merge else dict(handlers)
             if "data" in chosen and (self.script.stated or self._outstanding()):
                 raise UsageError("on(data=…) cannot be used beside expect and when")
             self.handlers = chosen
             if "data" in chosen and self._unread():
-                self.core.runner.post(self._hand_over)
+                self.context.runner.post(self._hand_over)
 
-    def conversation(self, number: int) -> Conversation:
+    def stream(self, number: int) -> Stream:
         """Return a connection by its number, made when it is first asked for; lock held."""
-        conversation = self._conversations.get(number)
-        if conversation is None:
-            conversation = self._conversations[number] = Conversation(self, number)
-        return conversation
+        stream = self._streams.get(number)
+        if stream is None:
+            stream = self._streams[number] = Stream(self, number)
+        return stream
 
-    def opened(self) -> list[Conversation]:
+    def opened(self) -> list[Stream]:
         """Return the connections that were accepted, in that order; lock held."""
-        return [self._conversations[number] for number in range(1, self.accepted + 1)]
+        return [self._streams[number] for number in range(1, self.accepted + 1)]
 
     # For what waits
 
@@ -148,7 +148,7 @@ class Endpoint:
     @property
     def deferred(self) -> bool:
         """Whether an expectation that was left to tear-down is unmet; lock held."""
-        lanes = [conversation.lane.outstanding for conversation in self._conversations.values()]
+        lanes = [stream.lane.outstanding for stream in self._streams.values()]
         return any(each.deferred for stated in (self.script.queue, *lanes) for each in stated)
 
     def missing(self) -> bool:
@@ -164,11 +164,11 @@ class Endpoint:
         Args:
             final: count what was left to tear-down, too.
         """
-        with self.core.lock:
+        with self.context.lock:
             missing = not self.found() and bool(self._unmet(final=final))
-        if missing and self.core.wait_quietly(Settled(self), LAST_LOOK):
-            self.core.settle()
-        with self.core.lock:
+        if missing and self.context.wait_quietly(Settled(self), LAST_LOOK):
+            self.context.settle()
+        with self.context.lock:
             return [*self.certain(), *self._unmet(final=final), *self._unasked(final=final)]
 
     def certain(self) -> list[Failure]:
@@ -181,23 +181,23 @@ class Endpoint:
         A connection that failed or has unread bytes is out of step: it is reset. The numbers begin
         anew with the connections that are open.
         """
-        with self.core.lock:
+        with self.context.lock:
             self.script.clear()
             self.failures.clear()
             self.bare.clear()
             self.watched = False
             self.events.clear()
-            old = [self._conversations[n] for n in sorted(self._conversations)]
+            old = [self._streams[n] for n in sorted(self._streams)]
             astray = [c for c in old if c.socket is not None and (c.failed or c.channel.unread)]
             kept = [c for c in old if c.socket is not None and c not in astray]
             future = [c for c in old if c.socket is None and c.number > self.accepted]
-            self.core.timeline.forget(self.name)
-            self._conversations = dict(enumerate(kept, 1))
+            self.context.timeline.forget(self.name)
+            self._streams = dict(enumerate(kept, 1))
             self.accepted = len(kept)
-            for number, conversation in self._conversations.items():
-                conversation.renumber(number)
-            for conversation in (*astray, *future):
-                conversation.finished = True
+            for number, stream in self._streams.items():
+                stream.renumber(number)
+            for stream in (*astray, *future):
+                stream.finished = True
         if astray:
             self._call(_reset, astray)
 
@@ -211,53 +211,53 @@ class Endpoint:
 
     def happened(self, event: Event) -> None:
         """Take in an event of a connection; lock held."""
-        self.core.happened += 1
+        self.context.happened += 1
         self.events.append(event)
-        self.core.waiters.notify()
+        self.context.waiters.notify()
 
     def look_again(self) -> None:
         """Loop: let the connections with unread bytes try again."""
-        with self.core.lock:
-            waiting = [c for c in self._conversations.values() if c.channel.unread]
-        for conversation in waiting:
-            conversation.advance()
+        with self.context.lock:
+            waiting = [c for c in self._streams.values() if c.channel.unread]
+        for stream in waiting:
+            stream.advance()
 
     # The engine's handlers; all of these: loop
 
     def on_open(self, socket: "Socket") -> None:
-        conversation = self._live[socket] = self._admit(socket)
-        conversation.opened(socket)
-        if not conversation.secure or "handshake" in self.handlers:
+        stream = self._live[socket] = self._admit(socket)
+        stream.opened(socket)
+        if not stream.secure or "handshake" in self.handlers:
             self._user("open", socket)
-        conversation.advance()
+        stream.advance()
 
     def on_handshake(self, socket: "Socket", success: bool, error: OSError | None) -> None:  # noqa: FBT001 - Bun's signature
-        conversation = self._live[socket]
-        conversation.secured(Handshake.of(socket, error))
+        stream = self._live[socket]
+        stream.secured(Handshake.of(socket, error))
         if "handshake" in self.handlers:
             self._user("handshake", socket, success, error)
         else:
             self._user("open", socket)
-        conversation.advance()
+        stream.advance()
 
     def on_data(self, socket: "Socket", data: bytes) -> None:
-        conversation = self._live[socket]
+        stream = self._live[socket]
         if "data" not in self.handlers:
-            conversation.got(data)
+            stream.got(data)
             return
-        conversation.record("data", data=data)
-        self._hand(conversation, socket, data)
+        stream.record("data", data=data)
+        self._hand(stream, socket, data)
 
     def on_drain(self, socket: "Socket") -> None:
-        conversation = self._live[socket]
-        conversation.record("drain")
+        stream = self._live[socket]
+        stream.record("drain")
         self._user("drain", socket)
 
     def on_end(self, socket: "Socket") -> None:
-        conversation = self._live[socket]
-        conversation.record("end")
+        stream = self._live[socket]
+        stream.record("end")
         self._user("end", socket)
-        conversation.ended(half_open=self.half_open)
+        stream.ended(half_open=self.half_open)
 
     def on_close(self, socket: "Socket", error: BaseException | None) -> None:
         self._live.pop(socket).closed(error)
@@ -271,28 +271,28 @@ class Endpoint:
         """TLS failed, or a handler raised, a user's or ours: his `error` takes it, or the test
         fails."""
         handler = self.handlers.get("error")
-        conversation = self._live.get(socket)
+        stream = self._live.get(socket)
         if handler is not None:
-            if conversation is not None:
-                conversation.record("error", error=exception)
+            if stream is not None:
+                stream.record("error", error=exception)
             try:
                 handler(socket, exception)
             except Exception as second:  # noqa: BLE001 - a user's function; it fails the test
                 exception = second
             else:
                 return
-        if conversation is None:
+        if stream is None:
             self.stray(exception)
         elif isinstance(exception, TLSError) and exception is socket.authorization_error:
-            conversation.broke(exception)
+            stream.broke(exception)
         else:
-            conversation.raised(exception)
+            stream.raised(exception)
 
     def stray(self, exception: BaseException) -> None:
         """Record an exception that belongs to no open connection."""
-        with self.core.lock:
+        with self.context.lock:
             event = Event(name="uncaught_exception", peer=self.name, error=exception)
-            self.happened(self.core.timeline.add(event))
+            self.happened(self.context.timeline.add(event))
             self.failures.append(raised(self.name, exception))
 
     def _user(self, name: str, *args: Any) -> None:
@@ -302,15 +302,15 @@ class Endpoint:
 
     def _hand_over(self) -> None:
         """Give bytes that came before the handlers to them."""
-        for socket, conversation in list(self._live.items()):
-            with self.core.lock:
-                unread = bytes(conversation.channel.unread)
+        for socket, stream in list(self._live.items()):
+            with self.context.lock:
+                unread = bytes(stream.channel.unread)
             if unread:
-                self._hand(conversation, socket, unread)
+                self._hand(stream, socket, unread)
 
-    def _hand(self, conversation: Conversation, socket: "Socket", data: bytes) -> None:
-        with self.core.lock:
-            conversation.channel.unread.clear()
+    def _hand(self, stream: Stream, socket: "Socket", data: bytes) -> None:
+        with self.context.lock:
+            stream.channel.unread.clear()
         self._user("data", socket, data)
 
     def _close(self) -> None:
@@ -320,8 +320,8 @@ class Endpoint:
         for socket in list(self._live):  # with TLS, some are closed for their owner only
             socket.hang_up()
 
-    def _admit(self, socket: "Socket") -> Conversation:
-        """Return the conversation to which a new connection belongs."""
+    def _admit(self, socket: "Socket") -> Stream:
+        """Return the stream to which a new connection belongs."""
         raise NotImplementedError
 
     # Findings
@@ -329,35 +329,35 @@ class Endpoint:
     def _faults(self) -> list[Failure]:
         """Return a failure for each fault of TLS that nobody has claimed; lock held."""
         return [
-            fault(conversation, event)
-            for conversation in self._conversations.values()
-            for event in conversation.unclaimed_faults()
+            fault(stream, event)
+            for stream in self._streams.values()
+            for event in stream.unclaimed_faults()
         ]
 
     def _outstanding(self) -> bool:
-        return any(conversation.busy for conversation in self._conversations.values())
+        return any(stream.busy for stream in self._streams.values())
 
     def _unread(self) -> bool:
-        return any(conversation.channel.unread for conversation in self._conversations.values())
+        return any(stream.channel.unread for stream in self._streams.values())
 
     def _unmet(self, *, final: bool) -> list[Failure]:
         failures = []
-        for conversation in self._conversations.values():
-            for exchange in conversation.lane.outstanding:
+        for stream in self._streams.values():
+            for exchange in stream.lane.outstanding:
                 if final or not exchange.deferred:
-                    failures.append(self._miss(conversation, exchange))
-        last = self._conversations.get(self.accepted)
+                    failures.append(self._miss(stream, exchange))
+        last = self._streams.get(self.accepted)
         for exchange in self.script.queue:
             if final or not exchange.deferred:
                 failures.append(self._miss(last, exchange))
         return failures
 
-    def _miss(self, conversation: Conversation | None, exchange: Exchange) -> Failure:
-        connected = conversation is not None and conversation.channel.opened is not None
+    def _miss(self, stream: Stream | None, exchange: Exchange) -> Failure:
+        connected = stream is not None and stream.channel.opened is not None
         channel = (
-            conversation.channel
-            if conversation is not None
-            else self.core.timeline.channel(self.name, LISTENER)
+            stream.channel
+            if stream is not None
+            else self.context.timeline.channel(self.name, LISTENER)
         )
         return Failure(
             mismatch=unmet(channel, exchange, came=None if connected else self.accepted),
@@ -368,11 +368,11 @@ class Endpoint:
         """Return the connections with unread bytes that no outstanding exchange accounts for."""
         deferred = any(exchange.deferred for exchange in self.script.queue)
         return [
-            Failure(mismatch=unexpected(conversation.channel, stated=self.script.stated))
-            for conversation in self._conversations.values()
-            if conversation.channel.unread
-            and not conversation.failed
-            and not conversation.busy
+            Failure(mismatch=unexpected(stream.channel, stated=self.script.stated))
+            for stream in self._streams.values()
+            if stream.channel.unread
+            and not stream.failed
+            and not stream.busy
             and (final or not deferred)
         ]
 
@@ -381,9 +381,9 @@ class Endpoint:
             raise ClosedError(f"{self.name} is closed")
 
     def _call(self, function: Callable[..., Any], *args: Any) -> Any:
-        return self.core.runner.call(function, *args, timeout=self.core.patience)
+        return self.context.runner.call(function, *args, timeout=self.context.patience)
 
 
-def _reset(conversations: Iterable[Conversation]) -> None:
-    for conversation in conversations:
-        conversation.reset_now()
+def _reset(streams: Iterable[Stream]) -> None:
+    for stream in streams:
+        stream.reset_now()

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from sockharness.facade.core import Core
+from sockharness.facade.context import HarnessContext
 from sockharness.facade.script import Exchange, Script
 from sockharness.story.events import Event
 from sockharness.story.outcome import Failure
 
 
 class Home(Protocol):
-    """The server, or the client, to which conversations belong.
+    """The server, or the client, to which streams belong.
 
     Attributes:
         other: what the program at the other end is.
@@ -23,7 +23,7 @@ class Home(Protocol):
     name: str
     other: str
     keeps: bool
-    core: Core
+    context: HarnessContext
     script: Script
     secure: bool
     failures: list[Failure]

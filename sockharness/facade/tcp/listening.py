@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import UsageError
-from sockharness.facade.core import Core
+from sockharness.facade.context import HarnessContext
 from sockharness.facade.queues import backlog
-from sockharness.facade.tcp.conversation import Conversation
 from sockharness.facade.tcp.endpoint import Endpoint
 from sockharness.facade.tcp.fronts import Front, Options, Spares
+from sockharness.facade.tcp.stream import Stream
 
 if TYPE_CHECKING:
     from sockharness.engine.tcp.listener import Listener
@@ -18,24 +18,24 @@ __tracebackhide__ = True
 
 
 class Service(Endpoint):
-    """A listener and its conversations.
+    """A listener and its streams.
 
     Attributes:
         key_log: is given the secrets of connections, line by line.
     """
 
     def __init__(
-        self, core: Core, name: str, options: Options, spares: Spares | None = None
+        self, context: HarnessContext, name: str, options: Options, spares: Spares | None = None
     ) -> None:
         super().__init__(
-            core, name, secure=options.tls is not None, half_open=options.allow_half_open
+            context, name, secure=options.tls is not None, half_open=options.allow_half_open
         )
         self.options = options
         self.refusing = False
         self.key_log: Callable[[bytes], object] | None = None
         front = spares.take(options) if spares is not None else None
         if front is None:
-            front = self._call(Front, core.runner, options)
+            front = self._call(Front, context.runner, options)
         front.owner = self
         self.listener: Listener = front.listener
         self.host, self.port = options.hostname, self.listener.port or 0
@@ -47,8 +47,8 @@ class Service(Endpoint):
         # its turn of the loop goes on.
         return (
             backlog(self.listener.fileno()) == 0
-            and self.core.runner.reactor.asleep
-            and self.core.happened == 0
+            and self.context.runner.reactor.asleep
+            and self.context.happened == 0
             and self.accepted == 0
         )
 
@@ -70,10 +70,10 @@ class Service(Endpoint):
         if self.key_log is not None:
             self.key_log(line)
 
-    def _admit(self, socket: "Socket") -> Conversation:
-        with self.core.lock:
+    def _admit(self, socket: "Socket") -> Stream:
+        with self.context.lock:
             self.accepted += 1
-            return self.conversation(self.accepted)
+            return self.stream(self.accepted)
 
     def _close(self) -> None:
         super()._close()

@@ -4,13 +4,13 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Never
 
-from sockharness.facade.core import TIMEOUT
+from sockharness.facade.context import TIMEOUT
 from sockharness.facade.script import Exchange, Want
 from sockharness.facade.tcp.connection import Connection as Connection
 from sockharness.facade.tcp.connection import event_wanted
-from sockharness.facade.tcp.conversation import Conversation
 from sockharness.facade.tcp.endpoint import HANDLED, Handler
 from sockharness.facade.tcp.listening import Service
+from sockharness.facade.tcp.stream import Stream
 from sockharness.printable import count
 from sockharness.story.events import Event
 
@@ -40,7 +40,7 @@ class TcpServer:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._handles: dict[Conversation, Connection] = {}
+        self._handles: dict[Stream, Connection] = {}
         self.host: str = service.host
         self.port: int = service.port
         self.address: tuple[str, int] = (self.host, self.port)
@@ -78,14 +78,14 @@ class TcpServer:
             raise TypeError(f"number: expected a whole number, got {number!r}")
         if number < 1:
             raise ValueError(f"number: expected a number from 1, got {number!r}")
-        with self._service.core.lock:
-            return self._handle(self._service.conversation(number))
+        with self._service.context.lock:
+            return self._handle(self._service.stream(number))
 
     @property
     def connections(self) -> list["Connection"]:
         """The connections accepted so far, in order."""
-        with self._service.core.lock:
-            return [self._handle(conversation) for conversation in self._service.opened()]
+        with self._service.context.lock:
+            return [self._handle(stream) for stream in self._service.opened()]
 
     def on(
         self,
@@ -152,7 +152,7 @@ class TcpServer:
             UsageError: a loop runs in this thread; await `.aio.wait_for` there.
         """
         want = event_wanted(self._service, self._service, event)
-        return self._service.core.wait("wait_for", want, timeout)
+        return self._service.context.wait("wait_for", want, timeout)
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
@@ -169,7 +169,7 @@ class TcpServer:
         Raises:
             ExpectationFailed: unmet expectations, other bytes, unread bytes, what handlers raised.
         """
-        self._service.core.check(self._service, self.clear)
+        self._service.context.check(self._service, self.clear)
 
     def clear(self) -> None:
         """Forget what happened and what was expected; `when`, handlers and open connections
@@ -178,20 +178,20 @@ class TcpServer:
         The numbers begin anew with the connections that are open.
         """
         self._service.clear()
-        with self._service.core.lock:
+        with self._service.context.lock:
             kept = set(self._service.opened())
             self._handles = {each: handle for each, handle in self._handles.items() if each in kept}
 
-    def _handle(self, conversation: Conversation) -> "Connection":
-        handle = self._handles.get(conversation)
+    def _handle(self, stream: Stream) -> "Connection":
+        handle = self._handles.get(stream)
         if handle is None:
-            handle = self._handles[conversation] = Connection(self._service.core, conversation)
+            handle = self._handles[stream] = Connection(self._service.context, stream)
         return handle
 
     def __repr__(self) -> str:
         service = self._service
         state = "closed" if service.closed else "refusing" if service.refusing else "listening"
-        with service.core.lock:
+        with service.context.lock:
             connections = service.opened()
             live = sum(each.socket is not None for each in connections)
             unclaimed = len(service.script.queue)
@@ -208,7 +208,7 @@ class AioTcpServer:
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Event]:
         """Wait for an event of any connection; see `TcpServer.wait_for`."""
         want = event_wanted(self._service, self._service, event)
-        return self._service.core.wait_async(want, timeout)
+        return self._service.context.wait_async(want, timeout)
 
 
 def _given(arguments: Mapping[str, Any]) -> dict[str, Handler]:

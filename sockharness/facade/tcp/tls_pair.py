@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sockharness.certificates import Authority, BadCertificate, Certificate
 from sockharness.engine.tls.options import TLSOptions, stated
 from sockharness.errors import ClosedError
-from sockharness.facade.core import TIMEOUT, Core, seconds
+from sockharness.facade.context import TIMEOUT, HarnessContext, seconds
 from sockharness.facade.tcp.client import connected, connected_async
 from sockharness.facade.tcp.connection import Connection
 from sockharness.facade.tcp.dialing import Dialer, Target
@@ -165,7 +165,7 @@ class AioTlsPair:
 
 
 def tls_pair(
-    core: Core,
+    context: HarnessContext,
     name: str,
     hostname: str,
     *,
@@ -183,10 +183,10 @@ def tls_pair(
         hostname=hostname,
         allow_half_open=allow_half_open,
         tls={**presenting(certificate), **others},
-        handshake_timeout=TIMEOUT * core.scale,
+        handshake_timeout=TIMEOUT * context.scale,
     )
-    service = Service(core, name, options)
-    dialer = Dialer(core, f"{name} client")
+    service = Service(context, name, options)
+    dialer = Dialer(context, f"{name} client")
     key_log = KeyLog()
     service.key_log = key_log.add
     server = TlsServer(service, certificate, others)

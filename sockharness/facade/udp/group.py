@@ -26,11 +26,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import ClosedError, Unavailable
-from sockharness.facade.core import Core, raised
+from sockharness.facade.context import HarnessContext, raised
 from sockharness.facade.queues import joined_only
 from sockharness.facade.udp.datagram import Address
-from sockharness.facade.udp.interface import Place
-from sockharness.facade.udp.mailbox import Handler, Mailbox
+from sockharness.facade.udp.endpoint import Handler, UdpEndpoint
+from sockharness.facade.udp.interface import Interface
 from sockharness.facade.wants import Settled
 from sockharness.machine.leases import Leases
 from sockharness.story.outcome import Failure
@@ -51,14 +51,16 @@ class Group:
         members: in the order of joining, also those that have left.
     """
 
-    def __init__(self, core: Core, name: str, place: Place, recv_buffer: int | None) -> None:
-        self.core = core
+    def __init__(
+        self, context: HarnessContext, name: str, place: Interface, recv_buffer: int | None
+    ) -> None:
+        self.context = context
         self.name = name
         self.place = place
         self.closed = False
         self.failures: list[Failure] = []
-        self.members: list[Mailbox] = []
-        self._senders: dict[str, Mailbox] = {}
+        self.members: list[UdpEndpoint] = []
+        self._senders: dict[str, UdpEndpoint] = {}
         self._recv_buffer = recv_buffer
         self._stack = ExitStack()
         family = _socket.AF_INET6 if place.ipv6 else _socket.AF_INET
@@ -67,46 +69,46 @@ class Group:
         self.group, self.port = leased.address, leased.port
         self.address: Address = (self.group, self.port)
 
-    def join(self, source: str | None, place: Place | None = None) -> Mailbox:
+    def join(self, source: str | None, place: Interface | None = None) -> UdpEndpoint:
         """Add a member, of what comes from one source or from all; `place`: if not the group's."""
         self._refuse_closed()
         place = place or self.place
         number = 1 + max((each.number for each in self.members), default=0)
-        mailbox = Mailbox(
-            self.core,
+        endpoint = UdpEndpoint(
+            self.context,
             self.name,
             self._member(source, place),
             number=number,
             recv_buffer=self._recv_buffer,
         )
-        mailbox.source = self._own
-        mailbox.hint = _hint(source, place)
-        with self.core.lock:
-            self.members.append(mailbox)
-        return mailbox
+        endpoint.source = self._own
+        endpoint.hint = _hint(source, place)
+        with self.context.lock:
+            self.members.append(endpoint)
+        return endpoint
 
-    def leave(self, member: Mailbox) -> None:
+    def leave(self, member: UdpEndpoint) -> None:
         """Take a member out; what has come by now stays with it."""
         if not member.closed:
-            if not self.core.runner.reactor.in_thread:
-                self.core.settle()
+            if not self.context.runner.reactor.in_thread:
+                self.context.settle()
             member.close()
 
-    def sender(self, source: str | None) -> Mailbox:
+    def sender(self, source: str | None) -> UdpEndpoint:
         """Return what sends from an address of this host, made when it is first asked for."""
         self._refuse_closed()
         address = source or self.host
         sender = self._senders.get(address)
         if sender is None:
-            sender = Mailbox(
-                self.core,
+            sender = UdpEndpoint(
+                self.context,
                 f"{self.name}.tx",
                 self._sending(address),
                 number=len(self._senders) + 1,
                 belongs_to=self.name,
                 recv_buffer=self._recv_buffer,
             )
-            with self.core.lock:
+            with self.context.lock:
                 self._senders[address] = sender
         return sender
 
@@ -119,12 +121,12 @@ class Group:
     @property
     def untouched(self) -> bool:
         """Whether nothing has come to any of its sockets."""
-        return all(each.untouched for each in self._mailboxes())
+        return all(each.untouched for each in self._endpoints())
 
     @property
     def deferred(self) -> bool:
         """Whether an expectation that was left to tear-down is unmet; lock held."""
-        return any(each.deferred for each in self._mailboxes())
+        return any(each.deferred for each in self._endpoints())
 
     def judge(self, *, final: bool) -> list[Failure]:
         """Return everything that is wrong.
@@ -132,43 +134,43 @@ class Group:
         Args:
             final: count what was left to tear-down, too.
         """
-        found = [each for mailbox in self._mailboxes() for each in mailbox.judge(final=final)]
+        found = [each for endpoint in self._endpoints() for each in endpoint.judge(final=final)]
         return [*self.failures, *found]
 
     def certain(self) -> list[Failure]:
         """Return what is wrong whatever may yet come; lock held."""
-        found = [failure for mailbox in self._mailboxes() for failure in mailbox.certain()]
+        found = [failure for endpoint in self._endpoints() for failure in endpoint.certain()]
         return [*self.failures, *found]
 
     def stray(self, exception: BaseException) -> None:
         """Record an exception that belongs to no datagram."""
-        with self.core.lock:
+        with self.context.lock:
             self.failures.append(raised(self.name, exception))
 
     def clear(self) -> None:
         """Forget what happened and was expected, and who has left."""
-        with self.core.lock:
+        with self.context.lock:
             self.failures.clear()
             self.members = [each for each in self.members if not each.closed]
-        for mailbox in self._mailboxes():
-            mailbox.clear()
-        self.core.timeline.forget(self.name)
+        for endpoint in self._endpoints():
+            endpoint.clear()
+        self.context.timeline.forget(self.name)
 
     def close(self) -> None:
         """Close all its sockets, and give the group back."""
         self.closed = True
-        for mailbox in self._mailboxes():
-            mailbox.close()
+        for endpoint in self._endpoints():
+            endpoint.close()
         self._stack.close()
 
-    def _mailboxes(self) -> list[Mailbox]:
-        with self.core.lock:
+    def _endpoints(self) -> list[UdpEndpoint]:
+        with self.context.lock:
             return [*self.members, *self._senders.values()]
 
     # Making sockets; what is returned runs on the harness's thread
 
     def _member(
-        self, source: str | None, place: Place
+        self, source: str | None, place: Interface
     ) -> Callable[[Mapping[str, Handler]], "UDPSocket"]:
         def join(udp: "UDPSocket") -> None:
             joined_only(udp.fileno())
@@ -187,10 +189,10 @@ class Group:
         return self._made(self.place, aim, hostname=source)
 
     def _made(
-        self, place: Place, prepare: Callable[["UDPSocket"], None], **options: Any
+        self, place: Interface, prepare: Callable[["UDPSocket"], None], **options: Any
     ) -> Callable[[Mapping[str, Handler]], "UDPSocket"]:
         def make(handlers: Mapping[str, Handler]) -> "UDPSocket":
-            udp = place.socket(self.core.runner.reactor, handlers, **options)
+            udp = place.socket(self.context.runner.reactor, handlers, **options)
             try:
                 prepare(udp)
             except BaseException:
@@ -212,7 +214,7 @@ class Group:
             raise ClosedError(f"{self.name} is closed")
 
 
-def _hint(source: str | None, place: Place) -> str:
+def _hint(source: str | None, place: Interface) -> str:
     named = f"set IP_MULTICAST_IF, or bind the sender to {place.host}"
     if place.ipv6:
         named = "set IPV6_MULTICAST_IF"
@@ -225,11 +227,13 @@ def _leases() -> Leases:
     return Leases()
 
 
-_reasons: dict[Place, str] = {}
+_reasons: dict[Interface, str] = {}
 """Why there is no multicast at a place; empty: there is."""
 
 
-def open_group(core: Core, name: str, place: Place, recv_buffer: int | None) -> Group:
+def open_group(
+    context: HarnessContext, name: str, place: Interface, recv_buffer: int | None
+) -> Group:
     """Return a group, if multicast works there.
 
     Raises:
@@ -237,18 +241,18 @@ def open_group(core: Core, name: str, place: Place, recv_buffer: int | None) -> 
     """
     reason = _reasons.get(place) if place.inside is None else None
     if reason is None:
-        core.refuse_in_handler("multicast_group")
-        reason = preflight(core, place)
+        context.refuse_in_handler("multicast_group")
+        reason = preflight(context, place)
     if place.inside is None:
         _reasons[place] = reason
     if reason:
         raise Unavailable(f"multicast does not work on {place}: {reason}")
-    return Group(core, name, place, recv_buffer)
+    return Group(context, name, place, recv_buffer)
 
 
-def preflight(core: Core, place: Place) -> str:
+def preflight(context: HarnessContext, place: Interface) -> str:
     """Send a datagram to a group of its own; return why it does not come back, or nothing."""
-    group = Group(core, "preflight", place, None)
+    group = Group(context, "preflight", place, None)
     doing = "joining"
     try:
         member = group.join(None)
@@ -258,7 +262,7 @@ def preflight(core: Core, place: Place) -> str:
         number = getattr(error, "errno", None)
         return f"{doing} failed with {os.strerror(number) if number else error}"
     else:
-        back = core.wait_quietly(Settled(_Unheard(member)), ROUND_TRIP)
+        back = context.wait_quietly(Settled(_Unheard(member)), ROUND_TRIP)
         return "" if back else f"what is sent to {group.group} does not come back"
     finally:
         group.clear()
@@ -269,7 +273,7 @@ def preflight(core: Core, place: Place) -> str:
 class _Unheard:
     """Whether the token has not yet come."""
 
-    member: Mailbox
+    member: UdpEndpoint
 
     def missing(self) -> bool:
         return TOKEN not in self.member.came

@@ -20,7 +20,7 @@ INTERFACE = "lo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Interface:
     """An interface, and a family.
 
     Attributes:
@@ -70,12 +70,12 @@ def kernel_of(inside: "Host | None") -> "Kernel | None":
     return InsideKernel(inside)
 
 
-def loopback(*, ipv6: bool) -> Place:
+def loopback(*, ipv6: bool) -> Interface:
     """Return the place that every machine has, or nearly."""
-    return Place(host=LOOPBACK6 if ipv6 else LOOPBACK, ipv6=ipv6)
+    return Interface(host=LOOPBACK6 if ipv6 else LOOPBACK, ipv6=ipv6)
 
 
-def first_interface(inside: "Host", *, ipv6: bool) -> Place:
+def first_interface(inside: "Host", *, ipv6: bool) -> Interface:
     """Return a host's first link, or its loopback interface if it has none.
 
     What is sent there may reach the other end of the link. Raises `TypeError` for what is no host.
@@ -85,10 +85,10 @@ def first_interface(inside: "Host", *, ipv6: bool) -> Place:
     if not isinstance(inside, Host):
         raise TypeError(f"inside: expected a Host of a Network, got {inside!r}")
     if not inside.interfaces:
-        return Place(host=LOOPBACK6 if ipv6 else LOOPBACK, ipv6=ipv6, inside=inside)
+        return Interface(host=LOOPBACK6 if ipv6 else LOOPBACK, ipv6=ipv6, inside=inside)
     link = inside.interfaces[0]
     host = (link.ipv6 or LOOPBACK6) if ipv6 else link.ipv4
-    return Place(interface=link.name, host=host, ipv6=ipv6, ttl=1, inside=inside)
+    return Interface(interface=link.name, host=host, ipv6=ipv6, ttl=1, inside=inside)
 
 
 def host_address(name: str, address: object) -> None:

@@ -5,12 +5,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from sockharness.errors import ClosedError, UsageError
-from sockharness.facade.core import TIMEOUT
+from sockharness.facade.context import TIMEOUT
 from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.udp.datagram import Address, Datagram
+from sockharness.facade.udp.endpoint import UdpEndpoint
 from sockharness.facade.udp.group import Group
 from sockharness.facade.udp.interface import first_interface, host_address
-from sockharness.facade.udp.mailbox import Mailbox
 from sockharness.facade.udp.peer import A_WHILE, AioUdpPeer, UdpPeer, described
 from sockharness.printable import count
 from sockharness.story.events import Event
@@ -86,7 +86,7 @@ class MulticastGroup:
 
     def captured(self) -> AbstractContextManager[None]:
         """Let each datagram be a frame of its own in a `with` block, as `wire.capture` wants it."""
-        return self._group.core.captured()
+        return self._group.context.captured()
 
     def _refuse_foreign(self, host: "Host") -> None:
         """Refuse a member on a host that nothing sent to the group can reach."""
@@ -106,7 +106,7 @@ class MulticastGroup:
             ExpectationFailed: of a member or sender: unmet expectations, other datagrams, unread
                 ones, lost ones, what reply functions raised.
         """
-        self._group.core.check(self._group, self.clear)
+        self._group.context.check(self._group, self.clear)
 
     def clear(self) -> None:
         """Forget what happened and what was expected; members stay, and what `when` states."""
@@ -127,12 +127,12 @@ class Member:
         aio: the methods that wait, for asyncio and trio.
     """
 
-    def __init__(self, group: Group, mailbox: Mailbox, source: str | None) -> None:
+    def __init__(self, group: Group, endpoint: UdpEndpoint, source: str | None) -> None:
         self._group = group
-        self._mailbox = mailbox
-        self._peer = UdpPeer(mailbox)
+        self._endpoint = endpoint
+        self._peer = UdpPeer(endpoint)
         self.source = source
-        self.aio = AioUdpPeer(mailbox)
+        self.aio = AioUdpPeer(endpoint)
 
     def expect(self, want: Want) -> Exchange:
         """State which datagram it is to hear next; see `UdpPeer.expect`.
@@ -166,11 +166,11 @@ class Member:
 
     def leave(self) -> None:
         """Leave the group. What has come by now can still be received. Idempotent."""
-        self._group.leave(self._mailbox)
+        self._group.leave(self._endpoint)
 
     def _refuse_gone(self) -> None:
-        if self._mailbox.closed and not self._group.closed:
-            raise ClosedError(f"{self._mailbox.title} has left its group")
+        if self._endpoint.closed and not self._group.closed:
+            raise ClosedError(f"{self._endpoint.title} has left its group")
 
     def __enter__(self) -> "Member":
         return self
@@ -185,4 +185,4 @@ class Member:
 
     def __repr__(self) -> str:
         source = f" from {self.source}" if self.source else ""
-        return f"<Member of {self._group.group}{source} {described(self._mailbox)}>"
+        return f"<Member of {self._group.group}{source} {described(self._endpoint)}>"

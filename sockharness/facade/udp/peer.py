@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Never
 
 from sockharness.errors import UsageError
 from sockharness.facade.callsite import call_site
-from sockharness.facade.core import TIMEOUT, Core
+from sockharness.facade.context import TIMEOUT, HarnessContext
 from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.udp.datagram import Address, Datagram, address_of
-from sockharness.facade.udp.interface import Place
-from sockharness.facade.udp.mailbox import Handler, Mailbox
+from sockharness.facade.udp.endpoint import Handler, UdpEndpoint
+from sockharness.facade.udp.interface import Interface
 from sockharness.facade.wants import DatagramWanted, EventWanted, Silence, SilenceWanted
 from sockharness.nearest import suggestion
 from sockharness.printable import count
@@ -28,15 +28,15 @@ A_WHILE = 0.1
 """Seconds in which nothing is to come, unless it is told otherwise."""
 
 
-def udp_mailbox(
-    core: Core, name: str, place: Place, hostname: str, recv_buffer: int | None
-) -> Mailbox:
-    """Return the mailbox of a peer on a port that the system chooses."""
+def udp_endpoint(
+    context: HarnessContext, name: str, place: Interface, hostname: str, recv_buffer: int | None
+) -> UdpEndpoint:
+    """Return the endpoint of a peer on a port that the system chooses."""
 
     def make(handlers: Mapping[str, Handler]) -> "UDPSocket":
-        return place.socket(core.runner.reactor, handlers, hostname=hostname)
+        return place.socket(context.runner.reactor, handlers, hostname=hostname)
 
-    return Mailbox(core, name, make, recv_buffer=recv_buffer)
+    return UdpEndpoint(context, name, make, recv_buffer=recv_buffer)
 
 
 class UdpPeer:
@@ -51,12 +51,12 @@ class UdpPeer:
 
     protocol = "udp"
 
-    def __init__(self, mailbox: Mailbox) -> None:
-        self._mailbox = mailbox
-        self.host: str = mailbox.host
-        self.port: int = mailbox.port
+    def __init__(self, endpoint: UdpEndpoint) -> None:
+        self._endpoint = endpoint
+        self.host: str = endpoint.host
+        self.port: int = endpoint.port
         self.address: Address = (self.host, self.port)
-        self.aio = AioUdpPeer(mailbox)
+        self.aio = AioUdpPeer(endpoint)
 
     # Stating
 
@@ -70,11 +70,11 @@ class UdpPeer:
             TypeError: it is nothing that can be matched.
             UsageError: there is a handler for `data`.
         """
-        return self._mailbox.state(want, rule=False)
+        return self._endpoint.state(want, rule=False)
 
     def when(self, want: Want) -> Exchange:
         """State which datagram may come, any number of times; `expect` goes before it."""
-        return self._mailbox.state(want, rule=True)
+        return self._endpoint.state(want, rule=True)
 
     def on(
         self,
@@ -98,7 +98,7 @@ class UdpPeer:
                 nor five arguments.
             UsageError: an `async def` handler; `data` beside `expect` or `when`.
         """
-        self._mailbox.handle({**_given(data, drain, error), **unknown}, merge=True)
+        self._endpoint.handle({**_given(data, drain, error), **unknown}, merge=True)
 
     def reload(
         self,
@@ -119,7 +119,7 @@ class UdpPeer:
             unknown: nothing; a misspelt name is refused with the one that was meant.
         """
         given = _given(data, drain, error)
-        self._mailbox.handle({**(socket or {}), **given, **unknown}, merge=False)
+        self._endpoint.handle({**(socket or {}), **given, **unknown}, merge=False)
 
     # Sending and receiving
 
@@ -136,7 +136,7 @@ class UdpPeer:
             TypeError, ValueError: this cannot be an address.
             OSError: the system refuses, as EMSGSIZE for more than 65507 bytes over IPv4.
         """
-        self._mailbox.send(as_bytes(data), address_of(address))
+        self._endpoint.send(as_bytes(data), address_of(address))
 
     def receive(self, *, timeout: float = TIMEOUT) -> Datagram:
         """Wait for a datagram that no expectation wants, and take it; the oldest first.
@@ -145,7 +145,7 @@ class UdpPeer:
             ExpectationFailed: none came in `timeout` seconds, or something else went wrong.
             UsageError: a loop runs in this thread; await `.aio.receive` there.
         """
-        return self._mailbox.core.wait("receive", _datagram(self._mailbox), timeout)
+        return self._endpoint.context.wait("receive", _datagram(self._endpoint), timeout)
 
     def receive_nothing(self, *, within: float = A_WHILE) -> None:
         """Wait `within` seconds, in which no datagram is to come, nor lie unread.
@@ -154,17 +154,17 @@ class UdpPeer:
             ExpectationFailed: one did.
             UsageError: a loop runs in this thread; await `.aio.receive_nothing` there.
         """
-        core, want = self._mailbox.core, SilenceWanted(self._mailbox, call_site())
+        context, want = self._endpoint.context, SilenceWanted(self._endpoint, call_site())
         try:
-            core.wait("receive_nothing", want, within)
+            context.wait("receive_nothing", want, within)
         except Silence:
-            _look_once_more(core, want)
+            _look_once_more(context, want)
 
     @property
     def received(self) -> list[Datagram]:
         """All datagrams so far, taken or not. Those that were looked at here are nobody's finding,
         and may still be expected or received."""
-        return self._mailbox.look()
+        return self._endpoint.look()
 
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Event:
         """Wait for `data`, `drain` or `error`; one that came earlier counts, each only once.
@@ -173,13 +173,13 @@ class UdpPeer:
             ExpectationFailed: it did not come in `timeout` seconds.
             UsageError: a loop runs in this thread; await `.aio.wait_for` there.
         """
-        return self._mailbox.core.wait("wait_for", _event(self._mailbox, event), timeout)
+        return self._endpoint.context.wait("wait_for", _event(self._endpoint, event), timeout)
 
     # Judging
 
     def captured(self) -> AbstractContextManager[None]:
         """Let each datagram be a frame of its own in a `with` block, as `wire.capture` wants it."""
-        return self._mailbox.core.captured()
+        return self._endpoint.context.captured()
 
     def check(self) -> None:
         """Raise if anything is not as stated up to now; what was raised is forgotten.
@@ -188,70 +188,70 @@ class UdpPeer:
             ExpectationFailed: unmet expectations, other datagrams, unread ones, lost ones, what
                 handlers raised.
         """
-        self._mailbox.core.check(self._mailbox, self.clear)
+        self._endpoint.context.check(self._endpoint, self.clear)
 
     def clear(self) -> None:
         """Forget what happened and what was expected; `when` and handlers stay."""
-        self._mailbox.clear()
+        self._endpoint.clear()
 
     def __repr__(self) -> str:
-        return f"<UdpPeer {self.host}:{self.port} {described(self._mailbox)}>"
+        return f"<UdpPeer {self.host}:{self.port} {described(self._endpoint)}>"
 
 
 class AioUdpPeer:
     """What of a `UdpPeer` can be awaited, in asyncio and trio."""
 
-    def __init__(self, mailbox: Mailbox) -> None:
-        self._mailbox = mailbox
+    def __init__(self, endpoint: UdpEndpoint) -> None:
+        self._endpoint = endpoint
 
     def receive(self, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Datagram]:
         """Wait for a datagram and take it; see `UdpPeer.receive`."""
-        return self._mailbox.core.wait_async(_datagram(self._mailbox), timeout)
+        return self._endpoint.context.wait_async(_datagram(self._endpoint), timeout)
 
     def receive_nothing(self, *, within: float = A_WHILE) -> Coroutine[Any, Any, None]:
         """Wait for nothing; see `UdpPeer.receive_nothing`."""
-        return self._nothing(SilenceWanted(self._mailbox, call_site()), within)
+        return self._nothing(SilenceWanted(self._endpoint, call_site()), within)
 
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Event]:
         """Wait for an event; see `UdpPeer.wait_for`."""
-        return self._mailbox.core.wait_async(_event(self._mailbox, event), timeout)
+        return self._endpoint.context.wait_async(_event(self._endpoint, event), timeout)
 
     async def _nothing(self, want: SilenceWanted, within: float) -> None:
-        core = self._mailbox.core
+        context = self._endpoint.context
         try:
-            await core.wait_async(want, within)
+            await context.wait_async(want, within)
         except Silence:
-            _look_once_more(core, want)
+            _look_once_more(context, want)
 
 
-def described(mailbox: Mailbox) -> str:
-    """Say in a few words how a mailbox stands."""
-    with mailbox.core.lock:
-        state = "closed" if mailbox.closed else "open"
-        unread, unmet = len(mailbox.unread()), len(mailbox.script.queue)
-        came = count(len(mailbox.came), "datagram")
+def described(endpoint: UdpEndpoint) -> str:
+    """Say in a few words how a endpoint stands."""
+    with endpoint.context.lock:
+        state = "closed" if endpoint.closed else "open"
+        unread, unmet = len(endpoint.unread()), len(endpoint.script.queue)
+        came = count(len(endpoint.came), "datagram")
     return f"{state}, {came}, {unread} unread, {unmet} expected"
 
 
-def _look_once_more(core: Core, want: SilenceWanted) -> None:
+def _look_once_more(context: HarnessContext, want: SilenceWanted) -> None:
     """Take in what lies in the kernel at the end of the time; that has come, too."""
-    core.settle()
-    with core.lock:
+    context.settle()
+    with context.lock:
         if want.ready():
             want.take()
 
 
-def _datagram(mailbox: Mailbox) -> DatagramWanted[Datagram]:
-    if "data" in mailbox.given:
+def _datagram(endpoint: UdpEndpoint) -> DatagramWanted[Datagram]:
+    if "data" in endpoint.given:
         raise UsageError("the datagrams go to on(data=…); look at .received instead")
-    return DatagramWanted(mailbox, mailbox.fetch, call_site())
+    return DatagramWanted(endpoint, endpoint.fetch, call_site())
 
 
-def _event(mailbox: Mailbox, name: str) -> EventWanted:
+def _event(endpoint: UdpEndpoint, name: str) -> EventWanted:
     if name not in EVENTS:
         hint = suggestion(str(name), EVENTS)
         raise ValueError(f"event: expected one of {', '.join(EVENTS)}, got {name!r}{hint}")
-    return EventWanted(mailbox, name, call_site())
+    return EventWanted(endpoint, name, call_site())
 
 
 def _given(

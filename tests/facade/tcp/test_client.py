@@ -216,7 +216,7 @@ def test_bytes_lie_there_after_a_clearing_too(harness: Harness) -> None:
     server.wait_for("open")
     harness.clear()
 
-    assert client._conversation.manual
+    assert client._stream.manual
     server.connection(1).write(b"late")
     assert client.read_exactly(4) == b"late"
     harness.check()

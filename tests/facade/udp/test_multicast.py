@@ -176,7 +176,7 @@ def test_what_no_member_asked_for_is_told_with_the_member(group: MulticastGroup)
 def test_an_unexpected_answer_to_what_was_sent_is_told(group: MulticastGroup) -> None:
     member = group.join()
     group.send(b"hello")
-    member._mailbox.send(b"what?", member.receive().address)
+    member._endpoint.send(b"what?", member.receive().address)
 
     with pytest.raises(ExpectationFailed, match=r'multicast_group.tx got "what\?" that nobody'):
         group.check()
@@ -259,7 +259,7 @@ def test_a_closed_group_says_so() -> None:
 def test_it_is_tried_once_in_a_process(
     harness: Harness, group: MulticastGroup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(groups, "preflight", lambda core, place: pytest.fail("tried again"))
+    monkeypatch.setattr(groups, "preflight", lambda context, place: pytest.fail("tried again"))
 
     harness.multicast_group()
 
@@ -347,8 +347,8 @@ def test_what_a_member_loses_is_told(harness: Harness, group: MulticastGroup) ->
         for _ in range(sent):
             small.send(b"x" * 500)
 
-    harness._core.runner.call(burst)
-    harness._core.settle()
+    harness._context.runner.call(burst)
+    harness._context.settle()
 
     came = len(member.received)
     outcome = harness.verdict()
@@ -362,7 +362,7 @@ def test_a_group_is_not_tried_on_the_harness_thread(
     monkeypatch.setattr(groups, "_reasons", {})
 
     with pytest.raises(UsageError, match="multicast_group cannot wait"):
-        harness._core.runner.call(harness.multicast_group)
+        harness._context.runner.call(harness.multicast_group)
 
 
 @pytest.mark.parametrize(

@@ -255,7 +255,7 @@ def test_whoever_waits_to_receive_goes_before_a_rule(peer: UdpPeer, client: sock
     got: list[Datagram] = []
     waiting = threading.Thread(target=lambda: got.append(peer.receive()))
     waiting.start()
-    while not peer._mailbox.core.waiters:
+    while not peer._endpoint.context.waiters:
         pass
 
     client.sendto(b"QUERY", peer.address)
@@ -272,7 +272,7 @@ def test_a_rule_goes_on_when_another_datagram_was_received(
     peer.when(b"PING").reply(b"PONG")
     client.sendto(b"noise", peer.address)
     peer.wait_for("data")
-    peer._mailbox.core.settle()
+    peer._endpoint.context.settle()
     assert peer.receive() == b"noise"
 
     client.sendto(b"PING", peer.address)
@@ -638,13 +638,13 @@ def test_what_the_kernel_dropped_makes_the_verdict_inconclusive(
 ) -> None:
     peer = harness.udp_peer(recv_buffer=1)
     go_on = threading.Event()
-    harness._core.runner.post(go_on.wait, 10)  # the thread reads nothing meanwhile
+    harness._context.runner.post(go_on.wait, 10)  # the thread reads nothing meanwhile
 
     for _ in range(100):
         client.sendto(b"x" * 500, peer.address)
     go_on.set()
 
-    harness._core.settle()
+    harness._context.settle()
     came = len(peer.received)
     outcome = harness.verdict()
     assert outcome is not None
@@ -662,7 +662,7 @@ def test_a_loss_is_told_before_what_it_may_have_caused(
     harness.tcp_server().expect(b"x").ignore()
     peer = harness.udp_peer(recv_buffer=1)
     go_on = threading.Event()
-    harness._core.runner.post(go_on.wait, 10)
+    harness._context.runner.post(go_on.wait, 10)
     for _ in range(100):
         client.sendto(b"x" * 500, peer.address)
     go_on.set()
@@ -677,8 +677,8 @@ def test_a_loss_is_told_before_what_it_may_have_caused(
 def test_a_long_burst_is_not_lost(peer: UdpPeer, client: socket.socket) -> None:
     for number in range(1000):
         client.sendto(b"%d" % number, peer.address)
-    peer._mailbox.core.settle()
+    peer._endpoint.context.settle()
 
-    if peer._mailbox.judge(final=True)[0].inconclusive:
+    if peer._endpoint.judge(final=True)[0].inconclusive:
         pytest.skip("net.core.rmem_max is small here, and may not be exceeded")
     assert [int(each) for each in peer.received] == list(range(1000))

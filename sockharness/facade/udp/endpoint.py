@@ -1,18 +1,18 @@
 """One datagram socket of a test: what came, what is expected of it, what goes out.
 
-A mailbox is a `udp_peer`, a member of a multicast group, or what a group sends from. Datagrams are
+A endpoint is a `udp_peer`, a member of a multicast group, or what a group sends from. Datagrams are
 judged when they come, one by one and whole (`sockharness.facade.messages`); what nothing stated
 wants lies unread for somebody to fetch, and is a finding when nobody has fetched it or looked at
 it. After a mismatch nothing is judged any more: what follows is out of step.
 
 There is no connection to reset, so a client that waits without a time-out goes on waiting.
 
-**Loss.** The kernel drops what comes while the receive buffer is full, and counts it. A mailbox
+**Loss.** The kernel drops what comes while the receive buffer is full, and counts it. A endpoint
 that has lost something makes the verdict inconclusive: what else is wrong may be wrong because of
 that.
 
 Methods marked *loop* run on the harness's thread, the others anywhere; for the lock see
-`sockharness.facade.core`. A user's handlers are called by ours, after the event was noted.
+`sockharness.facade.context`. A user's handlers are called by ours, after the event was noted.
 
 Longer than other files because all of it shares the letters and the lock; what is pure is in
 `messages`, what a test holds in `udp` and `group`.
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from sockharness.errors import ClosedError, UsageError
 from sockharness.facade import messages
 from sockharness.facade.callsite import call_site
-from sockharness.facade.core import LAST_LOOK, Core, raised, refuse_async
+from sockharness.facade.context import LAST_LOOK, HarnessContext, raised, refuse_async
 from sockharness.facade.queues import datagrams, make_room
 from sockharness.facade.script import (
     Answer,
@@ -69,11 +69,11 @@ class Outgoing:
     answers: Exchange | None = None
 
 
-class Mailbox:
+class UdpEndpoint:
     """A datagram socket, its script and its letters.
 
     Args:
-        core: the harness's.
+        context: the harness's.
         name: how failures call it.
         make: makes the engine's socket, given its handlers; called on the harness's thread.
         number: which of the sockets of this name, from 1.
@@ -88,7 +88,7 @@ class Mailbox:
 
     def __init__(
         self,
-        core: Core,
+        context: HarnessContext,
         name: str,
         make: Callable[[Mapping[str, Handler]], "UDPSocket"],
         *,
@@ -96,7 +96,7 @@ class Mailbox:
         belongs_to: str = "",
         recv_buffer: int | None = None,
     ) -> None:
-        self.core = core
+        self.context = context
         self.name = name
         self.number = number
         self.peer = belongs_to or name  # the participant
@@ -126,8 +126,8 @@ class Mailbox:
     def state(self, want: object, *, rule: bool) -> Exchange:
         """State an expectation or a rule."""
         made = matcher(want, empty=True)
-        exchange = Exchange(made, call_site(), self.core.lock, whole=True)
-        with self.core.lock:
+        exchange = Exchange(made, call_site(), self.context.lock, whole=True)
+        with self.context.lock:
             self._refuse_closed()
             if "data" in self.given:
                 raise UsageError("expect and when cannot be used beside on(data=…)")
@@ -135,7 +135,7 @@ class Mailbox:
             (self.script.rules if rule else self.script.queue).append(exchange)
             self._judged = 0
             if self._letters:
-                self.core.runner.post(self.advance)
+                self.context.runner.post(self.advance)
         return exchange
 
     def handle(self, handlers: Mapping[str, Handler], *, merge: bool) -> None:
@@ -143,15 +143,15 @@ class Mailbox:
         from sockharness.engine.udp.handlers import DatagramHandlers
 
         refuse_async(handlers)
-        with self.core.lock:
+        with self.context.lock:
             self._refuse_closed()
             chosen = {**self.given, **handlers} if merge else dict(handlers)
-            checked = DatagramHandlers(self.core.runner.reactor, chosen)
+            checked = DatagramHandlers(self.context.runner.reactor, chosen)
             if "data" in chosen and self.script.stated:
                 raise UsageError("on(data=…) cannot be used beside expect and when")
             self.given, self._handlers = chosen, checked
             if "data" in chosen and self._letters:
-                self.core.runner.post(self._hand_over)
+                self.context.runner.post(self._hand_over)
 
     # What a handle asks for
 
@@ -162,7 +162,7 @@ class Mailbox:
 
     def look(self) -> list[Datagram]:
         """Return all that came; what lies unread is nobody's finding any more."""
-        with self.core.lock:
+        with self.context.lock:
             for letter in self._letters:
                 letter.looked_at = True
             return list(self.came)
@@ -171,7 +171,7 @@ class Mailbox:
         """Take the oldest unread datagram; lock held."""
         datagram = self._remove(0)
         if self._letters and self.script.rules:
-            self.core.runner.post(self.advance)
+            self.context.runner.post(self.advance)
         return datagram
 
     # For what waits
@@ -227,8 +227,8 @@ class Mailbox:
         return (
             not self.closed
             and datagrams(self.udp.fileno()) == (0, 0)
-            and self.core.runner.reactor.asleep
-            and self.core.happened == 0
+            and self.context.runner.reactor.asleep
+            and self.context.happened == 0
         )
 
     def judge(self, *, final: bool) -> list[Failure]:
@@ -237,11 +237,11 @@ class Mailbox:
         Args:
             final: count what was left to tear-down, too.
         """
-        with self.core.lock:
+        with self.context.lock:
             missing = not self.failures and bool(self._unmet(final=final))
-        if missing and self.core.wait_quietly(Settled(self), LAST_LOOK):
-            self.core.settle()
-        with self.core.lock:
+        if missing and self.context.wait_quietly(Settled(self), LAST_LOOK):
+            self.context.settle()
+        with self.context.lock:
             loss = self._loss()
             return [*loss, *self.certain(), *self._unmet(final=final), *self._unasked(final=final)]
 
@@ -251,7 +251,7 @@ class Mailbox:
 
     def clear(self) -> None:
         """Forget what happened and what was expected; rules and handlers stay."""
-        with self.core.lock:
+        with self.context.lock:
             self.script.clear()
             self.failures.clear()
             self.bare.clear()
@@ -261,7 +261,7 @@ class Mailbox:
             self._judged = 0
             self.failed = False
             self._forgiven = self.dropped()
-            self.core.timeline.forget(self.name)
+            self.context.timeline.forget(self.name)
 
     def close(self) -> None:
         """Close the socket; what came stays readable."""
@@ -284,7 +284,7 @@ class Mailbox:
         self, socket: "UDPSocket", data: bytes, port: int, host: str, flags: "DatagramFlags"
     ) -> None:
         address = (host, port)
-        with self.core.lock:
+        with self.context.lock:
             event = self._note("data", data=data, source=self.source(address))
             datagram = Datagram(
                 data, address=address, ttl=flags.ttl, at=event.at, truncated=flags.truncated
@@ -297,7 +297,7 @@ class Mailbox:
             self.advance()
 
     def on_drain(self, socket: "UDPSocket") -> None:
-        with self.core.lock:
+        with self.context.lock:
             self._note("drain")
         self._pump()
         self._user("drain", socket)
@@ -307,7 +307,7 @@ class Mailbox:
         if not isinstance(exception, OSError):
             self._raised(exception, None)
             return
-        with self.core.lock:
+        with self.context.lock:
             self._note("error", error=exception)
         self._user("error", socket, exception)
 
@@ -317,16 +317,16 @@ class Mailbox:
         """Judge what is unread, and answer."""
         while (deed := self._next()) is not None:
             deed()
-        with self.core.lock:
-            self.core.waiters.notify()
+        with self.context.lock:
+            self.context.waiters.notify()
 
     def _next(self) -> Callable[[], None] | None:
         """Return what is to be done about the next datagram that something wants."""
-        with self.core.lock:
+        with self.context.lock:
             script = self.script
             if self.failed or not (script.queue or script.rules):
                 return None
-            if not self.busy and self.core.waiters.wanted(DatagramWanted, self):
+            if not self.busy and self.context.waiters.wanted(DatagramWanted, self):
                 return None
             while self._judged < len(self._letters):
                 letter = self._letters[self._judged]
@@ -348,10 +348,10 @@ class Mailbox:
         return None
 
     def _answer(self, exchange: Exchange, datagram: Datagram) -> None:
-        with self.core.lock:
+        with self.context.lock:
             answer = exchange.answer
             if answer is None:
-                late = partial(self.core.runner.post, self._answer, exchange, datagram)
+                late = partial(self.context.runner.post, self._answer, exchange, datagram)
                 exchange.when_stated(late)
                 if exchange not in self.bare:
                     self.bare.append(exchange)
@@ -389,7 +389,7 @@ class Mailbox:
         host, port = outgoing.address
         if not self.udp.send(outgoing.data, port, host):
             return False
-        with self.core.lock:
+        with self.context.lock:
             event = Event(
                 name="send",
                 peer=self.name,
@@ -399,7 +399,7 @@ class Mailbox:
                 result=len(outgoing.data),
                 note=note,
             )
-            self.core.timeline.add(event)
+            self.context.timeline.add(event)
         return True
 
     def _hand_over(self) -> None:
@@ -407,7 +407,7 @@ class Mailbox:
         from sockharness.engine.udp.handlers import DatagramFlags
 
         while True:
-            with self.core.lock:
+            with self.context.lock:
                 if not self._letters or "data" not in self.given:
                     return
                 came = self._remove(0)
@@ -431,7 +431,7 @@ class Mailbox:
                 self._user("error", self.udp, error)
 
     def _raised(self, exception: BaseException, exchange: Exchange | None) -> None:
-        with self.core.lock:
+        with self.context.lock:
             self._note("uncaught_exception", error=exception)
             self._fail(raised(self.title, exception).mismatch, exchange, exception=exception)
 
@@ -447,7 +447,7 @@ class Mailbox:
         self.failures.append(Failure(mismatch=mismatch, location=location, exception=exception))
         self.script.queue.clear()
         self.failed = True
-        self.core.waiters.notify()
+        self.context.waiters.notify()
 
     def _note(
         self, name: str, *, data: bytes = b"", error: BaseException | None = None, source: str = ""
@@ -461,17 +461,17 @@ class Mailbox:
             error=error,
             source=source,
         )
-        self.core.timeline.add(event)
-        self.core.happened += 1
+        self.context.timeline.add(event)
+        self.context.happened += 1
         self.events.append(event)
-        self.core.waiters.notify()
+        self.context.waiters.notify()
         return event
 
     def _remove(self, index: int) -> Datagram:
         """Take a letter away; the channel's bytes are those of the unread ones. Lock held."""
         datagram = self._letters.pop(index).datagram
         self._judged -= index < self._judged
-        unread = self.core.timeline.channel(self.name, self.number).unread
+        unread = self.context.timeline.channel(self.name, self.number).unread
         if index == 0:
             del unread[: len(datagram)]
         else:
@@ -518,13 +518,13 @@ class Mailbox:
         self.udp = udp
 
     def _close(self) -> None:
-        with self.core.lock:
+        with self.context.lock:
             if self.closed:
                 return
             self.dropped()
             self.closed = True
             self.given, self._handlers = {}, None  # what comes now is not the user's affair
-            self.core.waiters.notify()
+            self.context.waiters.notify()
         self.udp.close()
 
     def _refuse_closed(self) -> None:
@@ -532,4 +532,4 @@ class Mailbox:
             raise ClosedError(f"{self.title} is closed")
 
     def _call(self, function: Callable[..., Any], *args: Any) -> Any:
-        return self.core.runner.call(function, *args, timeout=self.core.patience)
+        return self.context.runner.call(function, *args, timeout=self.context.patience)

@@ -1,10 +1,10 @@
 """What the handles of one harness share.
 
 **Threads.** Sockets, reactor and outboxes belong to the harness's thread. Everything else that a
-handle knows (scripts, channels, timeline, events, failures, waiters) is guarded by `Core.lock`, so
-that stating an expectation costs no trip to the other thread. The lock is never held while a user's
-code runs (handlers, reply functions) nor while the engine is called, whose methods may call
-handlers.
+handle knows (scripts, channels, timeline, events, failures, waiters) is guarded by
+`HarnessContext.lock`, so that stating an expectation costs no trip to the other thread. The lock is
+never held while a user's code runs (handlers, reply functions) nor while the engine is called,
+whose methods may call handlers.
 """
 
 import threading
@@ -90,7 +90,7 @@ class Told:
     by: str
 
 
-class Core:
+class HarnessContext:
     """Lock, thread, timeline and waiters of one harness.
 
     Attributes:

@@ -1,8 +1,8 @@
 """One connection: what came, what is expected, what goes out.
 
-A conversation exists from when somebody names its number; its socket comes with the accept, and
+A stream exists from when somebody names its number; its socket comes with the accept, and
 with TLS what goes out waits for the handshake. Methods marked *loop* run on the harness's thread,
-the others anywhere; see `sockharness.facade.core` for the lock. It is one state that all of them
+the others anywhere; see `sockharness.facade.context` for the lock. It is one state that all of them
 change, so the file is longer than others.
 """
 
@@ -12,12 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sockharness.engine.outbox import Outbox
-from sockharness.facade.core import TIMEOUT, raised
+from sockharness.facade.context import TIMEOUT, raised
 from sockharness.facade.cuts import pieces
 from sockharness.facade.script import (
     Answer,
+    ConnectionScript,
     Exchange,
-    Lane,
     Ruling,
     as_bytes,
     differs,
@@ -44,7 +44,7 @@ reset: the test may be about to state the next expectation, while the client is 
 Deed = Callable[[], None]
 
 
-class Conversation:
+class Stream:
     """One connection, past or future.
 
     Attributes:
@@ -69,7 +69,7 @@ class Conversation:
         "_to_send",
         "channel",
         "chunks",
-        "core",
+        "context",
         "events",
         "failed",
         "faults",
@@ -92,16 +92,16 @@ class Conversation:
         self._outbox: Outbox | None = None
         self._pacing: Pacing | None = None
         self._to_send: deque[Callable[[Outbox], object]] = deque()
-        self.core = home.core
+        self.context = home.context
         self.number = number
-        self.channel: Channel = self.core.timeline.channel(home.name, number)
+        self.channel: Channel = self.context.timeline.channel(home.name, number)
         self.chunks: list[bytes] = []
         self.events: list[Event] = []
         self.failed = False
         self.faults: list[Event] = []
         self.finished = False
         self.handshake: Handshake | None = None
-        self.lane = Lane(home.script)
+        self.lane = ConnectionScript(home.script)
         self.manual = home.keeps
         self.paused: bool | None = None
         self.secure = home.secure
@@ -160,8 +160,8 @@ class Conversation:
             error=error,
             note=note,
         )
-        with self.core.lock:
-            self.core.timeline.add(event)
+        with self.context.lock:
+            self.context.timeline.add(event)
             self.events.append(event)
             if data:
                 self._last = event.at
@@ -182,10 +182,10 @@ class Conversation:
 
     def opened(self, socket: "Socket") -> None:
         """Take the socket."""
-        with self.core.lock:
+        with self.context.lock:
             self.socket = socket
             paused = self.paused
-            self.core.pairing.add(self.channel, *_ends(socket))
+            self.context.pairing.add(self.channel, *_ends(socket))
         self.record("open")
         if paused is not None:
             self.pause_now()
@@ -194,7 +194,7 @@ class Conversation:
 
     def secured(self, handshake: Handshake) -> None:
         """Take in how the handshake ended; what was to be sent waited for it."""
-        with self.core.lock:
+        with self.context.lock:
             self.handshake = handshake
             socket = self.socket
             event = self.record("handshake", error=handshake.error, note=handshake.summary)
@@ -205,7 +205,7 @@ class Conversation:
 
     def broke(self, error: BaseException) -> None:
         """Take in that TLS failed after the handshake."""
-        with self.core.lock:
+        with self.context.lock:
             self._blame(self.record("error", error=error))
 
     def _blame(self, event: Event) -> None:
@@ -215,14 +215,14 @@ class Conversation:
             self.faults.append(event)
 
     def _may_send(self, socket: "Socket") -> None:
-        later = self.core.runner.reactor.call_later
+        later = self.context.runner.reactor.call_later
         self._outbox = Outbox(socket)
         self._pacing = Pacing(lambda: self._all_read(socket), later)
 
     def _all_read(self, socket: "Socket") -> bool:
         # After `end` with TLS its owner has no descriptor, and nothing is sent any more.
         fileno = socket.fileno()
-        return fileno < 0 or self.core.queues.all_read(fileno, *_ends(socket))
+        return fileno < 0 or self.context.queues.all_read(fileno, *_ends(socket))
 
     def got(self, data: bytes) -> None:
         """Take in bytes and do what follows."""
@@ -240,10 +240,10 @@ class Conversation:
     def closed(self, error: BaseException | None) -> None:
         """Take in the end of the connection."""
         event = self.record("close", error=error)
-        with self.core.lock:
+        with self.context.lock:
             self.send_no_more()
             self.socket = None
-            self.core.pairing.discard(self.channel)
+            self.context.pairing.discard(self.channel)
             if self.secure and self.handshake is None:  # a reset gives `close` alone (TLS-057)
                 self.handshake = Handshake.failed(reset_before(error))
                 self._blame(event)
@@ -310,8 +310,8 @@ class Conversation:
         while (deed := self._next()) is not None:
             deed()
         self.send_on()
-        with self.core.lock:
-            self.core.waiters.notify()
+        with self.context.lock:
+            self.context.waiters.notify()
 
     def end_now(self) -> None:
         """Close (FIN)."""
@@ -328,7 +328,7 @@ class Conversation:
 
     def pause_now(self) -> None:
         """Stop or go on reading, as is wished now."""
-        with self.core.lock:
+        with self.context.lock:
             socket, paused = self.socket, self.paused
         if socket is not None:
             if paused:
@@ -338,11 +338,11 @@ class Conversation:
 
     def _next(self) -> Deed | None:
         """Return what is to be done about the unread bytes, or nothing."""
-        with self.core.lock:
+        with self.context.lock:
             unread = self.channel.unread
             if not unread or self.finished:
                 return None
-            if not self.busy and self.core.waiters.wanted(BytesWanted, self):
+            if not self.busy and self.context.waiters.wanted(BytesWanted, self):
                 return None
             judged = self.lane.judge(unread)
             exchange = judged.exchange
@@ -362,7 +362,7 @@ class Conversation:
             return None
 
     def _answer(self, exchange: Exchange, taken: bytes) -> None:
-        with self.core.lock:
+        with self.context.lock:
             answer = exchange.answer
             if answer is None:
                 self._later(exchange, self._answer, exchange, taken)
@@ -379,7 +379,7 @@ class Conversation:
         except Exception as error:  # noqa: BLE001 - a user's function; it fails the test
             self.raised(error, site=exchange)
             return False
-        with self.core.lock:
+        with self.context.lock:
             for piece in pieces(reply, exchange.cuts):
                 self.write(piece, after_read=exchange.cuts is not None)
             if exchange.then is None and exchange not in self.lane.all_rules:
@@ -397,10 +397,10 @@ class Conversation:
             function(*args)
             self.advance()
 
-        exchange.when_stated(lambda: self.core.runner.post(go_on))
+        exchange.when_stated(lambda: self.context.runner.post(go_on))
 
     def _finish(self, deed: Deed) -> None:
-        with self.core.lock:
+        with self.context.lock:
             if self.finished:
                 return
             self.finished = True
@@ -409,7 +409,7 @@ class Conversation:
 
     def _no_more_bytes(self) -> None:
         self.advance()
-        with self.core.lock:
+        with self.context.lock:
             released = bool(self.lane.claimed)
             self.lane.release()
         if released:
@@ -419,7 +419,7 @@ class Conversation:
         """Give the test time to state what it expects of these bytes; lock held."""
         if not self._grace and not self._kept and self.socket is not None:
             self._grace = True
-            self.core.runner.reactor.call_later(GRACE * self.core.scale, self._lapse)
+            self.context.runner.reactor.call_later(GRACE * self.context.scale, self._lapse)
 
     @property
     def _kept(self) -> bool:
@@ -427,7 +427,7 @@ class Conversation:
         return self.manual or (self.home.watched and not self.home.script.stated)
 
     def _lapse(self) -> None:
-        with self.core.lock:
+        with self.context.lock:
             self._grace = False
             if self._kept or self._ruling() is not Ruling.NOBODY:
                 return
@@ -438,24 +438,26 @@ class Conversation:
         """Give the client time to send the rest of what was begun; lock held."""
         if not self._patient and self.socket is not None:
             self._patient = True
-            self.core.runner.reactor.call_later(TIMEOUT * self.core.scale, self._out_of_patience)
+            self.context.runner.reactor.call_later(
+                TIMEOUT * self.context.scale, self._out_of_patience
+            )
 
     def _out_of_patience(self) -> None:
-        limit = TIMEOUT * self.core.scale
-        with self.core.lock:
+        limit = TIMEOUT * self.context.scale
+        with self.context.lock:
             self._patient = False
             if self._ruling() is not Ruling.WAIT:
                 return
-            lasted = self.core.timeline.now() - self._last
+            lasted = self.context.timeline.now() - self._last
             if lasted < limit:  # more came meanwhile, and that is not enough either
                 self._patient = True
-                later = self.core.runner.reactor.call_later
+                later = self.context.runner.reactor.call_later
                 later(limit - lasted, self._out_of_patience)
                 return
             exchange = self.lane.judge(self.channel.unread).exchange
             if exchange is None and self.manual:
                 return
-            wait = self.core.waited(self.home.name, lasted, limit)
+            wait = self.context.waited(self.home.name, lasted, limit)
             if exchange is None:
                 self._fail(unexpected(self.channel), None)
             else:
@@ -477,16 +479,16 @@ class Conversation:
         wait: Wait | None = None,
     ) -> None:
         location = exchange.site.location() if exchange is not None else None
-        with self.core.lock:
+        with self.context.lock:
             self.home.failures.append(
                 Failure(mismatch=mismatch, location=location, exception=exception, wait=wait)
             )
             self.lane.abandon()
             self.failed = self.finished = True
-            self.core.waiters.notify()
+            self.context.waiters.notify()
 
     def _act(self, name: str, call: Callable[["Socket"], object]) -> None:
-        with self.core.lock:
+        with self.context.lock:
             socket = self.socket
             if socket is not None:
                 self._add_action(name)
@@ -501,16 +503,16 @@ class Conversation:
             kind=Kind.ACTION,
             data=data,
         )
-        return self.core.timeline.add(event)
+        return self.context.timeline.add(event)
 
     def renumber(self, number: int) -> None:
         """Start anew under this number, as a connection that is open already; lock held."""
         old = self.channel
         self.number = number
-        self.channel = self.core.timeline.channel(self.home.name, number)
+        self.channel = self.context.timeline.channel(self.home.name, number)
         self.channel.opened, self.channel.ended = old.opened, old.ended
         self.channel.outside = old.outside
-        self.core.pairing.replace(old, self.channel)
+        self.context.pairing.replace(old, self.channel)
         self.faults.clear()
         self.chunks.clear()
         self.events.clear()

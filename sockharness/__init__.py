@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from sockharness.engine.loop.embed import attached as attached
     from sockharness.engine.loop.reactor import Reactor as Reactor
     from sockharness.engine.outbox import Outbox as Outbox
+    from sockharness.engine.streams import connect as connect
+    from sockharness.engine.streams import listen as listen
     from sockharness.engine.tcp.connecting import Connecting as Connecting
-    from sockharness.engine.tcp.connector import connect as connect
     from sockharness.engine.tcp.listener import Listener as Listener
-    from sockharness.engine.tcp.listener import listen as listen
     from sockharness.engine.tcp.sink import ArrayBufferSink as ArrayBufferSink
     from sockharness.engine.tcp.socket import Socket as Socket
     from sockharness.engine.tcp.states import ReadyState as ReadyState
@@ -84,8 +84,8 @@ _HOMES = {
     "Unavailable": "sockharness.errors",
     "UsageError": "sockharness.errors",
     "attached": "sockharness.engine.loop.embed",
-    "connect": "sockharness.engine.tcp.connector",
-    "listen": "sockharness.engine.tcp.listener",
+    "connect": "sockharness.engine.streams",
+    "listen": "sockharness.engine.streams",
     "udp_socket": "sockharness.engine.udp.socket",
 }
 

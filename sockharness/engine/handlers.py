@@ -32,9 +32,9 @@ from sockharness.nearest import nearest
 
 if TYPE_CHECKING:
     from sockharness.engine.loop.reactor import Reactor
-    from sockharness.engine.secure.plan import Plan
     from sockharness.engine.tcp.listener import Listener
     from sockharness.engine.tcp.socket import Socket
+    from sockharness.engine.tls.plan import Plan
 
 __tracebackhide__ = True  # for pytest: a wrong handler is shown where it was given
 

@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import listen
+from sockharness.engine.streams import connect, listen
 from sockharness.errors import ClosedError, UsageError
 from tests.helpers.conversation import Talk
 from tests.helpers.descriptors import descriptors

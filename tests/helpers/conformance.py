@@ -20,9 +20,9 @@ from typing import Any, Protocol
 from sockharness.engine.loop import embed
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.loop.runner import ThreadRunner
+from sockharness.engine.streams import connect, listen
 from sockharness.engine.tcp.connecting import Connecting
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import Listener, listen
+from sockharness.engine.tcp.listener import Listener
 from sockharness.engine.tcp.socket import Socket
 from tests.helpers import certificates, raw
 from tests.helpers.conversation import DEADLINE, Handlers, Log

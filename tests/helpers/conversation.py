@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from sockharness.engine.loop.reactor import Reactor
+from sockharness.engine.streams import connect, listen
 from sockharness.engine.tcp.connecting import Connecting
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import Listener, listen
+from sockharness.engine.tcp.listener import Listener
 from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import code_of
 from tests.helpers.loopback import wait_for_delivery

@@ -8,9 +8,9 @@ from typing import Any
 
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.secure.socket import SecureSocket
+from sockharness.engine.streams import connect, listen
 from sockharness.engine.tcp.connecting import Connecting
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import Listener, listen
+from sockharness.engine.tcp.listener import Listener
 from sockharness.errors import code_of
 from tests.helpers import certificates, raw
 from tests.helpers.conversation import DEADLINE, EVENTS, Handlers, Log, settle

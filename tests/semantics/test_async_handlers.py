@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import listen
+from sockharness.engine.streams import connect, listen
 from tests.helpers.conversation import DEADLINE, Log
 
 Handlers = dict[str, Callable[..., Any]]

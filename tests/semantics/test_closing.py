@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.tcp.connector import connect
+from sockharness.engine.streams import connect
 from sockharness.engine.tcp.socket import Socket
 from tests.helpers.conversation import Log, Talk
 

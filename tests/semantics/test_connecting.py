@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.tcp.connector import connect
+from sockharness.engine.streams import connect
 from sockharness.errors import code_of
 from sockharness.machine import probes
 from tests.helpers.conversation import DEADLINE, Log, Talk, settle

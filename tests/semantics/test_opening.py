@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import listen
+from sockharness.engine.streams import connect, listen
 from sockharness.machine import probes
 from tests.helpers.conversation import DEADLINE, EVENTS, Handlers, Log, Talk, settle
 from tests.helpers.raw import reset

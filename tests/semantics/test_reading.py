@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import listen
+from sockharness.engine.streams import connect, listen
 from tests.helpers.conversation import Talk
 
 MakeTalk = Callable[..., Talk]

@@ -7,8 +7,7 @@ import pytest
 
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.secure.socket import SecureSocket
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import listen
+from sockharness.engine.streams import connect, listen
 from sockharness.errors import TLSError, UsageError
 from tests.helpers import certificates
 from tests.helpers.conversation import DEADLINE

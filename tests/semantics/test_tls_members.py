@@ -12,8 +12,7 @@ from OpenSSL import SSL
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.secure.facts import standard_name
 from sockharness.engine.secure.socket import SecureSocket
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import listen
+from sockharness.engine.streams import connect, listen
 from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import UsageError
 from tests.helpers import certificates

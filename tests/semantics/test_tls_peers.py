@@ -8,7 +8,7 @@ import pytest
 
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.secure.socket import SecureSocket
-from sockharness.engine.tcp.listener import listen
+from sockharness.engine.streams import listen
 from tests.helpers import certificates, raw
 from tests.helpers.certificates import PAST, SERVER_ONLY
 from tests.helpers.secure import Secured, named

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.tcp.connector import connect
+from sockharness.engine.streams import connect
 from tests.helpers.conversation import DEADLINE, Log, Talk, settle
 from tests.helpers.raw import drain
 

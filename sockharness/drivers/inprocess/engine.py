@@ -12,8 +12,8 @@ from sockharness.drivers.engine import RaisedBySpec, Run, handler_names, note_of
 from sockharness.drivers.inprocess.connection import Connection
 from sockharness.drivers.inprocess.handlers import Heard
 from sockharness.drivers.inprocess.tls import TlsPeers
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import Listener, listen
+from sockharness.engine.streams import connect, listen
+from sockharness.engine.tcp.listener import Listener
 from sockharness.engine.tcp.socket import Socket
 from sockharness.sockspec import model
 from sockharness.story.events import Event, Kind, Secured

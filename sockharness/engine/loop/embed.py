@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 from sockharness.engine.loop import outer as hosts
+from sockharness.engine.loop.current import register_finder
 from sockharness.engine.loop.outer import Call, Failure
 from sockharness.engine.loop.reactor import Reactor, raise_together
 from sockharness.errors import UsageError
@@ -44,7 +45,7 @@ _hosts: "WeakKeyDictionary[asyncio.AbstractEventLoop, ref[_InAsyncio]]" = WeakKe
 _attached: ContextVar[Reactor] = ContextVar("attached")
 
 
-def current(library: str) -> Reactor:
+def _reactor_of(library: str) -> Reactor:
     """Return the reactor of the loop that is running in this thread."""
     if library == "trio":
         reactor = _attached.get(None)
@@ -296,3 +297,6 @@ class _InTrio:
 
 def _raise(error: BaseException) -> None:
     raise error
+
+
+register_finder(_reactor_of)

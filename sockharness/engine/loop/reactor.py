@@ -39,12 +39,11 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, NoReturn, Protocol
 
 from sockharness.engine import options
+from sockharness.engine.loop import current, threads
 from sockharness.engine.loop import outer as hosts
-from sockharness.engine.loop import threads
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.outer import Failure, Host
 from sockharness.engine.loop.timers import Callback, Timer, Timers
@@ -155,12 +154,13 @@ class Reactor:
             UsageError: inside trio, but not inside `attached()`.
         """
         library = hosts.running()
-        if library:  # a layer above this one, and not needed elsewhere
-            found = import_module("sockharness.engine.loop.embed").current(library)
-            return found  # type: ignore[no-any-return] # its module is not known here
-        reactor = getattr(_current, "reactor", None)
+        if library:
+            inside: Reactor = current.of_outer_loop(library)
+            return inside
+        reactor: Reactor | None = current.of_thread()
         if reactor is None or reactor.closed or reactor.is_foreign:
-            reactor = _current.reactor = Reactor()
+            reactor = Reactor()
+            current.make_current(reactor)
         return reactor
 
     def adopt_thread(self) -> None:
@@ -170,7 +170,7 @@ class Reactor:
     def make_current(self) -> None:
         """Let this be what `Reactor.current()` returns in the calling thread, which owns it now."""
         self.adopt_thread()
-        _current.reactor = self
+        current.make_current(self)
 
     # Descriptors
 
@@ -562,4 +562,3 @@ class _Forks:
 
 
 _forks = _Forks()
-_current = threading.local()

@@ -9,10 +9,10 @@ from typing import Any
 from cryptography import x509
 
 from sockharness.engine import options
-from sockharness.engine.secure.plan import Choice, Plan, resumable
 from sockharness.engine.tcp.members import Members
 from sockharness.engine.tls import certificate as certificates
 from sockharness.engine.tls.options import server_name
+from sockharness.engine.tls.plan import Choice, Plan, resumable
 from sockharness.engine.tls.session import ResumableSession, Session
 from sockharness.errors import UsageError
 

@@ -32,12 +32,12 @@ from sockharness.engine.handlers import HandlerGroup
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.loop.timers import Timer
 from sockharness.engine.secure.facts import Facts
-from sockharness.engine.secure.plan import Choice, Plan
 from sockharness.engine.secure.staged import StagedSocket
 from sockharness.engine.secure.watcher import HandlerWatcher
 from sockharness.engine.tcp.socket import START
 from sockharness.engine.tcp.states import Happening, ReadyState, State
 from sockharness.engine.tls import codes
+from sockharness.engine.tls.plan import Choice, Plan
 from sockharness.engine.tls.session import Session
 from sockharness.errors import TLSError
 

@@ -16,10 +16,10 @@ from sockharness.engine.chunk import Data, chunk_of
 from sockharness.engine.handle import HandedOver
 from sockharness.engine.handlers import HandlerGroup, Handlers
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.secure.plan import Plan, planned
 from sockharness.engine.secure.socket import SecureSocket
 from sockharness.engine.tcp.socket import BACK_PRESSURE, START, Socket
 from sockharness.engine.tcp.states import ReadyState, State
+from sockharness.engine.tls.plan import Plan, planned
 
 
 class RawSocket(Socket):

@@ -31,10 +31,9 @@ from sockharness.engine.loop import outer as hosts
 from sockharness.engine.loop.kernel import AddressInfo, Kernel
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.loop.timers import Timer
-from sockharness.engine.secure.plan import Plan
-from sockharness.engine.secure.securing import Securing
-from sockharness.engine.secure.starting import socket_class
+from sockharness.engine.tcp.securing import Securing
 from sockharness.engine.tcp.socket import Socket
+from sockharness.engine.tls.plan import Plan
 from sockharness.errors import ClosedError, UsageError, os_error, with_code
 from sockharness.record import record
 
@@ -48,6 +47,7 @@ class Settings:
         host: to be looked up; `None` beside a path or a descriptor.
         local: family (0: any) and socket address to bind to.
         buffers: options of SOL_SOCKET and their values.
+        socket_class: of the connection.
     """
 
     kernel: Kernel
@@ -60,6 +60,7 @@ class Settings:
     timeout: float | None
     buffers: list[tuple[int, int]]
     tls: Plan | None
+    socket_class: type[Socket]
 
 
 class Connecting:
@@ -367,7 +368,7 @@ class Connecting:
 
     def _open(self, sock: _socket.socket, remote: Any) -> None:
         settings = self._settings
-        self._socket = socket_class(settings.tls).start(
+        self._socket = settings.socket_class.start(
             self._reactor,
             self._group,
             sock,

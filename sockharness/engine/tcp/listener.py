@@ -1,6 +1,4 @@
-"""`listen` and the accept loop.
-
-`listen` returns when the kernel listens, or raises; there is no event for it (TCP-001).
+"""A listening socket and its accept loop.
 
 **Out of descriptors.** The connection stays in the queue and the listening socket stays readable:
 a loop that goes on polling it spins. So accepting pauses for `_ACCEPT_PAUSE` seconds, and `error`
@@ -8,7 +6,6 @@ is called once per episode; an episode ends when a connection could be accepted 
 """
 
 import errno
-import os
 import socket as _socket
 import warnings
 from select import EPOLLET, EPOLLIN
@@ -17,13 +14,11 @@ from typing import Any
 from sockharness.engine import options
 from sockharness.engine.handle import Handle
 from sockharness.engine.handlers import HandlerGroup, Handlers
-from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.loop.timers import Timer
-from sockharness.engine.secure.plan import Plan, planned
-from sockharness.engine.secure.starting import socket_class
 from sockharness.engine.tcp.binding import Binding
 from sockharness.engine.tcp.socket import Socket
+from sockharness.engine.tls.plan import Plan, planned
 from sockharness.errors import ClosedError, UsageError, with_code
 
 _ACCEPTS_PER_EVENT = 256
@@ -44,7 +39,6 @@ _LOST = frozenset(
         errno.EOPNOTSUPP,
     )
 )
-_BACKLOG_LIMIT = 2**31 - 1
 
 
 class Listener(Handle):
@@ -77,6 +71,7 @@ class Listener(Handle):
         half_open: bool,
         pause_on_connect: bool,
         tls: Plan | None,
+        socket_class: type[Socket],
     ) -> None:
         """Listen; `listen` is the way to make one. Raises `OSError`, leaving nothing open."""
         super().__init__(reactor)
@@ -88,7 +83,7 @@ class Listener(Handle):
         self._exhausted = False
         self._pause_timer: Timer | None = None
         self._refusing = False
-        self._socket_class = socket_class(tls)
+        self._socket_class = socket_class
         sock = binding.listening()
         self._address: Any = sock.getsockname()
         self._accept_on(sock)
@@ -293,95 +288,3 @@ class Listener(Handle):
         sock.close()
         if not self._group.connections:  # nobody is left to ask for it: no circle to collect
             self._group.listener = None
-
-
-def listen(
-    *,
-    socket: object,
-    hostname: str | None = None,
-    port: int | None = None,
-    unix: str | os.PathLike[str] | None = None,
-    tls: object = None,
-    data: Any = None,
-    allow_half_open: bool = False,
-    reuse_port: bool = False,
-    ipv6_only: bool = False,
-    pause_on_connect: bool = False,
-    backlog: int = 512,
-    handshake_timeout: float | None = None,
-    send_buffer: int | None = None,
-    recv_buffer: int | None = None,
-    reactor: Reactor | None = None,
-    kernel: Kernel | None = None,
-) -> Listener:
-    """Listen on a TCP address or a unix path; return the listener. Blocks only to look up a name.
-
-    Args:
-        socket: the handlers: a mapping or an object with these attributes; see `handlers`.
-        hostname: IP address or name to bind to; no default. Of a name's addresses the first.
-        port: 0 to 65535; 0 lets the system choose.
-        unix: in place of hostname and port; `"\\0name"` is abstract; a path of any length.
-        tls: a mapping or `TLSOptions`, with at least key and certificate, or `sni`.
-        data: the initial `data` of accepted sockets, shared by reference.
-        allow_half_open: keep a socket open when the peer has ended, if there is an `end` handler.
-        reuse_port: share the port with other listeners that say so too.
-        ipv6_only: with `hostname="::"`, no IPv4.
-        pause_on_connect: accepted sockets do not read until `resume()`.
-        backlog: how many connections may wait to be accepted.
-        handshake_timeout: bound in seconds for each handshake of TLS; then ETIMEDOUT (D11).
-        send_buffer: SO_SNDBUF of accepted sockets, bytes.
-        recv_buffer: SO_RCVBUF of accepted sockets, bytes.
-        reactor: `Reactor.current()` if absent.
-        kernel: hands out the sockets, if not the reactor's. Not in Bun.
-
-    Raises:
-        TypeError, ValueError: an option cannot be (TCP-120..130).
-        UsageError: an `async def` handler outside asyncio and trio; inside trio, but not inside
-            `attached()`.
-        ClosedError: the reactor is closed.
-        TLSError: key, certificate and the like cannot be used, with Bun's `.code` (TLS-042).
-        OSError: with `.code`, such as `"EADDRINUSE"` (TCP-131..135); a file cannot be read.
-        socket.gaierror: the name cannot be looked up; `.code` as `"ENOTFOUND"`.
-    """
-    reactor = (
-        Reactor.current() if reactor is None else options.instance("reactor", reactor, Reactor)
-    )
-    handlers = Handlers(socket, reactor.host)
-    path = options.target("listen", hostname=hostname, port=port, unix=unix)
-    for name, value in (("reuse_port", reuse_port), ("ipv6_only", ipv6_only)):
-        if options.flag(name, value) and path is not None:
-            raise ValueError(options.complain(name, "False beside unix", value))
-    options.flag("allow_half_open", allow_half_open)
-    options.flag("pause_on_connect", pause_on_connect)
-    plan = planned("listen", tls, server=True, handshake_timeout=handshake_timeout)
-    reactor.check()
-    if reactor.closed:
-        raise ClosedError("listen: the reactor is closed")
-    binding = Binding(
-        reactor.kernel if kernel is None else options.instance("kernel", kernel, Kernel),
-        hostname=hostname if path is None else None,
-        port=port if path is None else None,
-        unix=path,
-        reuse_port=reuse_port,
-        ipv6_only=ipv6_only,
-        backlog=options.integer("backlog", backlog, 0, _BACKLOG_LIMIT),
-        send_buffer=options.buffer_size("send_buffer", send_buffer),
-        recv_buffer=options.buffer_size("recv_buffer", recv_buffer),
-    )
-    try:
-        return Listener(
-            reactor,
-            binding,
-            handlers,
-            data=data,
-            half_open=allow_half_open,
-            pause_on_connect=pause_on_connect,
-            tls=plan,
-        )
-    except OSError as error:
-        raise options.described(error, f"listen on {binding}{_hint(error, path)}") from error
-
-
-def _hint(error: OSError, path: str | None) -> str:
-    left = error.errno == errno.EADDRINUSE and path is not None and path[0] != "\0"
-    return "; if nobody listens there any more, remove it" if left else ""

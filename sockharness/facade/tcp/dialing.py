@@ -91,7 +91,7 @@ class Dialer(Endpoint):
         """Loop: a server of ours logs its secrets, of others they are not ours to log."""
 
     def _connect(self, stream: Stream, target: Target) -> None:
-        from sockharness.engine.tcp.connector import connect
+        from sockharness.engine.streams import connect
 
         self._attempts[stream] = connect(
             socket=Calling(self),

@@ -146,7 +146,7 @@ class Front(Handing):
     __slots__ = ("listener",)
 
     def __init__(self, runner: "ThreadRunner", options: Options) -> None:
-        from sockharness.engine.tcp.listener import listen
+        from sockharness.engine.streams import listen
 
         super().__init__()
         self.listener: Listener = listen(

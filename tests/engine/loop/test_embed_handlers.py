@@ -11,8 +11,7 @@ import trio.testing
 
 from sockharness.engine.loop import embed
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import listen
+from sockharness.engine.streams import connect, listen
 from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import UsageError
 from tests.engine.hosting import (

@@ -12,7 +12,7 @@ import pytest
 
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.tcp.listener import listen
+from sockharness.engine.streams import listen
 from sockharness.errors import ClosedError, UsageError
 
 DEADLINE = 30.0

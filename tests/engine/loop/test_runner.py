@@ -6,8 +6,7 @@ import pytest
 
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.loop.runner import ThreadRunner
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import listen
+from sockharness.engine.streams import connect, listen
 from sockharness.errors import ClosedError, UsageError
 
 DEADLINE = 30.0

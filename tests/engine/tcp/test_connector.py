@@ -11,8 +11,7 @@ import pytest
 from sockharness.engine.loop.kernel import AddressInfo, Kernel
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.loop.runner import ThreadRunner
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import listen
+from sockharness.engine.streams import connect, listen
 from sockharness.errors import UsageError
 from tests.helpers.conversation import DEADLINE, Log, Talk
 

@@ -9,8 +9,8 @@ import pytest
 
 from sockharness.engine.loop.kernel import AddressInfo, Kernel
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import Listener, listen
+from sockharness.engine.streams import connect, listen
+from sockharness.engine.tcp.listener import Listener
 from sockharness.errors import ClosedError, UsageError
 from tests.helpers.conversation import DEADLINE, Log, Talk
 

@@ -9,9 +9,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from sockharness.engine.secure.plan import planned
 from sockharness.engine.tls.context import Config
 from sockharness.engine.tls.options import TLSOptions, checked
+from sockharness.engine.tls.plan import planned
 from sockharness.errors import TLSError, code_of
 from tests.helpers import certificates
 from tests.helpers.descriptors import descriptors

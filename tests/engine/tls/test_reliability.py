@@ -22,8 +22,8 @@ import pytest
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.secure.socket import SecureSocket
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import Listener, listen
+from sockharness.engine.streams import connect, listen
+from sockharness.engine.tcp.listener import Listener
 from sockharness.engine.tls.session import Session
 from tests.helpers import certificates, raw
 from tests.helpers.conversation import Log

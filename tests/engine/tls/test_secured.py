@@ -10,9 +10,9 @@ import pytest
 from sockharness.engine.loop import embed
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.loop.runner import ThreadRunner
+from sockharness.engine.streams import connect, listen
 from sockharness.engine.tcp.connecting import Connecting
-from sockharness.engine.tcp.connector import connect
-from sockharness.engine.tcp.listener import Listener, listen
+from sockharness.engine.tcp.listener import Listener
 from sockharness.errors import TLSError, UsageError
 from tests.helpers import certificates
 from tests.helpers.conversation import DEADLINE

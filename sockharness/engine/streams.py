@@ -1,5 +1,12 @@
-"""`connect`: checks its options and starts a `Connecting`."""
+"""`listen` and `connect`: the doors to stream sockets, TCP and unix, with TLS and without.
 
+Each checks its options and chooses the class of sockets. `listen` returns when the kernel listens,
+or raises; there is no event for it (TCP-001). `connect` returns an attempt that has begun.
+
+The code for TLS is loaded when a listener, a connection or `upgrade_tls` first needs it.
+"""
+
+import errno
 import os
 import socket as _socket
 from typing import Any
@@ -8,9 +15,103 @@ from sockharness.engine import options
 from sockharness.engine.handlers import Handlers
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.secure.plan import planned
+from sockharness.engine.tcp.binding import Binding
 from sockharness.engine.tcp.connecting import Connecting, Settings
+from sockharness.engine.tcp.listener import Listener
+from sockharness.engine.tcp.members import register_upgrade
+from sockharness.engine.tcp.socket import Socket
+from sockharness.engine.tls.plan import Plan, planned
 from sockharness.errors import ClosedError
+
+_BACKLOG_LIMIT = 2**31 - 1
+
+
+def listen(
+    *,
+    socket: object,
+    hostname: str | None = None,
+    port: int | None = None,
+    unix: str | os.PathLike[str] | None = None,
+    tls: object = None,
+    data: Any = None,
+    allow_half_open: bool = False,
+    reuse_port: bool = False,
+    ipv6_only: bool = False,
+    pause_on_connect: bool = False,
+    backlog: int = 512,
+    handshake_timeout: float | None = None,
+    send_buffer: int | None = None,
+    recv_buffer: int | None = None,
+    reactor: Reactor | None = None,
+    kernel: Kernel | None = None,
+) -> Listener:
+    """Listen on a TCP address or a unix path; return the listener. Blocks only to look up a name.
+
+    Args:
+        socket: the handlers: a mapping or an object with these attributes; see `handlers`.
+        hostname: IP address or name to bind to; no default. Of a name's addresses the first.
+        port: 0 to 65535; 0 lets the system choose.
+        unix: in place of hostname and port; `"\\0name"` is abstract; a path of any length.
+        tls: a mapping or `TLSOptions`, with at least key and certificate, or `sni`.
+        data: the initial `data` of accepted sockets, shared by reference.
+        allow_half_open: keep a socket open when the peer has ended, if there is an `end` handler.
+        reuse_port: share the port with other listeners that say so too.
+        ipv6_only: with `hostname="::"`, no IPv4.
+        pause_on_connect: accepted sockets do not read until `resume()`.
+        backlog: how many connections may wait to be accepted.
+        handshake_timeout: bound in seconds for each handshake of TLS; then ETIMEDOUT (D11).
+        send_buffer: SO_SNDBUF of accepted sockets, bytes.
+        recv_buffer: SO_RCVBUF of accepted sockets, bytes.
+        reactor: `Reactor.current()` if absent.
+        kernel: hands out the sockets, if not the reactor's. Not in Bun.
+
+    Raises:
+        TypeError, ValueError: an option cannot be (TCP-120..130).
+        UsageError: an `async def` handler outside asyncio and trio; inside trio, but not inside
+            `attached()`.
+        ClosedError: the reactor is closed.
+        TLSError: key, certificate and the like cannot be used, with Bun's `.code` (TLS-042).
+        OSError: with `.code`, such as `"EADDRINUSE"` (TCP-131..135); a file cannot be read.
+        socket.gaierror: the name cannot be looked up; `.code` as `"ENOTFOUND"`.
+    """
+    reactor = (
+        Reactor.current() if reactor is None else options.instance("reactor", reactor, Reactor)
+    )
+    handlers = Handlers(socket, reactor.host)
+    path = options.target("listen", hostname=hostname, port=port, unix=unix)
+    for name, value in (("reuse_port", reuse_port), ("ipv6_only", ipv6_only)):
+        if options.flag(name, value) and path is not None:
+            raise ValueError(options.complain(name, "False beside unix", value))
+    options.flag("allow_half_open", allow_half_open)
+    options.flag("pause_on_connect", pause_on_connect)
+    plan = planned("listen", tls, server=True, handshake_timeout=handshake_timeout)
+    reactor.check()
+    if reactor.closed:
+        raise ClosedError("listen: the reactor is closed")
+    binding = Binding(
+        reactor.kernel if kernel is None else options.instance("kernel", kernel, Kernel),
+        hostname=hostname if path is None else None,
+        port=port if path is None else None,
+        unix=path,
+        reuse_port=reuse_port,
+        ipv6_only=ipv6_only,
+        backlog=options.integer("backlog", backlog, 0, _BACKLOG_LIMIT),
+        send_buffer=options.buffer_size("send_buffer", send_buffer),
+        recv_buffer=options.buffer_size("recv_buffer", recv_buffer),
+    )
+    try:
+        return Listener(
+            reactor,
+            binding,
+            handlers,
+            data=data,
+            half_open=allow_half_open,
+            pause_on_connect=pause_on_connect,
+            tls=plan,
+            socket_class=_socket_class(plan),
+        )
+    except OSError as error:
+        raise options.described(error, f"listen on {binding}{_hint(error, path)}") from error
 
 
 def connect(
@@ -86,6 +187,7 @@ def connect(
         timeout=options.optional_seconds("timeout", timeout),
         buffers=_buffers(send_buffer, recv_buffer),
         tls=plan,
+        socket_class=_socket_class(plan),
     )
     connecting = Connecting(reactor, handlers, settings)
     if adopted is not None:
@@ -95,6 +197,11 @@ def connect(
     else:
         connecting.look_up()
     return connecting
+
+
+def _hint(error: OSError, path: str | None) -> str:
+    left = error.errno == errno.EADDRINUSE and path is not None and path[0] != "\0"
+    return "; if nobody listens there any more, remove it" if left else ""
 
 
 def _target(
@@ -133,3 +240,20 @@ def _buffers(send: object, receive: object) -> list[tuple[int, int]]:
         (_socket.SO_RCVBUF, options.buffer_size("recv_buffer", receive)),
     )
     return [(option, size) for option, size in sizes if size is not None]
+
+
+def _socket_class(plan: Plan | None) -> type[Socket]:
+    if plan is None:
+        return Socket
+    from sockharness.engine.secure.socket import SecureSocket
+
+    return SecureSocket
+
+
+def _upgrade(*arguments: Any, **given: Any) -> tuple[Socket, Socket]:
+    from sockharness.engine.secure.upgrade import upgraded
+
+    return upgraded(*arguments, **given)
+
+
+register_upgrade(_upgrade)

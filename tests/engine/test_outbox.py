@@ -11,7 +11,8 @@ from sockharness.engine.outbox import Outbox
 from sockharness.errors import UsageError
 from tests.helpers.conversation import Log, Talk
 
-MANY = bytes(range(256)) * 16_384  # 4 MiB: more than the kernel's buffers hold
+MANY = bytes(range(256)) * 16_384  # 4 MiB: more than buffers of this size hold, on any machine
+BUFFER = 64 * 1024
 MakeTalk = Callable[..., Talk]
 
 
@@ -24,19 +25,15 @@ def ca() -> Any:
 @pytest.fixture(params=["plain", "tls"])
 def make(request: pytest.FixtureRequest, reactor: Reactor, ca: Authority) -> MakeTalk:
     """Make a `Talk` without TLS, and one with it."""
-    if request.param == "plain":
-        return lambda **options: Talk(reactor, **options)
-    shown = ca.issue("localhost")
-
-    def secure(**options: Any) -> Talk:
-        return Talk(
-            reactor,
-            listen_options={"tls": {"key": shown.key_pem, "cert": shown.chain_pem}},
-            connect_options={"tls": {"ca": ca.ca_pem, "server_name": "localhost"}},
-            **options,
-        )
-
-    return secure
+    listening: dict[str, Any] = {"recv_buffer": BUFFER}
+    connecting: dict[str, Any] = {"send_buffer": BUFFER}
+    if request.param == "tls":
+        shown = ca.issue("localhost")
+        listening["tls"] = {"key": shown.key_pem, "cert": shown.chain_pem}
+        connecting["tls"] = {"ca": ca.ca_pem, "server_name": "localhost"}
+    return lambda **options: Talk(
+        reactor, listen_options=listening, connect_options=connecting, **options
+    )
 
 
 def test_more_than_the_kernel_takes_arrives_whole_and_in_order(make: MakeTalk) -> None:

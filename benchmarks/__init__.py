@@ -1,1 +1,1 @@
-"""Measurements against peers: ratios of one run, interleaved, medians; nothing asserts a time."""
+"""Measurements against peers: ratios of one run, interleaved rounds, medians."""

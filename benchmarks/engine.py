@@ -1,15 +1,15 @@
 """The engine beside asyncio, uvloop and, where `bun` is on PATH, Bun.
 
-The load is a small C program in a process of its own; server and load have a core each, and how
-busy both were is measured too: a figure says something about the server if the load was not the
-busier one. Rounds are interleaved: each server is measured once a round, in changing order, and
-medians are compared. CPU time is what the kernel accounted to the server's process while the load
-ran, the opening of the connections not included.
+A small C program in its own process is the load. Server and load have one core each, and the
+benchmark also measures how busy each of them was: a figure is about the server only if the server
+was the busier one. Rounds are interleaved: a round measures each server once, in changing order,
+and the medians are compared. CPU time is the kernel's account of the server's process while the
+load ran, without the opening of the connections.
 
 **Scaling.** The same echo on 1 to 10,000 connections. If a message costs the same CPU on each of
 them, the cost grows linearly. Client and server need a descriptor for each connection, so the soft
-limit is raised to the hard one, and what that does not allow is left out. All come from 127.0.0.1,
-which has 28,000 ports to connect from.
+limit is raised to the hard one, and counts beyond the hard limit are left out. All connections
+come from 127.0.0.1, which has 28,000 ports to connect from.
 """
 
 import os
@@ -31,7 +31,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SCALE = (1, 10, 100, 1000, 10000)
 IDLE = 1000
-SPARE_DESCRIPTORS = 64  # what a process opens beside its connections
+SPARE_DESCRIPTORS = 64  # descriptors of a process besides its connections
 
 # One figure of a server, a value a round: rate (units a second), user and system (CPU µs a unit),
 # busy and load (CPU seconds a second, of the server and of the load).
@@ -47,7 +47,7 @@ class Load:
     connections: int
     size: int
     unit: str
-    per: int = 1  # how many of what the load counts (messages, bytes, connections) are a unit
+    per: int = 1  # how many messages, bytes or connections make one unit
 
 
 LOADS = (
@@ -78,7 +78,7 @@ def peers() -> dict[str, list[str]]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of those servers that do not come with Python."""
+    """Return the versions of the servers that do not come with Python."""
     found = {}
     with suppress(PackageNotFoundError):
         found["uvloop"] = version("uvloop")
@@ -105,7 +105,7 @@ def build_load(folder: Path) -> str:
 def measure(
     program: str, servers: dict[str, list[str]], *, rounds: int, seconds: float
 ) -> dict[str, object]:
-    """Return what every server did under every kind of load, and the memory of a connection."""
+    """Measure every server under every kind of load, and the memory of a connection."""
     loads: dict[str, object] = {
         load.mode: compare(program, servers, load, rounds=rounds, seconds=seconds) for load in LOADS
     }
@@ -115,7 +115,7 @@ def measure(
 def measure_scaling(
     program: str, servers: dict[str, list[str]], *, rounds: int, seconds: float
 ) -> dict[str, object]:
-    """Return what every server did with echo on ever more connections."""
+    """Measure every server with echo on a growing number of connections."""
     possible = _raised_descriptor_limit() - SPARE_DESCRIPTORS
     counts = [count for count in SCALE if count <= possible]
     if len(counts) < len(SCALE):
@@ -151,7 +151,7 @@ def memory(program: str, servers: dict[str, list[str]]) -> dict[str, float]:
     for name, command in servers.items():
         with _serving(command) as (pid, port):
             with _loading(program, port, Load("", "idle", 10, 0, "")):
-                pass  # so that what is made once is made
+                pass  # a warm-up: objects that are created only once
             before = _resident(pid)
             with _loading(program, port, Load("", "idle", IDLE, 0, "")):
                 _wait_until_accepted(pid, IDLE)
@@ -188,7 +188,7 @@ def _one(program: str, pid: int, port: int, load: Load, seconds: float) -> dict[
 
 @contextmanager
 def _serving(command: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Run a server; gives its process id and port."""
+    """Run a server; yields its process id and port."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -201,7 +201,7 @@ def _serving(command: Sequence[str]) -> Iterator[tuple[int, int]]:
 def _loading(
     program: str, port: int, load: Load, seconds: float = 0
 ) -> "Iterator[subprocess.Popen[str]]":
-    """Run the load; gives the process when its connections are open."""
+    """Run the load; yields the process when its connections are open."""
     words = [program, load.mode, *map(str, (port, load.connections, seconds, load.size))]
     with subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -223,7 +223,7 @@ def _resident(pid: int) -> int:
 
 
 def _wait_until_accepted(pid: int, connections: int) -> None:
-    """Wait until the server has accepted all of them, by its descriptors."""
+    """Wait until the server's descriptors show that it has accepted all connections."""
     folder = Path(f"/proc/{pid}/fd")
     for _ in range(1_000_000):
         if sum(1 for _ in folder.iterdir()) >= connections:

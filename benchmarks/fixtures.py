@@ -1,7 +1,7 @@
-"""What the `tcp_server` fixture adds to a test, and the plugin to pytest's start.
+"""The time that `tcp_server` adds to a test, and that the plugin adds to pytest's start.
 
-The file of empty tests begins with one that uses the fixture, so that what is loaded once a run
-counts on both sides: the difference is what each further test pays.
+The first of the empty tests uses the fixture, so both sides pay for the modules that a run loads
+once. The difference is the cost of each further test.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ EXPECTS = "def test_{number}(tcp_server): tcp_server.when(b'x').reply(b'y')\n"
 
 
 def measure(folder: Path, *, count: int, rounds: int) -> dict[str, object]:
-    """Return the seconds of runs of so many tests: empty, with the fixture, with a rule too."""
+    """Return the seconds of runs of `count` tests: empty, with the fixture, with a rule too."""
     empty = _file(folder, "test_empty.py", EMPTY, count, first=ONCE)
     fixture = _file(folder, "test_fixture.py", FIXTURE, count, first=ONCE)
     expects = _file(folder, "test_expects.py", EXPECTS, count, first=ONCE)
@@ -34,7 +34,7 @@ def measure(folder: Path, *, count: int, rounds: int) -> dict[str, object]:
 def measure_start(folder: Path, *, rounds: int) -> dict[str, object]:
     """Return the seconds of a pytest that does not use the plugin, with and without it.
 
-    Both look for plugins as pytest does for its users, since that is no matter of ours.
+    Both search for plugins, as pytest does by default.
     """
     plain = _file(folder, "test_plain.py", EMPTY, 1)
     seconds = interleaved(

@@ -100,12 +100,12 @@ class Journey:
 
     @property
     def files(self) -> int:
-        """How many files were visited."""
+        """Return the number of files visited."""
         return len({file for file, _ in self.calls})
 
     @property
     def returns(self) -> int:
-        """How many calls led back into a file that had been left."""
+        """Return the number of calls back into a file left before."""
         visited: set[str] = set()
         count, current = 0, ""
         for file, _ in self.calls:
@@ -232,7 +232,7 @@ def replay() -> Journey:
 
 
 def _settled(travel: Callable[[], Journey]) -> Journey:
-    """Return the first journey that is the same as the one before."""
+    """Repeat a journey until two in a row are equal, and return the last one."""
     journey = travel()
     for _ in range(REPETITIONS):
         before, journey = journey, travel()

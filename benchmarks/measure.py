@@ -1,4 +1,4 @@
-"""Times whole commands in turn, so that a drift of the machine's speed hits all of them alike."""
+"""Time whole commands in turn, so that a drift of the machine's speed affects all of them alike."""
 
 import os
 import subprocess
@@ -14,11 +14,11 @@ _PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 def interleaved(
     commands: Mapping[str, Sequence[str]], folder: Path, *, rounds: int, autoload: bool = False
 ) -> dict[str, list[float]]:
-    """Return the seconds of each command, run once a round after one that does not count.
+    """Return the seconds of each command: one run per round, after an uncounted first round.
 
     Args:
         commands: by name.
-        folder: where they run: not here, where a pytest would load this project's own set-up.
+        folder: the working directory; in this project's own folder, pytest would load its conftest.
         rounds: how often each is run.
         autoload: whether pytest loads the plugins that are installed, as it does for its users.
     """
@@ -34,13 +34,13 @@ def interleaved(
 
 
 def pytest_command(*args: str, plugin: bool = True) -> list[str]:
-    """Return the command of a pytest that loads no plugin but ours, and that only if asked to."""
+    """Return the command of a pytest that loads no plugin, or our plugin alone."""
     ours = ["-p", "sockharness.plugin"] if plugin else []
     return [*_PYTEST, *ours, *args]
 
 
 def installed_command(*args: str, plugin: bool) -> list[str]:
-    """Return the command of a pytest that finds its plugins by itself and loads ours, or none."""
+    """Return the command of a pytest that searches for plugins, with ours or without it."""
     found = {each.name for each in entry_points(group="pytest11")}
     blocked = sorted(found - {"sockharness"} if plugin else found)
     options = [option for name in blocked for option in ("-p", f"no:{name}")]
@@ -48,7 +48,7 @@ def installed_command(*args: str, plugin: bool) -> list[str]:
 
 
 def progress(text: str) -> None:
-    """Show what is being done, on a terminal."""
+    """Show the current step on a terminal."""
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
@@ -58,7 +58,7 @@ def _run(command: Sequence[str], folder: Path, *, autoload: bool) -> float:
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     if autoload:
         del environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is compiled once is not measured
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a warm-up: compiled files
     began = time.perf_counter()
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""What a network of two linked hosts costs a test, from nothing to nothing."""
+"""The time that a network of two linked hosts costs a test: set-up and tear-down."""
 
 import time
 
@@ -7,7 +7,7 @@ from sockharness.netns import Network
 
 
 def measure(*, rounds: int) -> dict[str, object]:
-    """Return the seconds of each part, a value a round; nothing where there can be no network."""
+    """Return the seconds of each part, a value per round; nothing without networks."""
     try:
         runs = [_once() for _ in range(rounds + 1)][1:]
     except Unavailable as error:

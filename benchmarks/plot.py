@@ -1,4 +1,4 @@
-"""Draws the scaling as SVG, readable on light and dark pages.
+"""Draw the scaling as SVG, readable on light and dark pages.
 
 Three panels over the number of connections (logarithmic): the CPU of a message; the CPU of one
 message on each connection, where a straight line beside the dashed one is linear growth; messages
@@ -38,7 +38,7 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Turns a value into a place between `begin` and `end` of the drawing."""
+    """Map a value to a position between `begin` and `end` of the drawing."""
 
     low: float
     high: float
@@ -47,13 +47,13 @@ class Axis:
     logarithmic: bool
 
     def place(self, value: float) -> float:
-        """Return where a value is."""
+        """Return the position of a value."""
         scale: Callable[[float], float] = math.log10 if self.logarithmic else float
         part = (scale(value) - scale(self.low)) / (scale(self.high) - scale(self.low))
         return round(self.begin + part * (self.end - self.begin), 1)
 
     def ticks(self) -> list[float]:
-        """Return the values to be named: powers of ten, or a few round steps."""
+        """Return the values with labels: powers of ten, or a few round steps."""
         if self.logarithmic:
             powers = range(math.ceil(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
             return [10.0**power for power in powers]

@@ -1,4 +1,4 @@
-"""Results as Markdown tables, which the terminal and the documentation show alike."""
+"""Results as Markdown tables, for the terminal and for the documentation."""
 
 from collections.abc import Iterator, Sequence
 

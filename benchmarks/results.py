@@ -1,7 +1,7 @@
-"""What the results of a run say: the numbers that the tables and the plot have in common.
+"""The numbers that the tables and the plot derive from the results of a run.
 
-Results are plain data, as they are written as JSON: `about` the machine and the run, and for each
-thing measured the values of all rounds. Only here and below they become medians.
+Results are plain data, written as JSON: `about` describes the machine and the run, and each
+benchmark has the values of all rounds. Only this module and its users turn them into medians.
 """
 
 import math

@@ -1,7 +1,7 @@
 """1,000 echo specs beside 1,000 hand-written asyncio tests of the same exchange.
 
-Both ways to write a thousand: a file each, and all in one file (the cases of one spec, the
-functions of one module). Whole runs of pytest are timed, its start included.
+Both are measured in two layouts: one file per spec or test, and all in one file (the cases of one
+spec, the functions of one module). The times are those of whole runs of pytest, start included.
 """
 
 from pathlib import Path

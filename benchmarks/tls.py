@@ -1,7 +1,7 @@
 """TLS beside asyncio's and uvloop's: bulk on one stream, and handshakes.
 
-Client and server are of the same engine and in one process, so that the load is never the
-bottleneck, and CPU time is that of both ends. All speak TLS 1.3 with the same cipher; asyncio and
+Client and server use the same engine in one process, so the load is never the bottleneck, and CPU
+time covers both ends. All speak TLS 1.3 with the same cipher; asyncio and
 uvloop use the OpenSSL of Python, the engine that of `cryptography`. Rounds are interleaved.
 """
 
@@ -39,7 +39,7 @@ LOADS = (
 
 
 def engines() -> list[str]:
-    """Return who can run here."""
+    """Return the engines that can run here."""
     return ["sockharness", "asyncio", *(["uvloop"] if find_spec("uvloop") else [])]
 
 

@@ -1,8 +1,9 @@
 """UDP: the engine beside a bare `sendto` loop, asyncio and, where `bun` is on PATH, Bun.
 
-64-byte datagrams on loopback. A sender sends to sinks, a receiver is sent to by a load; sinks and
-load are a small C program, which has the other core. Rounds are interleaved, in changing order,
-and medians are compared. Senders count what the kernel took, receivers what came.
+64-byte datagrams on loopback. A measured sender sends to sinks; a measured receiver receives from a
+load. Sinks and load are a small C program on the other core. Rounds are interleaved, in changing
+order, and the medians are compared. Senders count the datagrams that the kernel took, receivers
+those that arrived.
 """
 
 import os
@@ -20,7 +21,7 @@ SIZE = 64
 DESTINATIONS = 50
 SEGMENTS = 64
 
-# What is compared: the title, ours, the other.
+# Each comparison: the title, ours, the other.
 COMPARISONS = (
     ("send", "sockharness send", "bare sendto"),
     ("send_many to one", "sockharness send_many, one", "bun sendMany, one"),
@@ -84,7 +85,7 @@ def receivers() -> dict[str, list[str]]:
 
 @contextmanager
 def printing(command: Sequence[str], lines: int) -> Iterator[list[str]]:
-    """Run a program; gives its first lines, and ends it."""
+    """Run a program; yields its first lines, then ends it."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -108,7 +109,7 @@ def turned(commands: Mapping[str, list[str]], number: int) -> list[tuple[str, li
 
 
 def measure_sending(load: str, *, rounds: int, seconds: float) -> Rates:
-    """Return the rates of all senders."""
+    """Measure the rates of all senders."""
     with (
         printing([load, "sink", "1"], 1) as one,
         printing([load, "sink", str(DESTINATIONS)], DESTINATIONS) as many,
@@ -123,7 +124,7 @@ def measure_sending(load: str, *, rounds: int, seconds: float) -> Rates:
 
 
 def measure_receiving(load: str, *, rounds: int, seconds: float) -> Rates:
-    """Return the rates of all receivers, for both kinds of load."""
+    """Measure the rates of all receivers, for both kinds of load."""
     kinds = {"singles": 1, "coalesced": SEGMENTS}
     commands = receivers()
     rates: Rates = {f"{name} receives {kind}": [] for kind in kinds for name in commands}

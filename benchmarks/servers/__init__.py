@@ -1,1 +1,1 @@
-"""Echo servers, one for each peer that is compared; each prints its port and runs until killed."""
+"""Echo servers, one per compared peer; each prints its port and runs until it is killed."""

@@ -1,4 +1,4 @@
-"""asyncio with protocols, its fast way. With the argument `sink` it reads and drops."""
+"""asyncio with protocols, its fast API. With the argument `sink` it reads and drops."""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ sink = "sink" in sys.argv
 
 
 class Echo(asyncio.Protocol):
-    """Echoes, or drops."""
+    """Echo, or drop."""
 
     __slots__ = ("transport",)
 

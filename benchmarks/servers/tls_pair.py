@@ -1,11 +1,11 @@
-"""One client and one server with TLS in one process, so that nothing else can be the bottleneck.
+"""One client and one server with TLS in one process.
 
     python -m benchmarks.servers.tls_pair FOLDER ENGINE KIND SECONDS
 
-ENGINE is sockharness, asyncio or uvloop. KIND is `bulk`: the client writes 64 KiB at a time, as
-long as it may, and the server counts; or `handshakes`: the client connects, waits until it is
-secured, and closes. FOLDER has `key.pem`, `cert.pem` and `ca.pem`. Prints the amount, the CPU
-seconds that it took, and the cipher.
+ENGINE is sockharness, asyncio or uvloop. KIND is `bulk`: the client writes 64 KiB at a time, until
+the engine refuses more, and the server counts; or `handshakes`: the client connects, waits for the
+end of the handshake, and closes. FOLDER has `key.pem`, `cert.pem` and `ca.pem`. It prints the
+amount, the CPU seconds used, and the cipher.
 """
 
 import asyncio
@@ -32,12 +32,12 @@ def begin() -> None:
 
 
 def busy() -> float:
-    """Return the CPU seconds since."""
+    """Return the CPU seconds since `begin`."""
     return time.process_time() - _began
 
 
 def main(folder: Path, engine: str, kind: str, seconds: float) -> None:
-    """Run one pair and print what it did."""
+    """Run one pair and print its figures."""
     if engine == "sockharness":
         amount, cipher = {"bulk": our_bulk, "handshakes": our_handshakes}[kind](folder, seconds)
     else:
@@ -142,7 +142,7 @@ def contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 class Counter(asyncio.Protocol):
-    """Counts what it receives."""
+    """Count the bytes received."""
 
     received = 0
 
@@ -152,7 +152,7 @@ class Counter(asyncio.Protocol):
 
 
 class Filler(asyncio.Protocol):
-    """Writes as long as it may."""
+    """Write until the transport pauses."""
 
     def __init__(self) -> None:
         self.transport: Any = None
@@ -172,7 +172,7 @@ class Filler(asyncio.Protocol):
         self.fill()
 
     def fill(self) -> None:
-        """Write until told to stop."""
+        """Write until the transport pauses."""
         while not self.paused:
             self.transport.write(CHUNK)
 

@@ -1,6 +1,6 @@
-"""Receives datagrams and counts them; "?" is answered with the count since the last "?".
+"""Receive datagrams and count them; answer "?" with the count since the last "?".
 
-With the argument `asyncio`: its datagram protocol, else the engine.
+With the argument `asyncio` it uses asyncio's datagram protocol, otherwise the engine.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import sockharness
 
 
 class Counting(asyncio.DatagramProtocol):
-    """Counts."""
+    """Count datagrams."""
 
     __slots__ = ("count", "transport")
 
@@ -20,7 +20,7 @@ class Counting(asyncio.DatagramProtocol):
         self.count = 0
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
-        """Count, or tell."""
+        """Count, or report the count."""
         if len(data) == 1:
             self.transport.sendto(b"%d" % self.count, address)
             self.count = 0

@@ -1,4 +1,4 @@
-"""Sends to the ports as fast as it can: MODE SECONDS SIZE PORT...; prints datagrams a second.
+"""Send to ports as fast as possible, and print datagrams per second: MODE SECONDS SIZE PORT...
 
 Modes: `sendto`, a bare loop over a socket of the standard library; `send` and `many`, the engine.
 """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sockharness.address import LOOPBACK, LOOPBACK6, Address
 from sockharness.drivers.choice import OURS, ROLES, Casting
-from sockharness.drivers.engine import Engine, Run
+from sockharness.drivers.engine import Engine, Owed, Run
 from sockharness.drivers.inprocess.engine import InProcess
 from sockharness.errors import Problem, SpecError, TLSError, code_of
 from sockharness.location import Location
@@ -234,6 +234,10 @@ class Cast:
         """Let everything happen that is under way in other processes."""
         for engine in self._engines.values():
             engine.settle()
+
+    def owes(self) -> list[Owed]:
+        """Return what the engines still have to write."""
+        return [owed for engine in self._engines.values() for owed in engine.owes()]
 
     def remarks(self) -> list[str]:
         """Return what else there is to tell."""

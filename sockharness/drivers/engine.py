@@ -91,6 +91,19 @@ class EngineFailed(Exception):
 
 
 @record(kw_only=True)
+class Owed:
+    """Bytes that an engine has still to write.
+
+    Attributes:
+        action: the event of the action that promised them.
+        size: how many bytes the kernel has not taken yet.
+    """
+
+    action: Event
+    size: int
+
+
+@record(kw_only=True)
 class Run:
     """What the engines of one replay share.
 
@@ -198,6 +211,13 @@ class Engine(Protocol):
         """Let everything happen that is under way in its own process, if it has one."""
         ...
 
+    def owes(self) -> list[Owed]:
+        """Return what it still has to write, because the kernel took no more.
+
+        A closed connection owes nothing, and a timer of `timeout` is no promise.
+        """
+        ...
+
     def remarks(self) -> list[str]:
         """Return what else there is to tell of it when a spec failed, such as its stderr."""
         ...
@@ -252,6 +272,10 @@ class Driver(Protocol):
 
     def settle(self) -> None:
         """Let everything happen that is under way in other processes."""
+        ...
+
+    def owes(self) -> list[Owed]:
+        """Return what the engines still have to write; see `Engine.owes`."""
         ...
 
     def remarks(self) -> list[str]:

@@ -39,7 +39,8 @@ class Outbox:
     """Send all bytes in order: `Outbox(socket).write(data)`.
 
     Works for plain sockets and for those with TLS, also before the handshake is over: the bytes are
-    sent then. `len(outbox)` is the number of bytes that the kernel has not taken yet.
+    sent then. `len(outbox)` is the number of bytes that the kernel has not taken yet, the rest of
+    an `end(data)` included.
 
     While bytes wait, do not call the socket's own `write` or `end`: `write` would overtake them,
     `end` would drop them.
@@ -193,7 +194,8 @@ class Outbox:
             self._socket.end()
 
     def __len__(self) -> int:
-        return self._size
+        leftover = self._socket._leftover if self._socket is not None else None  # noqa: SLF001
+        return self._size if leftover is None else self._size + len(leftover)
 
     def __bool__(self) -> bool:
         """An outbox is true, also when nothing waits."""
@@ -201,4 +203,4 @@ class Outbox:
 
     def __repr__(self) -> str:
         state = "closed" if self._socket is None else "ending" if self._ending else "open"
-        return f"<Outbox {state}, {self._size} B waiting>"
+        return f"<Outbox {state}, {len(self)} B waiting>"

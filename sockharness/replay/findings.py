@@ -1,10 +1,11 @@
 """What is wrong when the steps are done: whatever nobody claimed. Nothing is ignored silently."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
 from sockharness.errors import code_of
 from sockharness.printable import count, show
+from sockharness.replay.settling import did_not_finish
 from sockharness.replay.stage import Stage
 from sockharness.sockspec.decode.tls_words import ALERTS
 from sockharness.story.events import Event
@@ -21,16 +22,20 @@ HUNG_UP = "ECONNRESET"
 """The error of a handshake in the midst of which the other side went away."""
 
 
-def findings(stage: Stage, told: Sequence[Event]) -> list[Failure]:
+def findings(
+    stage: Stage, told: Sequence[Event], reported: Sequence[Failure] = ()
+) -> list[Failure]:
     """Return what nobody claimed and the case does not allow.
 
     Args:
         stage: where the case was replayed.
         told: what its steps told peers to do.
+        reported: the failures of actions that did not finish.
     """
     found = [] if "unclaimed_events" in stage.case.allow else grave(stage)
+    known = {event for failure in reported for event in failure.mismatch.events}
     for channel in stage.timeline.channels():
-        found += _of_channel(stage, channel, told)
+        found += _of_channel(stage, channel, told, known)
     return found
 
 
@@ -100,21 +105,15 @@ def _unmeant(stage: Stage, channel: Channel, event: Event) -> Failure:
     return _found(stage, channel, _unclaimed(channel.peer, event.name, event.error))
 
 
-def _of_channel(stage: Stage, channel: Channel, told: Sequence[Event]) -> Iterator[Failure]:
+def _of_channel(
+    stage: Stage, channel: Channel, told: Sequence[Event], known: Set[Event]
+) -> Iterator[Failure]:
     allow = stage.case.allow
     if channel.unread and "unread_bytes" not in allow:
         yield _unread(stage, channel)
     if channel.datagrams and "unread_datagrams" not in allow:
         yield _unread_datagrams(stage, channel, channel.datagrams)
-    for event in channel.actions:
-        offered = len(event.data)
-        if event.error is not None and event not in told:
-            yield _found(stage, channel, f"{channel.peer} cannot {event.name}: {event.code}")
-        elif channel.datagrams is not None:
-            continue
-        elif event.name in ("write_all", "echo") and event.result != offered:
-            words = f"{channel.peer} {event.name} did not finish its {count(offered, 'byte')}"
-            yield _found(stage, channel, words)
+    yield from _of_actions(stage, channel, told, known)
     unlinked = channel.connection != LISTENER and channel.remote is None and channel.opened
     listens = stage.case.peers[channel.peer].listens
     if unlinked and listens and "extra_connections" not in allow:
@@ -125,6 +124,18 @@ def _of_channel(stage: Stage, channel: Channel, told: Sequence[Event]) -> Iterat
         if later:
             words = f"{channel.peer} saw end, which no step expects, before {later[0].name}"
             yield _found(stage, channel, words)
+
+
+def _of_actions(
+    stage: Stage, channel: Channel, told: Sequence[Event], known: Set[Event]
+) -> Iterator[Failure]:
+    for event in channel.actions:
+        if event.error is not None and event not in told:
+            yield _found(stage, channel, f"{channel.peer} cannot {event.name}: {event.code}")
+        elif channel.datagrams is not None or event in known:
+            continue
+        elif event.name in ("write_all", "echo") and event.result != len(event.data):
+            yield _found(stage, channel, did_not_finish(event))
 
 
 def _unread(stage: Stage, channel: Channel) -> Failure:

@@ -25,6 +25,7 @@ from sockharness.replay.failed import StepFailed, failed
 from sockharness.replay.findings import because_of_handshake, findings, grave
 from sockharness.replay.hints import deafness, silence, tongues
 from sockharness.replay.in_time import Judge
+from sockharness.replay.settling import settle, unfinished
 from sockharness.replay.stage import Stage
 from sockharness.sockspec import model
 from sockharness.sockspec.text.typed import CASE_SECONDS
@@ -93,10 +94,9 @@ class Replayer:
                 self._place = step.location
                 self._step_here(number, step)
             self.stage.driver.sync()
+            unfinished = self._settle()
             self._judge_owed()
-            failures = self._wire()
-            self.stage.settle()
-            return failures + findings(self.stage, self._told)
+            return self._wire() + unfinished + findings(self.stage, self._told, unfinished)
         except StepFailed as wrong:
             told = wrong.failure.mismatch.events
             cause = because_of_handshake(self.stage, wrong.failure)
@@ -385,12 +385,21 @@ class Replayer:
 
     # ---- the end
 
+    def _settle(self) -> list[Failure]:
+        """Wait for what engines owe, as long as a step may take; return what stays unfinished."""
+        began = self.stage.timeline.now()
+        limit, origin = self._limit(None)
+        owed = settle(self.stage, limit)
+        return [
+            unfinished(self.stage, each, self._waited(each.action.peer, began, limit, origin))
+            for each in owed
+        ]
+
     def _wire(self) -> list[Failure]:
         if not self.stage.case.wire:
             return []
         from sockharness.replay.frames import check_frames
 
-        self.stage.settle()
         return check_frames(self.stage, scale=self.scale)
 
 

@@ -203,7 +203,7 @@ class Stage:
         )
 
 
-SETTLING = 100
+SETTLING = 2_000
 """The most turns of the reactor that settling takes; each must have brought something, or left
 something."""
 

@@ -28,6 +28,7 @@ from sockharness.drivers.bun.jsonl import Message
 from sockharness.drivers.bun.program import ANSWER, BunProgram
 from sockharness.drivers.engine import (
     EngineFailed,
+    Owed,
     RaisedBySpec,
     Run,
 )
@@ -46,6 +47,10 @@ CANNOT = {
     "backlog": "Bun's interface sets no backlog",
 }
 """Keys under `tcp` that have no counterpart there, and why."""
+
+
+KEEPS_WRITING = ("write_all", "echo")
+"""The actions that write on at each `drain`."""
 
 
 class BunError(Exception):
@@ -199,6 +204,16 @@ class BunEngine:
         self._tell("settle")
         self.sync()
 
+    def owes(self) -> list[Owed]:
+        """Return what `write_all` and `echo` have still to write; Bun drops the rest of `end`."""
+        owed = []
+        for event in self._calls.values():
+            channel = self._run.timeline.channel(event.peer, event.connection)
+            unfinished = event.name in KEEPS_WRITING and event.result is None
+            if unfinished and channel.queued and channel.closed is None:
+                owed.append(Owed(action=event, size=channel.queued))
+        return owed
+
     def remarks(self) -> list[str]:
         """Return what it wrote on stderr."""
         return self._child.remarks()
@@ -339,7 +354,7 @@ class BunEngine:
             event.error = _error(message["error"])
         if message["result"] is not None:
             event.result = message["result"]
-            if event.name in ("write_all", "echo"):
+            if event.name in KEEPS_WRITING:
                 self._run.timeline.channel(event.peer, event.connection).queued = 0
 
     def _channel(self, message: Message) -> Channel:

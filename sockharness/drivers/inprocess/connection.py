@@ -1,5 +1,6 @@
 """One connection of a peer on our own engine."""
 
+from sockharness.drivers.engine import Owed
 from sockharness.engine.outbox import Outbox
 from sockharness.engine.tcp.socket import Socket
 from sockharness.story.events import Event
@@ -44,6 +45,18 @@ class Connection:
         if written <= 0:
             event.result = written
         self.channel.queued = len(outbox)
+
+    def owed(self) -> Owed | None:
+        """Return what is still to be written, with the first action that has not finished."""
+        size = len(Outbox(self.socket)) if self.socket is not None else 0
+        if not size:
+            return None
+        actions = self.channel.actions
+        unfinished = (each for each in actions if each.name != "end" and each.result is None)
+        writing = next((each for each in unfinished if each.data), None)
+        ending = (each for each in reversed(actions) if each.name == "end")
+        action = writing or next(ending, None)
+        return Owed(action=action, size=size) if action is not None else None
 
     def written_on(self) -> None:
         """Take note of how much waits now: the engine has written on before it called `drain`."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sockharness.address import Address
-from sockharness.drivers.engine import RaisedBySpec, Run, handler_names, note_of
+from sockharness.drivers.engine import Owed, RaisedBySpec, Run, handler_names, note_of
 from sockharness.drivers.inprocess.connection import Connection
 from sockharness.drivers.inprocess.handlers import Heard
 from sockharness.drivers.inprocess.tls import TlsPeers
@@ -102,6 +102,11 @@ class InProcess:
 
     def settle(self) -> None:
         """Do nothing: whoever runs the reactor settles it."""
+
+    def owes(self) -> list[Owed]:
+        """Return what waits in the outboxes, and the rest of each `end`."""
+        found = (connection.owed() for connection in self._connections.values())
+        return [owed for owed in found if owed is not None]
 
     def remarks(self) -> list[str]:
         """Return nothing."""

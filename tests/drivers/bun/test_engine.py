@@ -510,3 +510,40 @@ def test_handlers_of_udp_and_of_streams_have_names_side_by_side(
     )
 
     assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
+
+
+@pytest.mark.parametrize("casting", MIXES)
+def test_the_rest_of_a_write_all_is_sent_after_the_last_step(stage: Staged, casting: str) -> None:
+    text = """\
+sockspec: 1
+let: {blob: {bytes: 16MiB, pattern: counter}}
+allow: [unread_bytes]
+peers:
+  server: {tcp: {listen: loopback, pause_on_connect: true}}
+  client: {tcp: {connect: server}}
+exchange: [client: {write_all: $blob}, server: resume]
+"""
+    staged = stage(text, casting=casting)
+
+    outcome = replay(staged)
+
+    assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
+    assert staged.timeline.channel("server", 1).received == 16 * 2**20
+
+
+@pytest.mark.parametrize("casting", MIXES)
+def test_what_is_owed_at_the_deadline_is_a_finding(stage: Staged, casting: str) -> None:
+    text = """\
+sockspec: 1
+let: {blob: {bytes: 16MiB, pattern: counter}}
+allow: [unread_bytes]
+peers:
+  server: {tcp: {listen: loopback, pause_on_connect: true}}
+  client: {tcp: {connect: server}}
+exchange: [client: {write_all: $blob}]
+"""
+    outcome = replay(stage(text, casting=casting), scale=0.05)
+
+    (failure,) = outcome.failures
+    assert failure.mismatch.headline == "client write_all did not finish its 16777216 bytes"
+    assert failure.mismatch.note.endswith(" bytes still waited after 0.25 s")

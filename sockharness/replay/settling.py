@@ -1,0 +1,51 @@
+"""The end of a replay: what is under way still happens, and what engines owe is waited for.
+
+A `write_all` may have bytes left when the last step is done, and so may an `end` or the `echo` of a
+handler. To close the sockets then would drop those bytes without a word. So the engines are asked
+what they owe, and the replay goes on until that is nothing or the time of a step is over.
+
+An idle `timeout` is not waited for: nobody was promised that it fires.
+"""
+
+from sockharness.drivers.engine import Owed
+from sockharness.printable import count
+from sockharness.replay.stage import Stage
+from sockharness.story.events import Event
+from sockharness.story.expectations import Mismatch
+from sockharness.story.outcome import Failure, Wait
+
+
+def settle(stage: Stage, limit: float) -> list[Owed]:
+    """Go on until nothing is under way or owed; return what is owed after `limit` seconds.
+
+    Raises:
+        EngineFailed: an engine in another process died or does not answer.
+    """
+    deadline = stage.timeline.now() + limit
+    while True:
+        stage.settle()
+        left = deadline - stage.timeline.now()
+        owed = stage.driver.owes()
+        if not owed or left <= 0:
+            return owed
+        stage.run_until(lambda: not stage.driver.owes(), left)
+
+
+def did_not_finish(action: Event) -> str:
+    """Say that not all bytes of an action were written."""
+    return f"{action.peer} {action.name} did not finish its {count(len(action.data), 'byte')}"
+
+
+def unfinished(stage: Stage, owed: Owed, wait: Wait) -> Failure:
+    """Return the failure of an action whose bytes were not all written in time."""
+    action = owed.action
+    words = did_not_finish(action)
+    waited = f"{count(owed.size, 'byte')} still waited after {wait.limit:g} s"
+    mismatch = Mismatch(
+        headline=words,
+        note=f"{words}; {waited}",
+        waiting_for="the rest to be written",
+        events=(action,),
+    )
+    location = stage.case.peers[action.peer].location
+    return Failure(mismatch=mismatch, location=location, wait=wait)

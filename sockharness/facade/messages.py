@@ -8,15 +8,11 @@ expectation is asked first, then the rules in the order in which they were state
 from collections.abc import Iterator, Sequence
 
 from sockharness.facade.script import ROOM, Exchange, Judgement, Ruling, Script
+from sockharness.match.exact import common_prefix
+from sockharness.match.joined import Capture, Concat
+from sockharness.match.matcher import Matcher, Verdict
+from sockharness.match.regex import Regex
 from sockharness.printable import count, show
-from sockharness.sockspec.model.matchers import (
-    Capture,
-    Concat,
-    Matcher,
-    Regex,
-    Verdict,
-    common_prefix,
-)
 from sockharness.story.expectations import SHORT, Mismatch, that_fits
 
 

@@ -30,8 +30,9 @@ from sockharness import match
 from sockharness.errors import UsageError
 from sockharness.facade.callsite import CallSite
 from sockharness.facade.cuts import Cuts, check_cuts, check_extent
+from sockharness.match.exact import as_matcher
+from sockharness.match.matcher import Matcher, Result, Verdict
 from sockharness.printable import count, show
-from sockharness.sockspec.model.matchers import Matcher, Result, Verdict, as_matcher
 from sockharness.story.expectations import BytesExpected, Mismatch, State, ending
 from sockharness.story.outcome import Failure
 from sockharness.story.timeline import Channel

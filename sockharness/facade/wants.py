@@ -9,9 +9,8 @@ from sockharness.facade.callsite import CallSite
 from sockharness.facade.context import HarnessContext
 from sockharness.facade.messages import unexpected
 from sockharness.facade.tcp.handshake import Handshake
+from sockharness.match.matcher import Matcher, Verdict
 from sockharness.nearest import did_you_mean
-from sockharness.printable import show
-from sockharness.sockspec.model.matchers import Matcher, Result, Verdict
 from sockharness.story.events import HANDLER_EVENTS, Event
 from sockharness.story.expectations import AFTER_CLOSE, BytesExpected, Mismatch, ending
 from sockharness.story.outcome import Failure
@@ -291,31 +290,6 @@ class SilenceWanted:
 
 class Silence(Exception):
     """Nothing came, as was wished."""
-
-
-class Until(Matcher):
-    """Any bytes up to and including a separator."""
-
-    __slots__ = ("separator",)
-
-    def __init__(self, separator: bytes) -> None:
-        if not separator:
-            raise ValueError("separator: expected at least one byte")
-        self.separator = separator
-
-    def match(self, data: bytes | bytearray) -> Result:
-        """Look for the separator."""
-        found = data.find(self.separator)
-        if found < 0:
-            return Result(Verdict.MORE, len(data))
-        return Result(Verdict.MATCH, found + len(self.separator))
-
-    def expected(self) -> None:
-        """Return nothing: any bytes may come before the separator."""
-
-    def describe(self) -> str:
-        """Name the separator."""
-        return f'bytes up to "{show(self.separator, limit=20)}"'
 
 
 @dataclass(frozen=True, slots=True)

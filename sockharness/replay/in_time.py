@@ -13,9 +13,10 @@ from types import FrameType
 from typing import TypeVar
 
 from sockharness.location import Location
+from sockharness.match.joined import patterns
+from sockharness.match.matcher import Matcher
 from sockharness.printable import count
 from sockharness.replay.failed import StepFailed, failed
-from sockharness.sockspec.model.matchers import Matcher, patterns
 from sockharness.story.expectations import BytesExpected, Expectation
 from sockharness.story.messages import DatagramsExpected
 

@@ -4,8 +4,8 @@ At most `WIDTH` bytes are shown, around the first difference; that is one line e
 compare.
 """
 
+from sockharness.match.exact import common_prefix
 from sockharness.printable import count, show_bytes
-from sockharness.sockspec.model.matchers import common_prefix
 
 WIDTH = 16
 LEAD = 6

@@ -11,9 +11,10 @@ from dataclasses import field
 from enum import Enum, auto
 from typing import Protocol
 
+from sockharness.match.exact import Exact
+from sockharness.match.matcher import Matcher, Result, Verdict
 from sockharness.printable import count, show
 from sockharness.record import record
-from sockharness.sockspec.model.matchers import Exact, Matcher, Result, Verdict
 from sockharness.story.events import Event
 from sockharness.story.timeline import Channel
 

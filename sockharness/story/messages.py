@@ -6,8 +6,9 @@ bytes of one, only for the next. What an expectation is, is said in `expectation
 
 from collections.abc import Sequence
 
+from sockharness.match.joined import whole
+from sockharness.match.matcher import Matcher, Verdict
 from sockharness.printable import count, show
-from sockharness.sockspec.model.matchers import Matcher, Verdict, whole
 from sockharness.story.events import Event
 from sockharness.story.expectations import (
     PENDING,

@@ -7,7 +7,8 @@ from sockharness import match
 from sockharness.facade.callsite import call_site
 from sockharness.facade.messages import differs, judge, takes
 from sockharness.facade.script import Exchange, Ruling, Script
-from sockharness.sockspec.model.matchers import Capture, as_matcher
+from sockharness.match.exact import as_matcher
+from sockharness.match.joined import Capture
 
 
 def exchange(want: object) -> Exchange:

@@ -8,8 +8,10 @@ from sockharness.errors import UsageError
 from sockharness.facade.callsite import call_site
 from sockharness.facade.cuts import Cuts, pieces
 from sockharness.facade.script import ConnectionScript, Exchange, Ruling, Script
-from sockharness.facade.wants import Until
-from sockharness.sockspec.model.matchers import Regex, Verdict, as_matcher
+from sockharness.match.exact import as_matcher
+from sockharness.match.matcher import Verdict
+from sockharness.match.regex import Regex
+from sockharness.match.sized import Until
 
 
 def exchange(want: object) -> Exchange:

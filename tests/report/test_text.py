@@ -6,8 +6,8 @@ import pytest
 
 from sockharness.errors import os_error
 from sockharness.location import Location
+from sockharness.match.exact import Exact
 from sockharness.report.text import LIMIT, failure_text, ladder_lines
-from sockharness.sockspec.model.matchers import Exact
 from sockharness.story.expectations import BytesExpected, EventExpected, Mismatch, State
 from sockharness.story.outcome import Failure, Outcome, Verdict, Wait
 from tests.report.story import Story, ping

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from sockharness.errors import Problem, SpecError
+from sockharness.match.joined import Capture
+from sockharness.match.regex import Regex
+from sockharness.match.sized import Length, Sha256
 from sockharness.sockspec import loader, model
 from sockharness.sockspec.model.bindings import Bindings
-from sockharness.sockspec.model.matchers import Capture, Length, Regex, Sha256
 
 SPECS = Path(__file__).parents[2] / "specs"
 PEERS = """\

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from sockharness.match.exact import StartsWith
+from sockharness.match.joined import Capture
+from sockharness.match.sized import AnyBytes
 from sockharness.sockspec import loader, model
 from sockharness.sockspec.model.bindings import Bindings
-from sockharness.sockspec.model.matchers import AnyBytes, Capture, StartsWith
 
 PEERS = """\
 sockspec: 1

@@ -3,16 +3,11 @@ import re
 import pytest
 
 from sockharness.errors import os_error
-from sockharness.sockspec.model.matchers import (
-    Capture,
-    Concat,
-    Exact,
-    Length,
-    Matcher,
-    Regex,
-    Result,
-    Sha256,
-)
+from sockharness.match.exact import Exact
+from sockharness.match.joined import Capture, Concat
+from sockharness.match.matcher import Matcher, Result
+from sockharness.match.regex import Regex
+from sockharness.match.sized import Length, Sha256
 from sockharness.story.events import Event, Kind
 from sockharness.story.expectations import (
     BytesExpected,

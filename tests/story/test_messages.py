@@ -1,6 +1,8 @@
 """Does a datagram satisfy what was expected?"""
 
-from sockharness.sockspec.model.matchers import AnyBytes, Capture, Exact, Length
+from sockharness.match.exact import Exact
+from sockharness.match.joined import Capture
+from sockharness.match.sized import AnyBytes, Length
 from sockharness.story.events import Event
 from sockharness.story.expectations import Mismatch, NothingExpected, State
 from sockharness.story.messages import DatagramsExpected

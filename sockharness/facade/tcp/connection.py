@@ -10,8 +10,9 @@ from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.tcp.handshake import Handshake
 from sockharness.facade.tcp.home import Home
 from sockharness.facade.tcp.stream import Stream
-from sockharness.facade.wants import BytesWanted, Eventful, EventWanted, HandshakeWanted, Until
-from sockharness.sockspec.model.matchers import Length, Matcher
+from sockharness.facade.wants import BytesWanted, Eventful, EventWanted, HandshakeWanted
+from sockharness.match.matcher import Matcher
+from sockharness.match.sized import Length, Until
 from sockharness.story.events import Event
 
 __tracebackhide__ = True

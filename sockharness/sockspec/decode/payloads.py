@@ -20,20 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from sockharness.location import Location, state_of
+from sockharness.match.exact import StartsWith
+from sockharness.match.joined import Capture
+from sockharness.match.matcher import Matcher
+from sockharness.match.regex import Regex
+from sockharness.match.sized import AnyBytes, Length, Sha256
 from sockharness.nearest import did_you_mean
 from sockharness.printable import show
 from sockharness.record import record
 from sockharness.sockspec import model
 from sockharness.sockspec.model import Payload
-from sockharness.sockspec.model.matchers import (
-    AnyBytes,
-    Capture,
-    Length,
-    Matcher,
-    Regex,
-    Sha256,
-    StartsWith,
-)
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar, Sequence
 from sockharness.sockspec.text.problems import Problems

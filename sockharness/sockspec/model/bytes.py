@@ -4,9 +4,11 @@ from array import array
 from functools import lru_cache
 from typing import Protocol
 
+from sockharness.match.exact import Exact
+from sockharness.match.joined import Concat
+from sockharness.match.matcher import Matcher
 from sockharness.record import record
 from sockharness.sockspec.model.bindings import Bindings
-from sockharness.sockspec.model.matchers import Concat, Exact, Matcher
 
 
 class Payload(Protocol):

@@ -12,7 +12,7 @@ from sockharness import match
 from sockharness.errors import ClosedError, ExpectationFailed, UsageError
 from sockharness.facade.tcp.server import TcpServer
 from sockharness.harness import Harness
-from sockharness.sockspec.model.matchers import Regex
+from sockharness.match.regex import Regex
 from tests.facade.conftest import Dial
 
 

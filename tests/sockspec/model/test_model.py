@@ -1,6 +1,9 @@
 import pytest
 
 from sockharness.location import Location
+from sockharness.match.exact import Exact
+from sockharness.match.joined import Concat
+from sockharness.match.sized import Length
 from sockharness.sockspec.model import (
     Joined,
     Literal,
@@ -14,7 +17,6 @@ from sockharness.sockspec.model import (
     pattern_bytes,
 )
 from sockharness.sockspec.model.bindings import Bindings
-from sockharness.sockspec.model.matchers import Concat, Exact, Length
 
 HERE = Location("x.yaml", 1, 1)
 

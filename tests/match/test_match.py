@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from sockharness import TcpServer, match
-from sockharness.sockspec.model.matchers import Matcher
+from sockharness.match.matcher import Matcher
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,12 @@ on how they were cut. The bytes that it took are given to a reply that is a func
 
 import re
 
-from sockharness.sockspec.model.matchers import Concat, Exact, Length, Matcher, Regex, Sha256
-from sockharness.sockspec.model.matchers import as_matcher as _as_matcher
+from sockharness.match.exact import Exact
+from sockharness.match.exact import as_matcher as _as_matcher
+from sockharness.match.joined import Concat
+from sockharness.match.matcher import Matcher
+from sockharness.match.regex import Regex
+from sockharness.match.sized import Length, Sha256
 
 __tracebackhide__ = True  # for pytest: a wrong argument is shown where it was written
 

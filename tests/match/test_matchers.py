@@ -4,26 +4,12 @@ import time
 
 import pytest
 
+from sockharness.match.exact import Exact, StartsWith, as_matcher, common_prefix
+from sockharness.match.joined import Capture, Concat, whole
+from sockharness.match.matcher import Matcher, Result, Verdict
+from sockharness.match.regex import OPEN_WINDOW, REGEX_WINDOW, Regex, literal_end
+from sockharness.match.sized import AnyBytes, Length, Sha256
 from sockharness.printable import count
-from sockharness.sockspec.model.matchers import (
-    OPEN_WINDOW,
-    REGEX_WINDOW,
-    AnyBytes,
-    Capture,
-    Concat,
-    Exact,
-    Length,
-    Matcher,
-    Regex,
-    Result,
-    Sha256,
-    StartsWith,
-    Verdict,
-    as_matcher,
-    common_prefix,
-    literal_end,
-    whole,
-)
 
 TEXT = b"PING 42\r\nPING 43\r\n+rest"
 LINE = Regex(re.compile(rb"(?P<word>\w+) (?P<number>\d+)\r\n", re.DOTALL))

@@ -1,0 +1,91 @@
+"""Matchers that name their bytes, and what a user may write in place of one."""
+
+from sockharness.match.matcher import Matcher, Result, Verdict
+from sockharness.printable import show
+from sockharness.record import record
+
+
+@record
+class Exact:
+    """These bytes and no others."""
+
+    data: bytes
+
+    def match(self, data: bytes | bytearray) -> Result:
+        """Compare byte by byte."""
+        return self.go_on(data, 0)
+
+    def go_on(self, data: bytes | bytearray, right: int) -> Result:
+        """Compare from an offset on: the bytes before it are known to be as they should be."""
+        size = len(self.data)
+        same = common_prefix(self.data, data, right)
+        if same == size:
+            return Result(Verdict.MATCH, size, size)
+        verdict = Verdict.MORE if same == len(data) else Verdict.MISMATCH
+        return Result(verdict, same, size)
+
+    def expected(self) -> bytes:
+        """Return the bytes."""
+        return self.data
+
+    def describe(self) -> str:
+        """Return the bytes, printable."""
+        return f'"{show(self.data, limit=40)}"'
+
+
+@record
+class StartsWith:
+    """A message that begins with these bytes."""
+
+    data: bytes
+
+    def match(self, data: bytes | bytearray) -> Result:
+        """Compare the beginning; take all."""
+        result = Exact(self.data).match(data)
+        if result.verdict is not Verdict.MATCH:
+            return Result(Verdict.MISMATCH, result.size)
+        return Result(Verdict.MATCH, len(data))
+
+    def expected(self) -> None:
+        """Return nothing: it may end in any bytes."""
+
+    def describe(self) -> str:
+        """Return the beginning."""
+        return f'"{show(self.data, limit=40)}" and more'
+
+
+def as_matcher(want: object) -> Matcher:
+    """Return a matcher for what a user may write as an expectation: bytes, text (UTF-8) or a
+    matcher.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    if isinstance(want, str):
+        return Exact(want.encode())
+    if isinstance(want, bytes | bytearray | memoryview):
+        return Exact(bytes(want))
+    if all(callable(getattr(want, name, None)) for name in ("match", "expected", "describe")):
+        return want  # type: ignore[return-value]  # the line above is what Matcher asks for
+    raise TypeError(f"want: expected bytes, str or a matcher, got {want!r}")
+
+
+def common_prefix(left: bytes, right: bytes | bytearray, known: int = 0) -> int:
+    """Return how many bytes two byte strings have in common from their start.
+
+    Args:
+        left: one of them.
+        right: the other.
+        known: how many are known to be common, and are not looked at.
+    """
+    wanted = memoryview(left)  # a slice of bytes would be a copy, of megabytes perhaps
+    low, high = known, min(len(left), len(right))
+    if right.startswith(wanted[low:high], low):
+        return high
+    while high - low > 1:  # left[:low] is common, left[:high] is not
+        middle = (low + high) // 2
+        if right.startswith(wanted[low:middle], low):
+            low = middle
+        else:
+            high = middle
+    return low

@@ -18,8 +18,8 @@ from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.tcp.binding import Binding
 from sockharness.engine.tcp.connecting import Connecting, Settings
 from sockharness.engine.tcp.listener import Listener
-from sockharness.engine.tcp.members import register_upgrade
 from sockharness.engine.tcp.socket import Socket
+from sockharness.engine.tcp.tls_facts import register_upgrade
 from sockharness.engine.tls.plan import Plan, planned
 from sockharness.errors import ClosedError
 

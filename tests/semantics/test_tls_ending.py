@@ -1,5 +1,6 @@
 """Writing, ending and closing with TLS (TLS-046..068)."""
 
+import os
 import random
 import ssl
 from collections.abc import Callable
@@ -291,7 +292,7 @@ def test_a_broken_record_is_error_and_close(
     )
     _, server = talk.talk()
     # below TLS, on the server's descriptor
-    server._sock.send(bytes.fromhex("1703030020") + bytes(32))
+    os.write(server.fileno(), bytes.fromhex("1703030020") + bytes(32))
     talk.until_seen("s", "close")
 
     ending = "c.error(EPROTO) c.close(None)" if handles else "c.close(None)"
@@ -571,7 +572,7 @@ def test_a_fault_while_paused_refuses_to_write_and_is_told_on_resume(secured: Ma
     talk = secured(server={"data": lambda socket, _: socket.pause()})
     client, server = talk.talk()
     client.write(b"good")
-    client._sock.send(bytes.fromhex("1703030020") + bytes(32))
+    os.write(client.fileno(), bytes.fromhex("1703030020") + bytes(32))
     talk.settle()
 
     assert after(talk)[0] == "s.data(good)"

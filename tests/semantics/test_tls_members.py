@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.secure.facts import standard_name
 from sockharness.engine.secure.socket import SecureSocket
 from sockharness.engine.streams import connect, listen
 from sockharness.engine.tcp.socket import Socket
+from sockharness.engine.tls.ciphers import standard_name
 from sockharness.errors import UsageError
 from tests.helpers import certificates
 from tests.helpers.conversation import Talk
@@ -531,7 +531,9 @@ def test_on_a_plain_socket_all_of_it_is_there_and_says_nothing(tcp: MakeTalk) ->
         "tls_version",
         "cipher",
         "peer_certificate",
+        "peer_x509_certificate",
         "certificate",
+        "x509_certificate",
         "ephemeral_key_info",
         "shared_sigalgs",
         "tls_finished_message",

@@ -31,7 +31,6 @@ from sockharness.engine.chunk import Data, chunk_of
 from sockharness.engine.handlers import HandlerGroup
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.loop.timers import Timer
-from sockharness.engine.secure.facts import Facts
 from sockharness.engine.secure.staged import StagedSocket
 from sockharness.engine.secure.watcher import HandlerWatcher
 from sockharness.engine.tcp.socket import START
@@ -47,7 +46,7 @@ _Bytes = bytes | bytearray | memoryview
 _OVER = State.BOTH_ENDED  # nothing is read or written any more, but it is not closed yet
 
 
-class SecureSocket(Facts, StagedSocket):
+class SecureSocket(StagedSocket):
     """A connection with TLS; see `Socket`."""
 
     __slots__ = (
@@ -71,6 +70,9 @@ class SecureSocket(Facts, StagedSocket):
         "handshake_outcome",
         "handshake_waiters",
     )
+
+    _choice: Choice
+    _plan: Plan
 
     def __init__(self, reactor: Reactor, group: HandlerGroup, data: Any) -> None:
         super().__init__(reactor, group, data)

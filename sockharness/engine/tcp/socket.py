@@ -40,8 +40,8 @@ from sockharness.engine.handlers import Handler, HandlerGroup
 from sockharness.engine.loop.outer import Call
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.loop.timers import Timer
-from sockharness.engine.tcp.members import Members
 from sockharness.engine.tcp.states import NEXT, Happening, ReadyState, State
+from sockharness.engine.tcp.tls_facts import TLSFacts
 from sockharness.errors import UsageError, os_error, with_code
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ _BROKEN = State.BROKEN
 _CLOSED = State.CLOSED
 
 
-class Socket(Handle, names.Ends, Members):
+class Socket(Handle, names.Ends, TLSFacts):
     """A connection; made by `listen` and `connect`, never directly.
 
     All methods belong to the reactor's thread. On a closed socket nothing raises and nothing

@@ -1,52 +1,91 @@
-"""What a socket with TLS knows about it: the other half of `members`.
+"""What a socket knows about TLS, without it and with it.
 
-Everything is asked of the session, which a closed socket no longer has; what stays then is whether
-the peer was authorized, and why not (TLS-018).
+A plain socket has every member, too: it answers "none" and ignores what is set (TLS-093). It has no
+session, so the same line answers for both. A closed socket has no session any more; what stays then
+is whether the peer was authorized, and why not (TLS-018).
+
+Names are Bun's in snake_case; what is `getX()` there and takes no argument is a property here.
+
+cryptography is loaded when TLS is used, so nothing here imports it beforehand.
 """
 
-from typing import Any
-
-from cryptography import x509
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from sockharness.engine import options
-from sockharness.engine.tcp.members import Members
-from sockharness.engine.tls import certificate as certificates
-from sockharness.engine.tls.options import server_name
-from sockharness.engine.tls.plan import Choice, Plan, resumable
-from sockharness.engine.tls.session import ResumableSession, Session
 from sockharness.errors import UsageError
 
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from sockharness.engine.tls.plan import Choice, Plan
+    from sockharness.engine.tls.session import ResumableSession, Session
+
 _FRAGMENTS = range(512, 16385)
-# OpenSSL's name of a group: Bun's name, and the size it tells.
-_GROUPS = {
-    "x25519": ("X25519", 253),
-    "secp256r1": ("prime256v1", 256),
-    "prime256v1": ("prime256v1", 256),
-    "secp384r1": ("secp384r1", 384),
-    "secp521r1": ("secp521r1", 521),
-}
+
+_upgrade: list[Callable[..., tuple[Any, Any]]] = []
 
 
-class Facts(Members):
-    """The TLS members of a socket with TLS."""
+def register_upgrade(upgrade: Callable[..., tuple[Any, Any]]) -> None:
+    """Let this function do what `upgrade_tls` says: it stands in a room above this one."""
+    _upgrade.append(upgrade)
+
+
+class TLSFacts:
+    """The TLS members of a socket; without TLS, nothing below ever changes."""
 
     __slots__ = ()
 
-    _choice: Choice
-    _established: bool
-    _failed: bool
-    _known: tuple[bool, OSError | None]
-    _leaving: bool
-    _plan: Plan
-    _session: Session | None
+    _group: Any
+    _reactor: Any
     _sock: Any
+    _choice: "Choice | None" = None
+    _established: bool = False
+    _failed: bool = False
+    _known: tuple[bool, OSError | None] = (False, None)
+    _leaving: bool = False
+    _plan: "Plan | None" = None
+    _session: "Session | None" = None
 
-    def _done(self) -> Session | None:
+    def upgrade_tls(
+        self,
+        *,
+        tls: object = None,
+        socket: object = None,
+        data: Any = None,
+        is_server: bool | None = None,
+        handshake_timeout: float | None = None,
+    ) -> tuple[Any, Any]:
+        """Go on with TLS (STARTTLS); return (raw, secure), two new sockets in place of this one.
+
+        This one is dead from then on, without a `close`. `raw` keeps its handlers and `data` and
+        gets the ciphertext; `secure` has the new ones (TLS-094..099). An accepted socket is the
+        server's side unless `is_server` says otherwise; a client checks the name it connected to.
+        `tls` and `socket` have to be given.
+
+        Raises:
+            UsageError: it is not open in both directions, or has TLS already (D41).
+            TypeError, ValueError, TLSError, OSError: as `listen` and `connect`; nothing changed.
+        """
+        self._reactor.check()
+        return _upgrade[-1](
+            self,
+            self._group,
+            self._reactor,
+            tls=tls,
+            socket=socket,
+            data=data,
+            is_server=is_server,
+            handshake_timeout=handshake_timeout,
+        )
+
+    def _done(self) -> "Session | None":
         """Return the session when its handshake is done and it is not closed."""
         return self._session if self._established and self._sock is not None else None
 
     def _is_over(self) -> bool:
-        return self._sock is None
+        """Say whether there is no TLS, or the socket is closed."""
+        return self._plan is None or self._sock is None
 
     @property
     def authorized(self) -> bool:
@@ -67,13 +106,14 @@ class Facts(Members):
     @property
     def servername(self) -> str | None:
         """The name that the client asks for; on a server once its hello was read (TLS-079)."""
-        if self._is_over():
+        plan, choice = self._plan, self._choice
+        if plan is None or choice is None or self._sock is None:
             return None
         if self._session is not None:
             return self._session.server_name
-        if self._plan.config.server:
+        if plan.config.server:
             return None
-        given = (self._choice.server_name, self._plan.config.options.server_name, self._plan.host)
+        given = (choice.server_name, plan.config.options.server_name, plan.host)
         return next((name for name in given if name is not None), None)
 
     @property
@@ -89,6 +129,8 @@ class Facts(Members):
         if self._is_over():
             return None
         name, version = (None, None) if self._session is None else self._session.cipher
+        from sockharness.engine.tls.ciphers import standard_name
+
         return {"name": name, "standard_name": name and standard_name(name), "version": version}
 
     @property
@@ -101,13 +143,15 @@ class Facts(Members):
         found = self.peer_x509_certificate
         if found is None or self._session is None:
             return None
+        from sockharness.engine.tls import certificate
+
         if abbreviated:
-            return certificates.described(found)
+            return certificate.described(found)
         chain = self._session.peer_chain
-        return certificates.with_issuers(chain if chain[:1] == [found] else [found, *chain])
+        return certificate.with_issuers(chain if chain[:1] == [found] else [found, *chain])
 
     @property
-    def peer_x509_certificate(self) -> x509.Certificate | None:
+    def peer_x509_certificate(self) -> "x509.Certificate | None":
         """The peer's certificate as an object of `cryptography`."""
         # A server that refuses a client shows in `handshake` what it refuses (TLS-032).
         session = self._session if self._established or self._failed else None
@@ -117,10 +161,14 @@ class Facts(Members):
     def certificate(self) -> dict[str, Any] | None:
         """The certificate that this side shows (TLS-092)."""
         found = self.x509_certificate
-        return None if found is None else certificates.described(found)
+        if found is None:
+            return None
+        from sockharness.engine.tls.certificate import described
+
+        return described(found)
 
     @property
-    def x509_certificate(self) -> x509.Certificate | None:
+    def x509_certificate(self) -> "x509.Certificate | None":
         """The certificate that this side shows, as an object of `cryptography`."""
         return None if self._session is None else self._session.certificate
 
@@ -130,7 +178,9 @@ class Facts(Members):
         session = self._done()
         if session is None or session.server:
             return None
-        name, size = _GROUPS.get((session.group or "").lower(), (None, None))
+        from sockharness.engine.tls.ciphers import GROUPS
+
+        name, size = GROUPS.get((session.group or "").lower(), (None, None))
         return {} if name is None else {"type": "ECDH", "name": name, "size": size}
 
     @property
@@ -157,14 +207,16 @@ class Facts(Members):
         return session is not None and bool(session.reused)
 
     @property
-    def session(self) -> ResumableSession | None:
+    def session(self) -> "ResumableSession | None":
         """What the option `session` of a later connection takes; opaque (TLS-081)."""
         session = self._done()
         return None if session is None else session.resumable
 
     def set_session(self, session: Any) -> None:
         """Resume a session; in a client's `open` only, else ignored (TLS-080)."""
-        if self._session is None:
+        if self._choice is not None and self._session is None:
+            from sockharness.engine.tls.plan import resumable
+
             self._choice.session = resumable("session", session)
 
     def set_servername(self, name: str) -> None:
@@ -174,6 +226,10 @@ class Facts(Members):
             TypeError, ValueError: it is no `str`, or none that can be sent.
             UsageError: too late, or on a server.
         """
+        if self._plan is None or self._choice is None:
+            return
+        from sockharness.engine.tls.options import server_name
+
         server_name("name", name)
         if self._plan.config.server:
             raise UsageError("set_servername: a server does not choose the name")
@@ -185,6 +241,8 @@ class Facts(Members):
 
     def set_verify_mode(self, request_cert: bool, reject_unauthorized: bool) -> None:  # noqa: FBT001 - Bun's signature
         """Judge this one peer otherwise; in `open` only, else ignored (TLS-036)."""
+        if self._choice is None:
+            return
         request = options.flag("request_cert", request_cert)
         reject = options.flag("reject_unauthorized", reject_unauthorized)
         if self._session is None:
@@ -192,6 +250,8 @@ class Facts(Members):
 
     def set_max_send_fragment(self, size: int) -> bool:
         """Put at most `size` bytes into a record; return whether 512 <= size <= 16384 (TLS-087)."""
+        if self._plan is None:
+            return False
         options.integer("size", size, -(2**63), 2**63)
         if self._session is None or size not in _FRAGMENTS:
             return False
@@ -219,33 +279,10 @@ class Facts(Members):
         raw = context.encode() if isinstance(context, str) else context
         return session.export(label.encode(), length, None if raw is None else bytes(raw))
 
+    def disable_renegotiation(self) -> None:
+        """Do nothing: there is no renegotiation (TLS-088)."""
+
     def renegotiate(self) -> None:
         """Raise `UsageError` on a TLS socket: there is no renegotiation (TLS-088)."""
         if not self._is_over():
             raise UsageError("renegotiate: TLS 1.3 has no renegotiation, and 1.2 has it off here")
-
-
-def standard_name(name: str) -> str:
-    """Return the registered name of a cipher suite for OpenSSL's name of it (TLS-084)."""
-    if name.startswith("TLS_"):
-        return name
-    exchange, _, rest = name.partition("-")
-    if exchange in ("ECDHE", "DHE"):
-        authentication, _, rest = rest.partition("-")
-        exchange = f"{exchange}_{authentication}"
-    elif exchange != "PSK":
-        exchange, rest = "RSA", name
-    words = rest.split("-")
-    if words[0] == "CHACHA20":
-        return f"TLS_{exchange}_WITH_CHACHA20_POLY1305_SHA256"
-    return f"TLS_{exchange}_WITH_{_of_aes(words)}"
-
-
-def _of_aes(words: list[str]) -> str:
-    """Return `AES_128_GCM_SHA256` for `AES128 GCM SHA256`, `AES_128_CBC_SHA` for `AES128 SHA`."""
-    cipher, bits = words[0].rstrip("0123456789"), words[0].lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    mode = words[1:-1] or ["CBC"]
-    if words[-1].startswith("CCM"):  # CCM has its hash in no name
-        mode, words = [words[-1]], words[:-1]
-        return "_".join([cipher, bits, *mode])
-    return "_".join([cipher, bits, *mode, words[-1]])

@@ -32,8 +32,6 @@ from sockharness.nearest import nearest
 
 if TYPE_CHECKING:
     from sockharness.engine.loop.reactor import Reactor
-    from sockharness.engine.tcp.listener import Listener
-    from sockharness.engine.tcp.socket import Socket
     from sockharness.engine.tls.plan import Plan
 
 __tracebackhide__ = True  # for pytest: a wrong handler is shown where it was given
@@ -127,7 +125,7 @@ class HandlerGroup:
         self,
         handlers: Handlers,
         reactor: "Reactor",
-        listener: "Listener | None" = None,
+        listener: Any = None,
         tls: "Plan | None" = None,
         host: str | None = None,
     ) -> None:
@@ -135,10 +133,10 @@ class HandlerGroup:
         self.tls = tls
         self.host = host
         self.listener = listener
-        self.connections: dict[Socket, None] = {}
+        self.connections: dict[Any, None] = {}  # of sockets, which know this module
         self._reactor = reactor
 
-    def call(self, handler: Handler, socket: "Socket", *args: Any) -> Call | None:
+    def call(self, handler: Handler, socket: object, *args: Any) -> Call | None:
         """Call one of the handlers; return the call that it left to the host, if it did."""
         try:
             result = handler(socket, *args)
@@ -147,7 +145,7 @@ class HandlerGroup:
             return None
         return result if isinstance(result, Call) else None
 
-    def failed(self, error: BaseException, socket: "Socket") -> None:
+    def failed(self, error: BaseException, socket: object) -> None:
         """Give a handler's exception to `error`, or to whoever runs the reactor (TCP-101, D17)."""
         tell(error, self.handlers.error, socket, self._reactor)
 

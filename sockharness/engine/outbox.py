@@ -57,7 +57,7 @@ class Outbox:
     def __new__(cls, socket: "Socket") -> "Outbox":
         """Return the outbox of a socket, made when it is first asked for."""
         outbox = socket._outbox  # noqa: SLF001 - its other half
-        if outbox is None:
+        if not isinstance(outbox, Outbox):
             outbox = super().__new__(cls)
             is_open = socket.ready_state is ReadyState.OPEN
             outbox._socket = socket if is_open else None

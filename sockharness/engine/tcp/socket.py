@@ -31,7 +31,7 @@ import errno
 import socket as _socket
 from contextlib import suppress
 from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sockharness.engine import names, options, sockopts
 from sockharness.engine.chunk import Data, chunk_of
@@ -45,7 +45,6 @@ from sockharness.engine.tcp.tls_facts import TLSFacts
 from sockharness.errors import UsageError, os_error, with_code
 
 if TYPE_CHECKING:
-    from sockharness.engine.outbox import Outbox
     from sockharness.engine.tcp.listener import Listener
 
 _READS_PER_EVENT = 8
@@ -61,6 +60,22 @@ START = 0  # the default of `offset`; told from what is merely equal to it, such
 _OPEN = State.OPEN
 _BROKEN = State.BROKEN
 _CLOSED = State.CLOSED
+
+
+class Waiting(Protocol):
+    """Bytes that wait to be sent; an `Outbox`."""
+
+    def __len__(self) -> int:
+        """Return how many bytes wait."""
+        ...
+
+    def flush(self) -> None:
+        """Offer them to the socket."""
+        ...
+
+    def drop(self) -> None:
+        """Forget them."""
+        ...
 
 
 class Socket(Handle, names.Ends, TLSFacts):
@@ -107,7 +122,7 @@ class Socket(Handle, names.Ends, TLSFacts):
         self._error: OSError | None = None  # why it is BROKEN
         self._end_call: Call | None = None  # an `async def end` that has not ended yet
         self._timer: Timer | None = None
-        self._outbox: Outbox | None = None  # of a user who has asked for one
+        self._outbox: Waiting | None = None  # an `Outbox`, of a user who has asked for one
         self._local: Any = None
         self._remote: Any = None
         self._bytes_written = 0
@@ -356,7 +371,8 @@ class Socket(Handle, names.Ends, TLSFacts):
     @property
     def listener(self) -> "Listener | None":
         """The listener that accepted this, while it is open (TCP-152)."""
-        return None if self._sock is None else self._group.listener
+        accepted_by: Listener | None = self._group.listener
+        return None if self._sock is None else accepted_by
 
     @property
     def bytes_written(self) -> int:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sockharness.address import is_loopback
 from sockharness.engine.loop.runner import ThreadRunner
 from sockharness.errors import ClosedError, ExpectationFailed, UsageError
-from sockharness.facade.context import HarnessContext, Participant, failed
-from sockharness.facade.tcp.fronts import Options, Spares
+from sockharness.facade.context import HarnessContext, expectation_failed
+from sockharness.facade.ledger import Ledger
+from sockharness.facade.tcp.listeners import Options, Spares
 from sockharness.facade.tcp.listening import Service
 from sockharness.facade.tcp.server import TcpServer
 from sockharness.facade.udp.group import open_group
@@ -39,6 +40,27 @@ if TYPE_CHECKING:
     Handle = TcpServer | UdpPeer | MulticastGroup | TlsPair | TcpClient
 
 __tracebackhide__ = True
+
+
+class Participant(Protocol):
+    """A server, a client, a datagram socket or a multicast group: what is judged at the end."""
+
+    ledger: Ledger
+    host: str
+    port: int
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has reached it, not even in the kernel."""
+        ...
+
+    def clear(self) -> None:
+        """Forget what happened and what was expected."""
+        ...
+
+    def close(self) -> None:
+        """Close what it has open; idempotent."""
+        ...
 
 
 class Harness:
@@ -214,8 +236,8 @@ class Harness:
         """
         self._refuse_closed()
         name = self._name(name, "udp_peer")
-        place, hostname = _where(hostname, inside)
-        endpoint = udp_endpoint(self._context, name, place, hostname, _size(recv_buffer))
+        interface, hostname = _where(hostname, inside)
+        endpoint = udp_endpoint(self._context, name, interface, hostname, _size(recv_buffer))
         peer = UdpPeer(endpoint)
         self._take_in(endpoint, peer)
         return peer
@@ -244,8 +266,8 @@ class Harness:
         """
         self._refuse_closed()
         name = self._name(name, "multicast_group")
-        place = loopback(ipv6=ipv6) if inside is None else first_interface(inside, ipv6=ipv6)
-        group = open_group(self._context, name, place, _size(recv_buffer))
+        interface = loopback(ipv6=ipv6) if inside is None else first_interface(inside, ipv6=ipv6)
+        group = open_group(self._context, name, interface, _size(recv_buffer))
         handle = MulticastGroup(group)
         self._take_in(group, handle)
         return handle
@@ -263,13 +285,13 @@ class Harness:
             return None
         if not self.untouched:
             self._context.settle()
-        told = self._context.told_by(besides)
-        silent = told.by if told is not None else None
+        reported = self._context.report_of(besides)
+        silent = reported.by if reported is not None else None
         failures = [
             failure
             for each in self._participants
-            if each.name != silent
-            for failure in each.judge(final=final)
+            if each.ledger.name != silent
+            for failure in each.ledger.judge(final=final)
         ]
         return self._context.outcome(failures) if failures else None
 
@@ -278,10 +300,10 @@ class Harness:
         """Whether nothing has come, so that there is nothing to take in."""
         return all(each.untouched for each in self._participants)
 
-    def told(self, error: BaseException) -> Outcome | None:
-        """Return what an exception has told, if a server of this harness made it just now."""
-        told = self._context.told_by(error)
-        return told.outcome if told is not None else None
+    def reported(self, error: BaseException) -> Outcome | None:
+        """Return what an exception reports, if a server of this harness made it just now."""
+        report = self._context.report_of(error)
+        return report.outcome if report is not None else None
 
     @property
     def timeline(self) -> Timeline:
@@ -291,18 +313,18 @@ class Harness:
     @property
     def names(self) -> set[str]:
         """The names of its servers, peers and groups."""
-        return {each.name for each in self._participants}
+        return {each.ledger.name for each in self._participants}
 
     @property
     def deferred(self) -> bool:
         """Whether expectations that were left to tear-down are unmet."""
         with self._context.lock:
-            return any(each.deferred for each in self._participants)
+            return any(each.ledger.deferred for each in self._participants)
 
     def recorded(self) -> Outcome | None:
         """Return what has gone wrong for certain by now, without missing what may yet come."""
         with self._context.lock:
-            failures = [failure for each in self._participants for failure in each.certain()]
+            failures = [failure for each in self._participants for failure in each.ledger.certain()]
             return self._context.outcome(failures) if failures else None
 
     def check(self, *, final: bool = False) -> None:
@@ -316,7 +338,7 @@ class Harness:
         """
         outcome = self.verdict(final=final)
         if outcome is not None:
-            error = failed(outcome, again=self.again)
+            error = expectation_failed(outcome, again=self.again)
             self.clear()
             raise error
 
@@ -344,7 +366,7 @@ class Harness:
     def stray(self, exception: BaseException) -> None:
         """Record what was raised on the harness's thread and belongs to no connection."""
         for participant in self._participants[:1]:
-            participant.stray(exception)
+            participant.ledger.raised(exception)
 
     def __enter__(self) -> "Harness":
         return self
@@ -367,7 +389,7 @@ class Harness:
         """Raise what explains an exception, or note it there, if something is wrong here."""
         outcome = self.verdict()
         if outcome is not None and explains(outcome, error):
-            raise failed(outcome, again=self.again) from error
+            raise expectation_failed(outcome, again=self.again) from error
         if outcome is not None:
             note(error, outcome)
 
@@ -406,7 +428,9 @@ class Harness:
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
         held = ", ".join(
-            f"{each.name} {each.host}:{each.port}" for each in self._participants if each.port
+            f"{each.ledger.name} {each.host}:{each.port}"
+            for each in self._participants
+            if each.port
         )
         return f"<Harness {state}{', ' + held if held else ''}>"
 
@@ -505,16 +529,16 @@ def _size(recv_buffer: int | None) -> int | None:
 def _where(hostname: str | None, inside: "Host | None") -> tuple[Interface, str]:
     """Return where a socket is to be, and the address to bind it to."""
     if inside is None:
-        place = loopback(ipv6=False)
-        return place, place.host if hostname is None else _loopback(hostname)
-    place = first_interface(inside, ipv6=False)
+        interface = loopback(ipv6=False)
+        return interface, interface.address if hostname is None else _loopback(hostname)
+    interface = first_interface(inside, ipv6=False)
     if hostname is None:
-        return place, place.host
+        return interface, interface.address
     try:
         ip_address(hostname)
     except ValueError:
         raise ValueError(f"hostname: expected an IP address, got {hostname!r}") from None
-    return place, hostname
+    return interface, hostname
 
 
 def _loopback(hostname: str) -> str:

@@ -11,21 +11,20 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ReferenceType, ref
 
 from sockharness.errors import ExpectationFailed, UsageError
 from sockharness.facade.queues import PeerQueues
 from sockharness.facade.waiting import (
+    Awaited,
     Waiters,
     Waiting,
-    Want,
     refuse_in_loop,
     wait_async,
     wait_here,
 )
 from sockharness.report.text import failure_text
-from sockharness.story.expectations import Mismatch
 from sockharness.story.outcome import Failure, Outcome, Verdict, Wait
 from sockharness.story.pairing import Pairing
 from sockharness.story.timeline import Timeline
@@ -42,48 +41,9 @@ LAST_LOOK = 0.05
 over a little after their sender has returned. Only a test that would fail pays for it."""
 
 
-class Participant(Protocol):
-    """Whoever takes part in a test and is judged at its end: a server, a peer, a group."""
-
-    name: str
-    host: str
-    port: int
-
-    @property
-    def untouched(self) -> bool:
-        """Whether nothing has reached it, not even in the kernel."""
-        ...
-
-    @property
-    def deferred(self) -> bool:
-        """Whether an expectation that was left to tear-down is unmet; lock held."""
-        ...
-
-    def judge(self, *, final: bool) -> list[Failure]:
-        """Return everything that is wrong, the cause first; `final`: also what was left to
-        tear-down."""
-        ...
-
-    def certain(self) -> list[Failure]:
-        """Return what is wrong whatever may yet come; lock held."""
-        ...
-
-    def stray(self, exception: BaseException) -> None:
-        """Record an exception that belongs to nobody else."""
-        ...
-
-    def clear(self) -> None:
-        """Forget what happened and what was expected."""
-        ...
-
-    def close(self) -> None:
-        """Close what it has open; idempotent."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What an exception has told, and by which peer; so that it is not told again."""
+class Report:
+    """What an exception has reported, and for which participant, so that it is reported once."""
 
     error: ReferenceType[ExpectationFailed]
     outcome: Outcome
@@ -95,21 +55,21 @@ class HarnessContext:
 
     Attributes:
         pairing: finds the two ends of each connection.
-        happened: counts what the engine told, so that one can see whether something did.
+        happened: how many events the engine has reported, to see whether there are new ones.
         again: the command that runs the test again, for failure texts.
-        told: the last exception that was made here.
+        last: the last report.
     """
 
     __slots__ = (
         "again",
         "happened",
+        "last",
         "lock",
         "pairing",
         "queues",
         "runner",
         "scale",
         "timeline",
-        "told",
         "waiters",
     )
 
@@ -122,23 +82,23 @@ class HarnessContext:
         self.queues = PeerQueues()
         self.happened = 0
         self.again = ""
-        self.told: Told | None = None
+        self.last: Report | None = None
         self.pairing = Pairing()
 
-    def wait(self, method: str, want: Want[T], timeout: float) -> T:
+    def wait(self, method: str, wanted: Awaited[T], timeout: float) -> T:
         """Wait in this thread."""
         refuse_in_loop(method)
         self.refuse_in_handler(method)
-        return wait_here(self._waiting(want, timeout))
+        return wait_here(self._waiting(wanted, timeout))
 
-    async def wait_async(self, want: Want[T], timeout: float) -> T:
+    async def wait_async(self, wanted: Awaited[T], timeout: float) -> T:
         """Wait in this task."""
-        return await wait_async(self._waiting(want, timeout))
+        return await wait_async(self._waiting(wanted, timeout))
 
-    def wait_quietly(self, want: Want[bool], seconds: float) -> bool:
+    def wait_quietly(self, wanted: Awaited[bool], seconds: float) -> bool:
         """Wait in this thread, whatever runs here, for a moment; say whether it came."""
         try:
-            return wait_here(self._waiting(want, seconds))
+            return wait_here(self._waiting(wanted, seconds))
         except TimeoutError:
             return False
 
@@ -172,9 +132,9 @@ class HarnessContext:
         else:
             self.runner.reactor.call_soon(self._turn, self.happened, done)
 
-    def _waiting(self, want: Want[T], timeout: float) -> Waiting[T]:
+    def _waiting(self, wanted: Awaited[T], timeout: float) -> Waiting[T]:
         limit = seconds(timeout) * self.scale
-        return Waiting(want, limit=limit, lock=self.lock, waiters=self.waiters)
+        return Waiting(wanted, limit=limit, lock=self.lock, waiters=self.waiters)
 
     @contextmanager
     def captured(self) -> Iterator[None]:
@@ -186,32 +146,26 @@ class HarnessContext:
         finally:
             reactor.segment_offload = before
 
-    def waited(self, peer: str, lasted: float, limit: float) -> Wait:
+    def described(self, peer: str, lasted: float, limit: float) -> Wait:
         """Describe a wait that ran out."""
         origin = "default" if limit == TIMEOUT * self.scale else "given"
         return Wait(peer=peer, lasted=lasted, limit=limit, origin=origin, scale=self.scale)
 
-    def failed(self, failures: Sequence[Failure], *, by: str) -> ExpectationFailed:
-        """Return the exception that tells these failures of the peer `by`; lock held."""
+    def report(self, failures: Sequence[Failure], *, by: str) -> ExpectationFailed:
+        """Return the exception that reports failures of the participant `by`; lock held."""
         outcome = self.outcome(failures)
-        error = failed(outcome, again=self.again)
-        self.told = Told(error=ref(error), outcome=outcome, by=by)
+        error = expectation_failed(outcome, again=self.again)
+        self.last = Report(error=ref(error), outcome=outcome, by=by)
         return error
 
-    def told_by(self, error: BaseException | None) -> "Told | None":
-        """Return what an exception has told, if it is the last that was made here."""
-        told = self.told
-        return told if error is not None and told is not None and told.error() is error else None
+    def report_of(self, error: BaseException | None) -> "Report | None":
+        """Return what an exception has reported, if it is the last that was made here."""
+        last = self.last
+        return last if error is not None and last is not None and last.error() is error else None
 
-    def check(self, participant: Participant, clear: Callable[[], None]) -> None:
-        """Raise what is wrong with a participant, after clearing it."""
-        self.settle()
-        failures = participant.judge(final=False)
-        if failures:
-            with self.lock:
-                error = self.failed(failures, by=participant.name)
-            clear()
-            raise error
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function on the harness's thread, and return what it returns."""
+        return self.runner.call(function, *args, timeout=self.patience)
 
     def outcome(self, failures: Sequence[Failure]) -> Outcome:
         """Return failures with what happened; after a loss nothing can be concluded for sure."""
@@ -220,16 +174,15 @@ class HarnessContext:
         return Outcome(verdict=verdict, timeline=self.timeline, failures=losses_first)
 
 
-def failed(outcome: Outcome, *, again: str) -> ExpectationFailed:
-    """Return the exception that tells an outcome."""
+def expectation_failed(outcome: Outcome, *, again: str) -> ExpectationFailed:
+    """Return the exception that reports an outcome.
+
+    Args:
+        outcome: what failed, and all that happened.
+        again: the command that runs the test again.
+    """
     text = failure_text(outcome, again=again, outside="client")
     return ExpectationFailed(text, outcome.failures[0].location)
-
-
-def raised(peer: str, exception: BaseException) -> Failure:
-    """Return the failure of a participant whose handler or reply function raised."""
-    headline = f"{peer} handler raised {type(exception).__name__}"
-    return Failure(mismatch=Mismatch(headline=headline, note=headline), exception=exception)
 
 
 def refuse_async(handlers: Mapping[str, object]) -> None:

@@ -34,7 +34,6 @@ from sockharness.match.exact import as_matcher
 from sockharness.match.matcher import Matcher, Result, Verdict
 from sockharness.printable import count, show
 from sockharness.story.expectations import BytesExpected, Mismatch, State, ending
-from sockharness.story.outcome import Failure
 from sockharness.story.timeline import Channel
 
 __tracebackhide__ = True
@@ -62,19 +61,23 @@ class Exchange:
     Attributes:
         answer: what follows when it is met; `None`: not stated (yet).
         then: how the connection ends after that, if it does: `CLOSE` or `RESET`.
+        data: the bytes of a reply, or a function from the matched bytes to them.
         whole: it is one of datagrams, which have no connection to end and are not cut.
+        rule: it may be met any number of times.
+        late: called once each, with the lock held, when something more is stated about the answer.
         met: how often it was met.
     """
 
     __slots__ = (
-        "_late",
         "_lock",
         "answer",
         "cuts",
         "data",
         "deferred",
+        "late",
         "matcher",
         "met",
+        "rule",
         "site",
         "then",
         "whole",
@@ -87,18 +90,20 @@ class Exchange:
         lock: AbstractContextManager[object],
         *,
         whole: bool = False,
+        rule: bool = False,
     ) -> None:
         self.matcher = matcher
         self.site = site
         self.answer: Answer | None = None
-        self.data: Reply = b""
+        self.data: bytes | Callable[[bytes], bytes] = b""
         self.then: Answer | None = None
         self.cuts: Cuts = None
         self.deferred = False
         self.met = 0
         self.whole = whole
+        self.rule = rule
+        self.late: list[Callable[[], None]] = []
         self._lock = lock
-        self._late: list[Callable[[], None]] = []
 
     @property
     def ends(self) -> bool:
@@ -121,12 +126,11 @@ class Exchange:
         """
         if self.whole and cuts is not None:
             raise UsageError("a datagram is sent whole: cuts are for connections")
-        if not callable(data):
-            data = as_bytes(data)
+        made = data if callable(data) else as_bytes(data)
         check_cuts(cuts)
-        if isinstance(data, bytes) and isinstance(cuts, Sequence) and not isinstance(cuts, str):
-            check_extent(data, cuts)
-        return self._answer(Answer.REPLY, data, cuts)
+        if isinstance(made, bytes) and isinstance(cuts, Sequence) and not isinstance(cuts, str):
+            check_extent(made, cuts)
+        return self._answer(Answer.REPLY, made, cuts)
 
     def ignore(self) -> "Exchange":
         """Answer nothing."""
@@ -151,16 +155,14 @@ class Exchange:
         self.deferred = True
         return self
 
-    def when_stated(self, late: Callable[[], None]) -> None:
-        """Have `late` called when the next word about the answer is stated; lock held."""
-        self._late.append(late)
-
-    def _answer(self, answer: Answer, data: Reply = b"", cuts: Cuts = None) -> "Exchange":
+    def _answer(
+        self, answer: Answer, data: bytes | Callable[[bytes], bytes] = b"", cuts: Cuts = None
+    ) -> "Exchange":
         with self._lock:
             if self.answer is not None:
-                raise UsageError(f"the answer was stated already: {self._stated()}")
+                raise UsageError(f"the answer was stated already: {self._said()}")
             self.answer, self.data, self.cuts = answer, data, cuts
-            self._tell()
+            self._announce()
         return self
 
     def _end(self, how: Answer) -> "Exchange":
@@ -170,24 +172,24 @@ class Exchange:
             )
         with self._lock:
             if self.answer not in (None, Answer.REPLY) or self.then is not None:
-                raise UsageError(f"the answer was stated already: {self._stated()}")
+                raise UsageError(f"the answer was stated already: {self._said()}")
             self.answer, self.then = self.answer or how, how
-            self._tell()
+            self._announce()
         return self
 
-    def _tell(self) -> None:
-        late, self._late = self._late, []
-        for give in late:
-            give()
+    def _announce(self) -> None:
+        late, self.late = self.late, []
+        for function in late:
+            function()
 
-    def _stated(self) -> str:
+    def _said(self) -> str:
         """Name what was stated: `reply, close`."""
         answers = dict.fromkeys((self.answer, self.then))
         return ", ".join(answer.value for answer in answers if answer is not None) or "no answer"
 
     def __repr__(self) -> str:
         met = f"met {count(self.met, 'time')}" if self.met else "not met"
-        return f"<Exchange {self.matcher.describe()} → {self._stated()}, {met}>"
+        return f"<Exchange {self.matcher.describe()} → {self._said()}, {met}>"
 
 
 class Ruling(Enum):
@@ -222,6 +224,10 @@ class Script:
         self.queue: list[Exchange] = []
         self.rules: list[Exchange] = []
         self.stated = False
+
+    def add(self, exchange: Exchange) -> None:
+        """Append an expectation, or a rule."""
+        (self.rules if exchange.rule else self.queue).append(exchange)
 
     def claim(self) -> list[Exchange]:
         """Take the next group off the queue."""
@@ -264,6 +270,10 @@ class ConnectionScript:
     def all_rules(self) -> list[Exchange]:
         """The rules that hold for this connection, its own first."""
         return self.rules + self.script.rules
+
+    def add(self, exchange: Exchange) -> None:
+        """Append an expectation of this connection alone, or a rule."""
+        (self.rules if exchange.rule else self.own).append(exchange)
 
     def judge(self, unread: bytes | bytearray) -> Judgement:
         """Say what becomes of the unread bytes; claims a group if they are meant for it."""
@@ -387,15 +397,6 @@ def unanswered(exchange: Exchange) -> Mismatch:
     """Say that an exchange was met, and nobody has said what follows."""
     said = f"no answer was stated for {exchange.matcher.describe()}"
     return Mismatch(headline=said, note=f"{said}; add .reply(…) or .ignore()")
-
-
-def unstated(met: Sequence[Exchange]) -> list[Failure]:
-    """Return a failure for each exchange that was met, and nobody has said what follows."""
-    return [
-        Failure(mismatch=unanswered(exchange), location=exchange.site.location())
-        for exchange in met
-        if exchange.answer is None
-    ]
 
 
 def matcher(want: object, *, empty: bool = False) -> Matcher:

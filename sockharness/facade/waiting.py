@@ -1,9 +1,9 @@
 """Waiting for what the harness's thread sees: one mechanism for every method that waits.
 
-A `Want` says, under the lock, whether it can be had (`ready`) and takes it (`take`). A waiter is
-registered with `Waiters` under that lock; whenever something happened on the harness's thread, the
-waiters whose want is ready are woken. The woken one takes for itself, in its own thread or task, so
-one that was cancelled meanwhile has taken nothing and leaves nothing behind.
+An `Awaited` says, under the lock, whether it can be had (`ready`) and takes it (`take`). A waiter
+is registered with `Waiters` under that lock; whenever something happened on the harness's thread,
+the waiters whose wait is over are woken. The woken one takes for itself, in its own thread or task,
+so one that was cancelled meanwhile has taken nothing and leaves nothing behind.
 
 `wait_here` blocks the thread; `wait_async` suspends a task of asyncio or trio. Which of the two
 runs is asked only of what is imported already.
@@ -24,7 +24,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Want(Protocol[T_co]):
+class Awaited(Protocol[T_co]):
     """Something that one can wait for; every method is called with the lock held."""
 
     def ready(self) -> bool:
@@ -43,45 +43,42 @@ class Want(Protocol[T_co]):
 class Waiters:
     """Who waits. All methods are called with the lock held."""
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Want[object], Callable[[], None]]] = []
+        self.waiting: list[tuple[Awaited[object], Callable[[], None]]] = []
 
     def notify(self) -> None:
-        """Wake those whose want is ready."""
-        for want, wake in self._waiting:
-            if want.ready():
+        """Wake those whose wanted is ready."""
+        for wanted, wake in self.waiting:
+            if wanted.ready():
                 wake()
 
-    def add(self, want: Want[object], wake: Callable[[], None]) -> None:
-        """Have `wake` called when `want` is ready; it may be called in vain."""
-        self._waiting.append((want, wake))
+    def add(self, wanted: Awaited[object], wake: Callable[[], None]) -> None:
+        """Have `wake` called when `wanted` is ready; it may be called in vain."""
+        self.waiting.append((wanted, wake))
 
-    def remove(self, want: Want[object]) -> None:
+    def remove(self, wanted: Awaited[object]) -> None:
         """Forget a waiter."""
-        self._waiting = [entry for entry in self._waiting if entry[0] is not want]
+        self.waiting = [entry for entry in self.waiting if entry[0] is not wanted]
 
-    def wanted(self, kind: type, owner: object) -> bool:
-        """Say whether somebody waits with a want of that kind for that owner."""
-        return any(
-            isinstance(want, kind) and getattr(want, "owner", None) is owner
-            for want, _ in self._waiting
-        )
+    def is_read(self, owner: object) -> bool:
+        """Say whether somebody waits for bytes or datagrams of this stream or socket."""
+        return any(getattr(wanted, "reads", None) is owner for wanted, _ in self.waiting)
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self.waiting)
 
 
 class Waiting(Generic[T]):
     """One wait: what is wanted, for how long, and by whose clock."""
 
-    __slots__ = ("_began", "_limit", "_lock", "_waiters", "_want")
+    __slots__ = ("_began", "_limit", "_lock", "_waiters", "_wanted")
 
     def __init__(
-        self, want: Want[T], *, limit: float, lock: threading.RLock, waiters: Waiters
+        self, wanted: Awaited[T], *, limit: float, lock: threading.RLock, waiters: Waiters
     ) -> None:
-        self._want = want
+        self._wanted = wanted
         self._limit = limit
         self._lock = lock
         self._waiters = waiters
@@ -91,12 +88,12 @@ class Waiting(Generic[T]):
     def registered(self, wake: Callable[[], None]) -> Iterator[None]:
         """Be among the waiters."""
         with self._lock:
-            self._waiters.add(self._want, wake)
+            self._waiters.add(self._wanted, wake)
         try:
             yield
         finally:
             with self._lock:
-                self._waiters.remove(self._want)
+                self._waiters.remove(self._wanted)
 
     def left(self) -> float:
         """Return the seconds left, not less than 0."""
@@ -109,15 +106,15 @@ class Waiting(Generic[T]):
         """
         late = self.left() == 0
         with self._lock:
-            if self._want.ready():
-                return (self._want.take(),)
+            if self._wanted.ready():
+                return (self._wanted.take(),)
             if late:
-                raise self._want.give_up(time.monotonic() - self._began, self._limit)
+                raise self._wanted.give_up(time.monotonic() - self._began, self._limit)
         return None
 
 
 def wait_here(waiting: Waiting[T]) -> T:
-    """Block this thread until the want can be had."""
+    """Block this thread until the wanted can be had."""
     bell = threading.Event()
     with waiting.registered(bell.set):
         while True:
@@ -129,7 +126,7 @@ def wait_here(waiting: Waiting[T]) -> T:
 
 
 async def wait_async(waiting: Waiting[T]) -> T:
-    """Suspend this task of asyncio or trio until the want can be had."""
+    """Suspend this task of asyncio or trio until the wanted can be had."""
     library = running_library()
     if not library:
         raise UsageError("this await needs a running asyncio or trio loop")

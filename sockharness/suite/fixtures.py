@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sockharness.engine.loop.runner import ThreadRunner
     from sockharness.facade.packets import Wire
     from sockharness.facade.tcp.client import TcpClient
-    from sockharness.facade.tcp.fronts import Spares
+    from sockharness.facade.tcp.listeners import Spares
     from sockharness.facade.tcp.server import TcpServer
     from sockharness.facade.tcp.tls_pair import TlsPair, TlsPairFactory
     from sockharness.facade.udp.multicast import MulticastGroup
@@ -125,7 +125,7 @@ class Shared:
     def _thread(self) -> "ThreadRunner":
         if self._runner is None:
             from sockharness.engine.loop.runner import ThreadRunner
-            from sockharness.facade.tcp.fronts import Spares
+            from sockharness.facade.tcp.listeners import Spares
 
             self._runner = ThreadRunner(on_exception=self._stray)
             self._spares = Spares(self._runner)
@@ -312,7 +312,9 @@ def _explain(item: pytest.Item, symptom: BaseException, outcomes: "list[Outcome]
     from sockharness.harness import explains, note
 
     if isinstance(symptom, ExpectationFailed):
-        told = [outcome for each in _in_use(item) if (outcome := each.told(symptom)) is not None]
+        told = [
+            outcome for each in _in_use(item) if (outcome := each.reported(symptom)) is not None
+        ]
         if told:
             raise _failure(item, [*told, *outcomes]) from symptom.__cause__
         also = [f"  also:   {failure.headline}" for each in outcomes for failure in each.failures]
@@ -338,7 +340,7 @@ def _show_what_crossed(item: pytest.Item) -> None:
 
 def _failure(item: pytest.Item, outcomes: "list[Outcome]") -> ExpectationFailed:
     """Return one failure for all outcomes, with the story of the first, or of one with a loss."""
-    from sockharness.facade.context import failed
+    from sockharness.facade.context import expectation_failed
     from sockharness.story.outcome import Outcome, Verdict
 
     outcomes = sorted(outcomes, key=lambda each: each.verdict is not Verdict.INCONCLUSIVE)
@@ -346,7 +348,7 @@ def _failure(item: pytest.Item, outcomes: "list[Outcome]") -> ExpectationFailed:
     found = {id(failure): failure for outcome in outcomes for failure in outcome.failures}
     failures = list(found.values())  # a wait in vain tells what its server had found, too
     whole = Outcome(verdict=first.verdict, timeline=first.timeline, failures=failures)
-    return failed(whole, again=again(item))
+    return expectation_failed(whole, again=again(item))
 
 
 def _is_symptom(raised: BaseException) -> bool:

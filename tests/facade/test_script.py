@@ -159,7 +159,7 @@ def test_an_answer_is_stated_once() -> None:
 
 def test_an_answer_that_comes_late_is_given_then() -> None:
     stated, given = exchange(b"x"), []
-    stated.when_stated(lambda: given.append(stated.answer))
+    stated.late.append(lambda: given.append(stated.answer))
 
     stated.ignore()
 

@@ -69,7 +69,7 @@ class TcpClient:
         self._dialer.clear()
 
     def __repr__(self) -> str:
-        return f"<TcpClient {count(self._dialer.accepted, 'connection')}>"
+        return f"<TcpClient {count(self._dialer.ledger.came, 'connection')}>"
 
 
 class AioTcpClient:
@@ -96,7 +96,7 @@ def connected(dialer: Dialer, target: Target) -> Connection:
     refuse_in_loop("connect")
     wait = dialer.dial(target)
     stream = dialer.context.wait("connect", wait, _longest(target))
-    return Connection(dialer.context, stream)
+    return Connection(dialer, stream)
 
 
 async def connected_async(dialer: Dialer, target: Target) -> Connection:
@@ -107,7 +107,7 @@ async def connected_async(dialer: Dialer, target: Target) -> Connection:
     except BaseException:
         dialer.give_up(wait.stream)
         raise
-    return Connection(dialer.context, stream)
+    return Connection(dialer, stream)
 
 
 def _longest(target: Target) -> float:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sockharness.errors import UsageError
-from sockharness.facade.callsite import call_site
 from sockharness.facade.context import TIMEOUT, HarnessContext
+from sockharness.facade.ledger import EventWait, Ledger
 from sockharness.facade.script import Exchange, Want, as_bytes
+from sockharness.facade.tcp.endpoint import Endpoint
 from sockharness.facade.tcp.handshake import Handshake
-from sockharness.facade.tcp.home import Home
+from sockharness.facade.tcp.reading import BytesWait, HandshakeWait
 from sockharness.facade.tcp.stream import Stream
-from sockharness.facade.wants import BytesWanted, Eventful, EventWanted, HandshakeWanted
 from sockharness.match.matcher import Matcher
 from sockharness.match.sized import Length, Until
 from sockharness.story.events import Event
@@ -26,10 +26,11 @@ class Connection:
         aio: `wait_for`, `handshake`, `read_exactly` and `read_until` for asyncio and trio.
     """
 
-    def __init__(self, context: HarnessContext, stream: Stream) -> None:
-        self._context = context
+    def __init__(self, endpoint: Endpoint, stream: Stream) -> None:
+        self._endpoint = endpoint
+        self._context = endpoint.context
         self._stream = stream
-        self.aio = AioConnection(context, stream)
+        self.aio = AioConnection(endpoint.context, stream)
 
     @property
     def number(self) -> int:
@@ -40,7 +41,7 @@ class Connection:
     def received(self) -> bytes:
         """Everything it has received so far."""
         with self._context.lock:
-            self._stream.home.watched = True
+            self._stream.ledger.root.watched = True
             return b"".join(self._stream.chunks)
 
     @property
@@ -64,7 +65,7 @@ class Connection:
             UsageError: it has no TLS; or it is not over, and a loop runs in this thread: await
                 `.aio.handshake()` there.
         """
-        want = _handshake(self._stream)
+        want = _handshake_wait(self._stream)
         with self._context.lock:
             if want.ready():
                 return want.take()
@@ -84,11 +85,11 @@ class Connection:
 
     def end(self, data: bytes | bytearray | memoryview | str = b"") -> int:
         """Send bytes and close (FIN); returns how many bytes, -1 when closed."""
-        return self._send(as_bytes(data), self._stream.end_now)
+        return self._send(as_bytes(data), self._stream.sending.end)
 
     def shutdown(self) -> None:
         """Half-close (FIN) after what is being sent; receiving goes on."""
-        self._send(b"", self._stream.shutdown_now)
+        self._send(b"", self._stream.sending.shutdown)
 
     def reset(self) -> None:
         """Reset (RST); what was not sent yet is dropped, except on a future connection."""
@@ -96,7 +97,7 @@ class Connection:
         with self._context.lock:
             future = stream.channel.opened is None
         if future:
-            self._send(b"", stream.reset_now)
+            self._send(b"", stream.sending.reset)
         else:
             self._context.runner.post(self._reset)
 
@@ -115,44 +116,44 @@ class Connection:
             ExpectationFailed: it did not come in `timeout` seconds, or the connection closed.
             UsageError: a loop runs in this thread; await `.aio.wait_for` there.
         """
-        want = event_wanted(self._stream.home, self._stream, event)
+        want = event_wait(self._stream.ledger, event)
         return self._context.wait("wait_for", want, timeout)
 
     def read_exactly(self, size: int, *, timeout: float = TIMEOUT) -> bytes:
         """Wait for so many bytes that no expectation wants, and take them; raises as
         `wait_for`."""
-        return self._context.wait("read_exactly", _bytes(self._stream, size), timeout)
+        return self._context.wait("read_exactly", _bytes_wait(self._stream, size), timeout)
 
     def read_until(self, separator: bytes | str = b"\n", *, timeout: float = TIMEOUT) -> bytes:
         """Wait for bytes up to and including a separator, and take them; raises as `wait_for`."""
-        want = _bytes(self._stream, as_bytes(separator))
+        want = _bytes_wait(self._stream, as_bytes(separator))
         return self._context.wait("read_until", want, timeout)
 
     def _state(self, want: Want, *, rule: bool) -> Exchange:
-        return self._stream.home.state(want, number=self.number, rule=rule)
+        return self._endpoint.state(want, number=self.number, rule=rule)
 
-    def _send(self, data: bytes, deed: Callable[[], None] | None = None) -> int:
-        stream = self._stream
+    def _send(self, data: bytes, step: Callable[[], None] | None = None) -> int:
+        sending = self._stream.sending
         with self._context.lock:
-            if stream.channel.closed is not None:
+            if self._stream.channel.closed is not None:
                 return -1
-            if data:
-                stream.write(data)
-            if deed is not None:
-                stream.then(deed)
-            if stream.socket is not None:
-                self._context.runner.post(stream.send_on)
+            sending.write(data)
+            if step is not None:
+                sending.then(step)
+            if sending.socket is not None:
+                self._context.runner.post(sending.go_on)
         return len(data)
 
     def _reset(self) -> None:
-        self._stream.send_on()
-        self._stream.reset_now()
+        self._stream.sending.go_on()
+        self._stream.sending.reset()
 
     def _pause(self, *, paused: bool) -> None:
+        sending = self._stream.sending
         with self._context.lock:
-            self._stream.paused = paused
-            if self._stream.socket is not None:
-                self._context.runner.post(self._stream.pause_now)
+            sending.paused = paused
+            if sending.socket is not None:
+                self._context.runner.post(sending.pause_as_told)
 
     def __repr__(self) -> str:
         with self._context.lock:
@@ -171,40 +172,40 @@ class AioConnection:
 
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Event]:
         """Wait for an event; see `Connection.wait_for`."""
-        want = event_wanted(self._stream.home, self._stream, event)
+        want = event_wait(self._stream.ledger, event)
         return self._context.wait_async(want, timeout)
 
     def handshake(self, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Handshake]:
         """Wait for the end of its handshake; see `Connection.handshake`."""
-        return self._context.wait_async(_handshake(self._stream), timeout)
+        return self._context.wait_async(_handshake_wait(self._stream), timeout)
 
     def read_exactly(self, size: int, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, bytes]:
         """Wait for so many bytes and take them; see `Connection.read_exactly`."""
-        return self._context.wait_async(_bytes(self._stream, size), timeout)
+        return self._context.wait_async(_bytes_wait(self._stream, size), timeout)
 
     def read_until(
         self, separator: bytes | str = b"\n", *, timeout: float = TIMEOUT
     ) -> Coroutine[Any, Any, bytes]:
         """Wait for bytes up to a separator and take them; see `Connection.read_until`."""
-        want = _bytes(self._stream, as_bytes(separator))
+        want = _bytes_wait(self._stream, as_bytes(separator))
         return self._context.wait_async(want, timeout)
 
 
-def event_wanted(home: Home, owner: Eventful, name: str) -> EventWanted:
+def event_wait(ledger: Ledger, name: str) -> EventWait:
     """Return what waits for an event of a server, a client or a connection."""
-    want = EventWanted(owner, name, call_site())
-    with home.context.lock:
-        home.watched = True
-    return want
+    wait = EventWait(ledger, name)
+    with ledger.context.lock:
+        ledger.root.watched = True
+    return wait
 
 
-def _handshake(stream: Stream) -> HandshakeWanted:
+def _handshake_wait(stream: Stream) -> HandshakeWait:
     if not stream.secure:
         raise UsageError("handshake: this connection has no TLS")
-    return HandshakeWanted(stream, call_site())
+    return HandshakeWait(stream)
 
 
-def _bytes(stream: Stream, extent: int | bytes) -> BytesWanted:
+def _bytes_wait(stream: Stream, extent: int | bytes) -> BytesWait:
     if isinstance(extent, bytes):
         matcher: Matcher = Until(extent)
     elif isinstance(extent, bool) or not isinstance(extent, int):
@@ -213,8 +214,8 @@ def _bytes(stream: Stream, extent: int | bytes) -> BytesWanted:
         raise ValueError(f"size: expected a number from 1, got {extent!r}")
     else:
         matcher = Length(extent)
-    if "data" in stream.home.handlers:
+    if "data" in stream.ledger.root.handlers:
         raise UsageError("the bytes go to on(data=…); look at .received instead")
     with stream.context.lock:
         stream.manual = True
-    return BytesWanted(stream, matcher, call_site())
+    return BytesWait(stream, matcher)

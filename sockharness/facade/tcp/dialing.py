@@ -1,7 +1,7 @@
 """The client's side: an `Endpoint` that makes its connections.
 
-Somebody holds each of them and reads when he likes, so unread bytes lie there until the end. What
-keeps a connection from being made is raised by whoever waits for it, and is no finding.
+A test holds each of them and may read it at any time, so unread bytes are kept until the end. If a
+connection cannot be made, the call that waits for it raises; that is no failure of its own.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sockharness.facade.context import HarnessContext
+from sockharness.facade.tcp.dispatch import Dispatch
 from sockharness.facade.tcp.endpoint import Endpoint
-from sockharness.facade.tcp.fronts import Handing
+from sockharness.facade.tcp.handshake import claim
 from sockharness.facade.tcp.stream import Stream
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __tracebackhide__ = True
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Whom to connect to, and how.
+    """Where to connect to, and how.
 
     Attributes:
         tls: the engine's options of TLS; `None`: without.
@@ -41,60 +42,67 @@ class Dialer(Endpoint):
     """Connections that were made here."""
 
     other = "server"
-    keeps = True
+    keeps_unread = True
 
     def __init__(self, context: HarnessContext, name: str) -> None:
         super().__init__(context, name)
         self.host, self.port = "", 0
+        self.dispatch = ClientDispatch(self)
         self._attempts: dict[Stream, Connecting] = {}
 
     @property
     def untouched(self) -> bool:
         """Whether nothing was ever tried."""
-        return self.accepted == 0
+        return self.ledger.came == 0
 
-    def dial(self, target: Target) -> "Dialled":
+    def dial(self, target: Target) -> "ConnectWait":
         """Begin to connect; return what waits for that.
 
         Raises:
             ValueError, TypeError, TLSError, OSError: an option cannot be.
         """
-        self._refuse_closed()
+        self.ledger.refuse_closed()
         self.context.refuse_in_handler("connect")
         with self.context.lock:
-            self.accepted += 1
-            stream = self.stream(self.accepted)
+            self.ledger.came += 1
+            stream = self.stream(self.ledger.came)
             stream.secure = target.tls is not None and target.tls is not False
             stream.channel.outside = self.other
         try:
-            self._call(self._connect, stream, target)
+            self.context.call(self._connect, stream, target)
         except BaseException:
             with self.context.lock:
-                self.accepted -= 1
+                self.ledger.came -= 1
                 del self._streams[stream.number]
             raise
-        return Dialled(stream)
+        return ConnectWait(stream)
 
     def give_up(self, stream: Stream) -> None:
         """Let go of a connection for which nobody waits any more."""
         self.context.runner.post(self._give_up, stream)
 
-    def on_connect_error(self, socket: "Socket", error: OSError) -> None:
-        """Loop: note that a connection cannot be made."""
+    def admit(self, socket: "Socket") -> Stream:
+        """Loop: return the stream of a connection that was made."""
         stream: Stream = socket.data
+        socket.data = None
+        self._attempts.pop(stream, None)
+        return stream
+
+    def on_connect_error(self, stream: Stream, error: OSError) -> None:
+        """Loop: record that a connection cannot be made."""
         self._attempts.pop(stream, None)
         with self.context.lock:
-            stream.record("connect_error", error=error)
-            stream.send_no_more()
+            stream.ledger.record("connect_error", error=error)
+            stream.sending.drop()
 
     def on_secret(self, line: bytes) -> None:
-        """Loop: a server of ours logs its secrets, of others they are not ours to log."""
+        """Loop: a server of ours logs its secrets; those of other servers are not ours to log."""
 
     def _connect(self, stream: Stream, target: Target) -> None:
         from sockharness.engine.streams import connect
 
         self._attempts[stream] = connect(
-            socket=Calling(self),
+            socket=self.dispatch,
             hostname=target.hostname,
             port=target.port,
             tls=target.tls,
@@ -106,17 +114,11 @@ class Dialer(Endpoint):
             **target.options,
         )
 
-    def _admit(self, socket: "Socket") -> Stream:
-        stream: Stream = socket.data
-        socket.data = None
-        self._attempts.pop(stream, None)
-        return stream
-
     def _give_up(self, stream: Stream) -> None:
         attempt = self._attempts.pop(stream, None)
         if attempt is not None:
             attempt.cancel()
-        stream.reset_now()
+        stream.sending.reset()
 
     def _close(self) -> None:
         for stream in list(self._attempts):
@@ -124,8 +126,8 @@ class Dialer(Endpoint):
         super()._close()
 
 
-class Calling(Handing):
-    """The handlers of a client socket."""
+class ClientDispatch(Dispatch):
+    """The handlers of client sockets."""
 
     __slots__ = ("_dialer",)
 
@@ -134,12 +136,12 @@ class Calling(Handing):
         self._dialer = dialer
 
     def connect_error(self, socket: "Socket", error: OSError) -> None:
-        """Hand over why a connection cannot be made."""
-        self._dialer.on_connect_error(socket, error)
+        """Take note that a connection cannot be made."""
+        self._dialer.on_connect_error(socket.data, error)
 
 
-class Dialled:
-    """A connection that was made, with TLS one that is secured."""
+class ConnectWait:
+    """Waits for a connection, with TLS for its handshake."""
 
     __slots__ = ("stream",)
 
@@ -160,7 +162,7 @@ class Dialled:
         if stream.channel.opened is None and closed is not None and closed.error is not None:
             raise closed.error.with_traceback(None)
         if handshake is not None and not handshake.established and handshake.error is not None:
-            stream.claim_handshake()
+            claim(stream.ledger)
             raise handshake.error.with_traceback(None)
         return stream
 

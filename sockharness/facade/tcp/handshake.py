@@ -8,11 +8,12 @@ the event that tells of it.
 import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import TLSError, code_of, os_error
-from sockharness.story.events import Event
-from sockharness.story.expectations import Mismatch, that_fits
+from sockharness.facade.ledger import Fault, Ledger
+from sockharness.story.events import Event, alert_of
+from sockharness.story.expectations import CLOSING, Mismatch, that_fits
 from sockharness.story.outcome import Failure
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Handshake:
         return cls(
             established=False,
             error=error,
-            alert=alert_in(error),
+            alert=alert_of(error) or None,
             servername=servername,
             peer_certificate=peer_certificate,
         )
@@ -102,16 +103,6 @@ class Handshake:
         return self.alert or (cause(self.error) if self.error is not None else "")
 
 
-def alert_in(error: BaseException | None) -> str | None:
-    """Return the name of the alert of which an error tells."""
-    number = getattr(error, "alert", None)
-    if number is None:
-        return None
-    from sockharness.engine.tls.codes import alert_name
-
-    return alert_name(number)
-
-
 def cause(error: BaseException) -> str:
     """Return the shortest name for what an error tells."""
     return (error.reason if isinstance(error, TLSError) else "") or code_of(error)
@@ -122,36 +113,38 @@ def reset_before(error: BaseException | None) -> OSError:
     return error if isinstance(error, OSError) else os_error(errno.ECONNRESET)
 
 
-class Faulty(Protocol):
-    """A connection of which a fault is told."""
+def blame(ledger: Ledger, event: Event, *, other: str) -> None:
+    """Record a fault of TLS, unless an action of the test has caused it; lock held.
 
-    number: int
-
-    @property
-    def title(self) -> str:
-        """How a failure calls it."""
-        ...
-
-    @property
-    def other(self) -> str:
-        """What the program at the other end is."""
-        ...
+    Args:
+        ledger: the connection's.
+        event: the `handshake` that failed, or the `error` after it.
+        other: what the program at the other end is.
+    """
+    own = any(action.name in CLOSING for action in ledger.channel.actions)
+    if not own and not ledger.root.closed:
+        ledger.root.faults.append(Fault(event, _failure(ledger, event, other), ledger))
 
 
-def fault(connection: Faulty, event: Event) -> Failure:
-    """Tell a fault of TLS that nobody has claimed."""
-    error, title = event.error, connection.title
+def claim(ledger: Ledger) -> None:
+    """Take note that a test knows how a connection's handshake ended; lock held."""
+    faults = ledger.root.faults
+    faults[:] = [each for each in faults if each.ledger is not ledger or each.event.name == "error"]
+
+
+def _failure(ledger: Ledger, event: Event, other: str) -> Failure:
+    error, title = event.error, ledger.title
     later = event.name == "error"
     look = 'wait_for("error")' if later else "handshake"
     failed = f"{title}: {'TLS' if later else 'handshake'} failed"
-    alert = alert_in(error)
-    if alert is not None:
-        said = f"{title}: the {connection.other} sent {alert}"
+    alert = alert_of(error)
+    if alert:
+        said = f"{title}: the {other} sent {alert}"
     else:
         because = (f"{failed}: {cause(error)}", f"{title}: {cause(error)}") if error else ()
         said = that_fits(*because, failed)
     details = [str(error)] if error is not None else []
-    details.append(f"hint: if it is meant to, look at connection({connection.number}).{look}")
+    details.append(f"hint: if it is meant to, look at connection({ledger.number}).{look}")
     return Failure(
         mismatch=Mismatch(headline=said, note=said, details=tuple(details), events=(event,))
     )

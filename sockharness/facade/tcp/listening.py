@@ -7,7 +7,7 @@ from sockharness.errors import UsageError
 from sockharness.facade.context import HarnessContext
 from sockharness.facade.queues import backlog
 from sockharness.facade.tcp.endpoint import Endpoint
-from sockharness.facade.tcp.fronts import Front, Options, Spares
+from sockharness.facade.tcp.listeners import Options, ServerListener, Spares
 from sockharness.facade.tcp.stream import Stream
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ __tracebackhide__ = True
 
 
 class Service(Endpoint):
-    """A listener and its streams.
+    """A listener and its connections.
 
     Attributes:
         key_log: is given the secrets of connections, line by line.
@@ -30,14 +30,14 @@ class Service(Endpoint):
         super().__init__(
             context, name, secure=options.tls is not None, half_open=options.allow_half_open
         )
-        self.options = options
         self.refusing = False
         self.key_log: Callable[[bytes], object] | None = None
-        front = spares.take(options) if spares is not None else None
-        if front is None:
-            front = self._call(Front, context.runner, options)
-        front.owner = self
-        self.listener: Listener = front.listener
+        made = spares.take(options) if spares is not None else None
+        if made is None:
+            made = context.call(ServerListener, context.runner, options)
+        self.dispatch = made.dispatch
+        self.dispatch.owner = self
+        self.listener: Listener = made.listener
         self.host, self.port = options.hostname, self.listener.port or 0
 
     @property
@@ -49,31 +49,32 @@ class Service(Endpoint):
             backlog(self.listener.fileno()) == 0
             and self.context.runner.reactor.asleep
             and self.context.happened == 0
-            and self.accepted == 0
+            and self.ledger.came == 0
         )
 
     def refuse(self, *, on: bool) -> None:
         """Refuse connections while the port stays held, or accept them again."""
-        self._refuse_closed()
+        self.ledger.refuse_closed()
         if self.refusing == on:
             raise UsageError("refusing() is in force already" if on else "it accepts already")
-        self._call(self.listener.refuse if on else self.listener.accept_again)
+        self.context.call(self.listener.refuse if on else self.listener.accept_again)
         self.refusing = on
 
     def use_tls(self, tls: Any) -> None:
         """Use other options of TLS from the next accept on."""
-        self._refuse_closed()
-        self._call(lambda: self.listener.reload(tls=tls))
+        self.ledger.refuse_closed()
+        self.context.call(lambda: self.listener.reload(tls=tls))
+
+    def admit(self, socket: "Socket") -> Stream:
+        """Loop: return the stream of a connection that was accepted."""
+        with self.context.lock:
+            self.ledger.came += 1
+            return self.stream(self.ledger.came)
 
     def on_secret(self, line: bytes) -> None:
         """Loop: take a line for a key log."""
         if self.key_log is not None:
             self.key_log(line)
-
-    def _admit(self, socket: "Socket") -> Stream:
-        with self.context.lock:
-            self.accepted += 1
-            return self.stream(self.accepted)
 
     def _close(self) -> None:
         super()._close()

@@ -8,6 +8,10 @@ Free of sockets: it is given functions. It belongs to the harness's thread.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sockharness.engine.loop.reactor import Reactor
 
 QUICK = 20
 """How many questions are asked without a pause."""
@@ -50,3 +54,24 @@ class Pacing:
     def _wake(self, ask_again: Callable[[], None]) -> None:
         self._waiting = False
         ask_again()
+
+
+class Alarm:
+    """Calls a function after some seconds, once; while it is set, to set it again does nothing."""
+
+    __slots__ = ("_function", "_reactor", "_set")
+
+    def __init__(self, reactor: "Reactor", function: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._function = function
+        self._set = False
+
+    def set(self, seconds: float) -> None:
+        """Call the function after so many seconds."""
+        if not self._set:
+            self._set = True
+            self._reactor.call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        self._set = False
+        self._function()

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Never
 
 from sockharness.facade.context import TIMEOUT
+from sockharness.facade.ledger import Handler
 from sockharness.facade.script import Exchange, Want
 from sockharness.facade.tcp.connection import Connection as Connection
-from sockharness.facade.tcp.connection import event_wanted
-from sockharness.facade.tcp.endpoint import HANDLED, Handler
+from sockharness.facade.tcp.connection import event_wait
+from sockharness.facade.tcp.endpoint import HANDLED
 from sockharness.facade.tcp.listening import Service
 from sockharness.facade.tcp.stream import Stream
 from sockharness.printable import count
@@ -151,7 +152,7 @@ class TcpServer:
             ExpectationFailed: it did not come in `timeout` seconds.
             UsageError: a loop runs in this thread; await `.aio.wait_for` there.
         """
-        want = event_wanted(self._service, self._service, event)
+        want = event_wait(self._service.ledger, event)
         return self._service.context.wait("wait_for", want, timeout)
 
     @contextmanager
@@ -169,7 +170,7 @@ class TcpServer:
         Raises:
             ExpectationFailed: unmet expectations, other bytes, unread bytes, what handlers raised.
         """
-        self._service.context.check(self._service, self.clear)
+        self._service.ledger.check(self.clear)
 
     def clear(self) -> None:
         """Forget what happened and what was expected; `when`, handlers and open connections
@@ -185,16 +186,18 @@ class TcpServer:
     def _handle(self, stream: Stream) -> "Connection":
         handle = self._handles.get(stream)
         if handle is None:
-            handle = self._handles[stream] = Connection(self._service.context, stream)
+            handle = self._handles[stream] = Connection(self._service, stream)
         return handle
 
     def __repr__(self) -> str:
         service = self._service
-        state = "closed" if service.closed else "refusing" if service.refusing else "listening"
+        state = (
+            "closed" if service.ledger.closed else "refusing" if service.refusing else "listening"
+        )
         with service.context.lock:
             connections = service.opened()
-            live = sum(each.socket is not None for each in connections)
-            unclaimed = len(service.script.queue)
+            live = sum(each.sending.socket is not None for each in connections)
+            unclaimed = len(service.ledger.script.queue)
         counted = f"{count(len(connections), 'connection')}, {live} open, {unclaimed} to be claimed"
         return f"<{type(self).__name__} {self.host}:{self.port} {state}, {counted}>"
 
@@ -207,7 +210,7 @@ class AioTcpServer:
 
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Event]:
         """Wait for an event of any connection; see `TcpServer.wait_for`."""
-        want = event_wanted(self._service, self._service, event)
+        want = event_wait(self._service.ledger, event)
         return self._service.context.wait_async(want, timeout)
 
 

@@ -20,7 +20,7 @@ from sockharness.facade.context import TIMEOUT, HarnessContext, seconds
 from sockharness.facade.tcp.client import connected, connected_async
 from sockharness.facade.tcp.connection import Connection
 from sockharness.facade.tcp.dialing import Dialer, Target
-from sockharness.facade.tcp.fronts import Options
+from sockharness.facade.tcp.listeners import Options
 from sockharness.facade.tcp.listening import Service
 from sockharness.facade.tcp.server import TcpServer
 

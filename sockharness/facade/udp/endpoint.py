@@ -1,46 +1,31 @@
 """One datagram socket of a test: what came, what is expected of it, what goes out.
 
-A endpoint is a `udp_peer`, a member of a multicast group, or what a group sends from. Datagrams are
-judged when they come, one by one and whole (`sockharness.facade.messages`); what nothing stated
-wants lies unread for somebody to fetch, and is a finding when nobody has fetched it or looked at
-it. After a mismatch nothing is judged any more: what follows is out of step.
+It is a `udp_peer`, a member of a multicast group, or what a group sends from. Datagrams are judged
+when they come, one by one and whole (`sockharness.facade.messages`). What nothing stated wants
+stays unread for somebody to fetch, and fails the test if nobody has fetched it or looked at it.
+After a mismatch nothing is judged any more: what follows is out of step.
 
 There is no connection to reset, so a client that waits without a time-out goes on waiting.
 
-**Loss.** The kernel drops what comes while the receive buffer is full, and counts it. A endpoint
-that has lost something makes the verdict inconclusive: what else is wrong may be wrong because of
-that.
+**Loss.** The kernel drops what comes while the receive buffer is full, and counts it. A socket that
+has lost something makes the verdict inconclusive: what else is wrong may be wrong because of that.
 
 Methods marked *loop* run on the harness's thread, the others anywhere; for the lock see
-`sockharness.facade.context`. A user's handlers are called by ours, after the event was noted.
-
-Longer than other files because all of it shares the letters and the lock; what is pure is in
-`messages`, what a test holds in `udp` and `group`.
+`sockharness.facade.context`. A user's handlers are called by ours, after the event was recorded.
 """
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sockharness.errors import ClosedError, UsageError
 from sockharness.facade import messages
-from sockharness.facade.callsite import call_site
-from sockharness.facade.context import LAST_LOOK, HarnessContext, raised, refuse_async
+from sockharness.facade.context import HarnessContext, refuse_async
+from sockharness.facade.ledger import Handler, Ledger
 from sockharness.facade.queues import datagrams, make_room
-from sockharness.facade.script import (
-    Answer,
-    Exchange,
-    Ruling,
-    Script,
-    as_bytes,
-    matcher,
-    unstated,
-)
+from sockharness.facade.script import Answer, Exchange, Ruling, as_bytes
 from sockharness.facade.udp.datagram import Address, Datagram
-from sockharness.facade.wants import DatagramWanted, Settled
-from sockharness.story.events import Event, Kind
+from sockharness.facade.udp.received import Received
+from sockharness.facade.udp.sending import Outgoing, Sending
 from sockharness.story.expectations import Mismatch
 from sockharness.story.outcome import Failure
 
@@ -49,39 +34,22 @@ if TYPE_CHECKING:
     from sockharness.engine.udp.socket import UDPSocket
 
 __tracebackhide__ = True
-Handler = Callable[..., object]
-
-
-@dataclass(slots=True)
-class Letter:
-    """An unread datagram; `looked_at`: a test has seen it, so it is nobody's finding."""
-
-    datagram: Datagram
-    looked_at: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A datagram to send, and the exchange that it answers, if it answers one."""
-
-    data: bytes
-    address: Address
-    answers: Exchange | None = None
+MakeSocket = Callable[[Mapping[str, Handler]], Any]
+"""Makes the engine's socket, given its handlers; called on the harness's thread."""
 
 
 class UdpEndpoint:
-    """A datagram socket, its script and its letters.
+    """A datagram socket, its ledger and what it has received.
 
     Args:
         context: the harness's.
         name: how failures call it.
-        make: makes the engine's socket, given its handlers; called on the harness's thread.
+        make: makes the engine's socket.
         number: which of the sockets of this name, from 1.
         belongs_to: the participant to which it belongs, if that has another name.
         recv_buffer: size of the kernel's buffer in bytes; `None`: for long bursts.
 
     Attributes:
-        failed: something came that was not as expected; that was recorded.
         hint: what may explain that nothing came, for people.
         source: names the sender of what comes from an address, for the picture.
     """
@@ -90,132 +58,62 @@ class UdpEndpoint:
         self,
         context: HarnessContext,
         name: str,
-        make: Callable[[Mapping[str, Handler]], "UDPSocket"],
+        make: MakeSocket,
         *,
         number: int = 1,
         belongs_to: str = "",
         recv_buffer: int | None = None,
     ) -> None:
         self.context = context
-        self.name = name
-        self.number = number
-        self.peer = belongs_to or name  # the participant
-        self.title = name if number < 2 else f"{name}@{number}"
+        title = name if number < 2 else f"{name}@{number}"
+        self.ledger = Ledger(
+            context, name, self, number=number, title=title, participant=belongs_to
+        )
         self.hint = ""
         self.source: Callable[[Address], str] = lambda _address: ""
-        self.script = Script()
-        self.failures: list[Failure] = []
-        self.bare: list[Exchange] = []
-        self.events: list[Event] = []
-        self.given: dict[str, Handler] = {}
-        self.failed = False
-        self.closed = False
-        self.came: list[Datagram] = []
+        self.received = Received()
         self._handlers: DatagramHandlers | None = None
-        self._letters: list[Letter] = []
-        self._judged = 0  # so many letters, from the first, were judged as things stand
-        self._outgoing: deque[Outgoing] = deque()
         self._lost = 0  # when last read
-        self._forgiven = 0  # so many of these were told, or are of a test before
+        self._forgiven = 0  # how many of these were reported, or belong to a test before
         self.udp: UDPSocket
-        self._call(self._open, make, recv_buffer)
+        self.sending: Sending
+        context.call(self._open, make, recv_buffer)
         self.host, self.port = self.udp.address
 
-    # Stating
+    # What a handle asks for
 
     def state(self, want: object, *, rule: bool) -> Exchange:
         """State an expectation or a rule."""
-        made = matcher(want, empty=True)
-        exchange = Exchange(made, call_site(), self.context.lock, whole=True)
-        with self.context.lock:
-            self._refuse_closed()
-            if "data" in self.given:
-                raise UsageError("expect and when cannot be used beside on(data=…)")
-            self.script.stated = True
-            (self.script.rules if rule else self.script.queue).append(exchange)
-            self._judged = 0
-            if self._letters:
-                self.context.runner.post(self.advance)
-        return exchange
+        return self.ledger.state(want, rule=rule, whole=True)
 
     def handle(self, handlers: Mapping[str, Handler], *, merge: bool) -> None:
-        """Put a user's handlers in charge, beside those there are or in their place."""
+        """Put a user's handlers in charge, beside those there are (`merge`) or in their place."""
         from sockharness.engine.udp.handlers import DatagramHandlers
 
         refuse_async(handlers)
         with self.context.lock:
-            self._refuse_closed()
-            chosen = {**self.given, **handlers} if merge else dict(handlers)
-            checked = DatagramHandlers(self.context.runner.reactor, chosen)
-            if "data" in chosen and self.script.stated:
-                raise UsageError("on(data=…) cannot be used beside expect and when")
-            self.given, self._handlers = chosen, checked
-            if "data" in chosen and self._letters:
+            chosen = self.ledger.with_handlers(handlers, merge=merge)
+            self._handlers = DatagramHandlers(self.context.runner.reactor, chosen)
+            self.ledger.handlers = chosen
+            if "data" in chosen and len(self.received):
                 self.context.runner.post(self._hand_over)
-
-    # What a handle asks for
 
     def send(self, data: bytes, address: Address, *, note: str = "") -> None:
         """Send a datagram behind what waits to be sent; raises what the system says at once."""
-        self._refuse_closed()
-        self._call(self._send, Outgoing(data, address), note)
+        self.ledger.refuse_closed()
+        self.context.call(self.sending.send, Outgoing(data, address), note)
 
     def look(self) -> list[Datagram]:
-        """Return all that came; what lies unread is nobody's finding any more."""
+        """Return all datagrams received, and mark them as seen."""
         with self.context.lock:
-            for letter in self._letters:
-                letter.looked_at = True
-            return list(self.came)
+            return self.received.look()
 
     def fetch(self) -> Datagram:
         """Take the oldest unread datagram; lock held."""
         datagram = self._remove(0)
-        if self._letters and self.script.rules:
+        if len(self.received) and self.ledger.script.rules:
             self.context.runner.post(self.advance)
         return datagram
-
-    # For what waits
-
-    @property
-    def absent(self) -> str:
-        """Nothing: it is there."""
-        return ""
-
-    @property
-    def over(self) -> Event | None:
-        """Nothing: another datagram may always come."""
-        return None
-
-    @property
-    def shut(self) -> bool:
-        """Whether it was closed."""
-        return self.closed
-
-    @property
-    def busy(self) -> bool:
-        """Whether expectations have the first claim on what comes."""
-        return bool(self.script.queue)
-
-    def unread(self, *, new: bool = False) -> Sequence[Datagram]:
-        """Return the datagrams that nobody has taken; `new`: nor looked at. Lock held."""
-        return [each.datagram for each in self._letters if not (new and each.looked_at)]
-
-    def has_unread(self, *, new: bool = False) -> bool:
-        """Say whether there are any; lock held."""
-        return any(not (new and each.looked_at) for each in self._letters)
-
-    def found(self) -> list[Failure]:
-        """Return the failures recorded so far."""
-        return self.failures
-
-    @property
-    def deferred(self) -> bool:
-        """Whether an expectation that was left to tear-down is unmet; lock held."""
-        return any(exchange.deferred for exchange in self.script.queue)
-
-    def missing(self) -> bool:
-        """Say whether expectations are unmet, and nothing has failed that explains it."""
-        return not self.failures and bool(self.script.queue)
 
     # Judging
 
@@ -225,182 +123,129 @@ class UdpEndpoint:
         # In this order, as for connections: what was read before the queue was found empty is
         # either counted, or its turn of the loop goes on.
         return (
-            not self.closed
+            not self.ledger.closed
             and datagrams(self.udp.fileno()) == (0, 0)
             and self.context.runner.reactor.asleep
             and self.context.happened == 0
         )
 
-    def judge(self, *, final: bool) -> list[Failure]:
-        """Return everything that is wrong, the cause first.
-
-        Args:
-            final: count what was left to tear-down, too.
-        """
-        with self.context.lock:
-            missing = not self.failures and bool(self._unmet(final=final))
-        if missing and self.context.wait_quietly(Settled(self), LAST_LOOK):
-            self.context.settle()
-        with self.context.lock:
-            loss = self._loss()
-            return [*loss, *self.certain(), *self._unmet(final=final), *self._unasked(final=final)]
-
-    def certain(self) -> list[Failure]:
-        """Return what is wrong whatever may yet come; lock held."""
-        return [*self.failures, *unstated(self.bare)]
-
     def clear(self) -> None:
         """Forget what happened and what was expected; rules and handlers stay."""
         with self.context.lock:
-            self.script.clear()
-            self.failures.clear()
-            self.bare.clear()
-            self.events.clear()
-            self.came.clear()
-            self._letters.clear()
-            self._judged = 0
-            self.failed = False
-            self._forgiven = self.dropped()
-            self.context.timeline.forget(self.name)
+            self.ledger.clear()
+            self.received.clear()
+            self._forgiven = self._dropped()
 
     def close(self) -> None:
-        """Close the socket; what came stays readable."""
-        if not self.closed:
-            self._call(self._close)
+        """Close the socket; what came stays readable. Idempotent."""
+        if not self.ledger.closed:
+            self.context.call(self._close)
 
-    def dropped(self) -> int:
-        """Return how many datagrams the kernel has dropped in all; lock held."""
-        if not self.closed:
-            self._lost = datagrams(self.udp.fileno()).dropped
-        return self._lost
+    # What the ledger asks; lock held
 
-    def stray(self, exception: BaseException) -> None:
-        """Record an exception that belongs to no datagram."""
-        self._raised(exception, None)
+    def outstanding(self) -> Iterable[Exchange]:
+        """Return the expectations that are not met."""
+        return self.ledger.script.queue
+
+    def unmet(self, exchange: Exchange) -> Mismatch:
+        """Describe why an expectation is not met."""
+        came = len(self.received.everything)
+        return messages.unmet(self.ledger.title, exchange, came=came, hint=self.hint)
+
+    def unread(self, *, final: bool) -> list[Failure]:
+        """Return a failure for datagrams that were lost, and for those that nobody wanted."""
+        ledger, found = self.ledger, []
+        lost = self._dropped() - self._forgiven
+        if lost > 0:
+            found.append(Failure(mismatch=messages.lost(ledger.title, lost), inconclusive=True))
+        unseen = self.received.unread(unseen=True)
+        if unseen and not ledger.failed and not ledger.script.queue:
+            mismatch = messages.unexpected(ledger.title, unseen, stated=ledger.script.stated)
+            found.append(Failure(mismatch=mismatch))
+        return found
+
+    def look_again(self) -> None:
+        """Judge anew what is unread, soon."""
+        self.received.judged = 0
+        if len(self.received):
+            self.context.runner.post(self.advance)
 
     # The engine's handlers; all of these: loop
 
     def on_data(
-        self, socket: "UDPSocket", data: bytes, port: int, host: str, flags: "DatagramFlags"
+        self, socket: "UDPSocket", data: bytes, port: int, address: str, flags: "DatagramFlags"
     ) -> None:
-        address = (host, port)
+        sender = (address, port)
         with self.context.lock:
-            event = self._note("data", data=data, source=self.source(address))
+            event = self.ledger.record("data", data=data, source=self.source(sender))
             datagram = Datagram(
-                data, address=address, ttl=flags.ttl, at=event.at, truncated=flags.truncated
+                data, address=sender, ttl=flags.ttl, at=event.at, truncated=flags.truncated
             )
-            self.came.append(datagram)
-            self._letters.append(Letter(datagram))
-        if "data" in self.given:
+            self.received.add(datagram)
+        if "data" in self.ledger.handlers:
             self._hand_over()
         else:
             self.advance()
 
     def on_drain(self, socket: "UDPSocket") -> None:
-        with self.context.lock:
-            self._note("drain")
-        self._pump()
-        self._user("drain", socket)
+        self.ledger.record("drain")
+        self.sending.go_on()
+        self._call_handler("drain", socket)
 
     def on_error(self, socket: "UDPSocket", exception: BaseException) -> None:
-        """The network said something about what was sent; or a handler of ours raised."""
+        """Take what the network said about a datagram sent, or what a handler of ours raised."""
         if not isinstance(exception, OSError):
-            self._raised(exception, None)
+            self._raised(exception)
             return
-        with self.context.lock:
-            self._note("error", error=exception)
-        self._user("error", socket, exception)
+        self.ledger.record("error", error=exception)
+        self._call_handler("error", socket, exception)
 
     # What follows; all of these: loop
 
     def advance(self) -> None:
         """Judge what is unread, and answer."""
-        while (deed := self._next()) is not None:
-            deed()
+        while (step := self._next()) is not None:
+            step()
         with self.context.lock:
             self.context.waiters.notify()
 
     def _next(self) -> Callable[[], None] | None:
         """Return what is to be done about the next datagram that something wants."""
+        ledger, script, received = self.ledger, self.ledger.script, self.received
         with self.context.lock:
-            script = self.script
-            if self.failed or not (script.queue or script.rules):
+            if ledger.failed or not (script.queue or script.rules):
                 return None
-            if not self.busy and self.context.waiters.wanted(DatagramWanted, self):
+            if not script.queue and self.context.waiters.is_read(self):
                 return None
-            while self._judged < len(self._letters):
-                letter = self._letters[self._judged]
-                judged = messages.judge(script, letter.datagram)
+            while (unread := received.next_to_judge()) is not None:
+                judged = messages.judge(script, unread.datagram)
                 if judged.ruling is Ruling.TAKE and judged.exchange is not None:
-                    self._remove(self._judged)
-                    if judged.exchange in script.queue:
-                        self._judged = 0  # the next one may want what was only looked at
+                    self._remove(received.judged)
+                    if not judged.exchange.rule:
+                        received.judged = 0  # the next one may want what was only looked at
                     script.take(judged.exchange)
-                    return partial(self._answer, judged.exchange, letter.datagram)
-                if judged.ruling is Ruling.DIFFER and not letter.looked_at:
+                    return partial(self._answer, judged.exchange, unread.datagram)
+                if judged.ruling is Ruling.DIFFER and not unread.seen:
                     assert judged.exchange is not None, "it differs from something"
-                    self._fail(
-                        messages.differs(self.title, letter.datagram, judged.exchange),
-                        judged.exchange,
-                    )
+                    script.queue.clear()
+                    mismatch = messages.differs(ledger.title, unread.datagram, judged.exchange)
+                    ledger.fail(mismatch, judged.exchange)
                     return None
-                self._judged += 1
+                received.judged += 1
         return None
 
     def _answer(self, exchange: Exchange, datagram: Datagram) -> None:
         with self.context.lock:
-            answer = exchange.answer
-            if answer is None:
-                late = partial(self.context.runner.post, self._answer, exchange, datagram)
-                exchange.when_stated(late)
-                if exchange not in self.bare:
-                    self.bare.append(exchange)
-        if answer is Answer.REPLY:
-            self._reply(exchange, datagram)
-
-    def _reply(self, exchange: Exchange, datagram: Datagram) -> None:
-        data = exchange.data
-        try:
-            reply = as_bytes(data(datagram) if callable(data) else data)
-        except Exception as error:  # noqa: BLE001 - a user's function; it fails the test
-            self._raised(error, exchange)
-        else:
-            self._outgoing.append(Outgoing(reply, datagram.address, exchange))
-            self._pump()
-
-    def _send(self, outgoing: Outgoing, note: str = "") -> None:
-        """Send now, or behind what waits."""
-        if self._outgoing or not self._give(outgoing, note):
-            self._outgoing.append(outgoing)
-
-    def _pump(self) -> None:
-        """Send what waits, as far as the kernel takes it."""
-        while self._outgoing and not self.closed:
-            outgoing = self._outgoing[0]
+            if exchange.answer is None:
+                self.ledger.answer_later(exchange, partial(self._answer, exchange, datagram))
+        if exchange.answer is Answer.REPLY:
+            data = exchange.data
             try:
-                if not self._give(outgoing):
-                    return
-            except (OSError, ValueError) as error:  # too long, no way there
-                self._raised(error, outgoing.answers)
-            self._outgoing.popleft()
-
-    def _give(self, outgoing: Outgoing, note: str = "") -> bool:
-        """Give a datagram to the kernel; say whether it was taken."""
-        host, port = outgoing.address
-        if not self.udp.send(outgoing.data, port, host):
-            return False
-        with self.context.lock:
-            event = Event(
-                name="send",
-                peer=self.name,
-                connection=self.number,
-                kind=Kind.ACTION,
-                data=outgoing.data,
-                result=len(outgoing.data),
-                note=note,
-            )
-            self.context.timeline.add(event)
-        return True
+                reply = data if isinstance(data, bytes) else as_bytes(data(datagram))
+            except Exception as error:  # noqa: BLE001 - a user's function; it fails the test
+                self._raised(error, exchange)
+            else:
+                self.sending.answer(Outgoing(reply, datagram.address, exchange))
 
     def _hand_over(self) -> None:
         """Give what is unread to the user's handler."""
@@ -408,107 +253,51 @@ class UdpEndpoint:
 
         while True:
             with self.context.lock:
-                if not self._letters or "data" not in self.given:
+                if not len(self.received) or "data" not in self.ledger.handlers:
                     return
                 came = self._remove(0)
-            host, port = came.address
-            flags = DatagramFlags(came.truncated, ":" in host, came.ttl)
-            self._user("data", self.udp, bytes(came), port, host, flags)
+            address, port = came.address
+            flags = DatagramFlags(came.truncated, ":" in address, came.ttl)
+            self._call_handler("data", self.udp, bytes(came), port, address, flags)
 
-    def _user(self, name: str, *args: Any) -> None:
+    def _call_handler(self, name: str, *args: object) -> None:
         """Call a user's handler; what it raises goes to his `error`, or fails the test."""
-        handlers = self._handlers
-        handler = getattr(handlers, name, None)
+        handler = getattr(self._handlers, name, None)
         if handler is None:
             return
         try:
             handler(*args)
         except Exception as error:  # noqa: BLE001 - a user's function; it fails the test
-            taker = self.given.get("error")
-            if taker is None or name == "error":
-                self._raised(error, None)
+            if name == "error" or self.ledger.handlers.get("error") is None:
+                self._raised(error)
             else:
-                self._user("error", self.udp, error)
+                self._call_handler("error", self.udp, error)
 
-    def _raised(self, exception: BaseException, exchange: Exchange | None) -> None:
+    def _raised(self, exception: BaseException, exchange: Exchange | None = None) -> None:
+        """Record what a user's function or the system raised; nothing more is judged."""
         with self.context.lock:
-            self._note("uncaught_exception", error=exception)
-            self._fail(raised(self.title, exception).mismatch, exchange, exception=exception)
-
-    def _fail(
-        self,
-        mismatch: Mismatch,
-        exchange: Exchange | None,
-        *,
-        exception: BaseException | None = None,
-    ) -> None:
-        """Record a failure; nothing that comes later is judged. Lock held."""
-        location = exchange.site.location() if exchange is not None else None
-        self.failures.append(Failure(mismatch=mismatch, location=location, exception=exception))
-        self.script.queue.clear()
-        self.failed = True
-        self.context.waiters.notify()
-
-    def _note(
-        self, name: str, *, data: bytes = b"", error: BaseException | None = None, source: str = ""
-    ) -> Event:
-        """Note that a handler was called; lock held."""
-        event = Event(
-            name=name,
-            peer=self.name,
-            connection=self.number,
-            data=data,
-            error=error,
-            source=source,
-        )
-        self.context.timeline.add(event)
-        self.context.happened += 1
-        self.events.append(event)
-        self.context.waiters.notify()
-        return event
+            self.ledger.script.queue.clear()
+            self.ledger.raised(exception, exchange)
 
     def _remove(self, index: int) -> Datagram:
-        """Take a letter away; the channel's bytes are those of the unread ones. Lock held."""
-        datagram = self._letters.pop(index).datagram
-        self._judged -= index < self._judged
-        unread = self.context.timeline.channel(self.name, self.number).unread
+        """Take an unread datagram; the channel's bytes are those of the unread ones. Lock held."""
+        datagram = self.received.remove(index)
+        unread = self.ledger.channel.unread
         if index == 0:
             del unread[: len(datagram)]
         else:
-            unread[:] = b"".join(letter.datagram for letter in self._letters)
+            unread[:] = b"".join(self.received.unread())
         return datagram
 
-    # Findings; lock held
-
-    def _loss(self) -> list[Failure]:
-        number = self.dropped() - self._forgiven
-        if number <= 0:
-            return []
-        return [Failure(mismatch=messages.lost(self.title, number), inconclusive=True)]
-
-    def _unmet(self, *, final: bool) -> list[Failure]:
-        missing = [each for each in self.script.queue if final or not each.deferred]
-        came = len(self.came)
-        return [
-            Failure(
-                mismatch=messages.unmet(self.title, exchange, came=came, hint=self.hint),
-                location=exchange.site.location(),
-            )
-            for exchange in missing
-        ]
-
-    def _unasked(self, *, final: bool) -> list[Failure]:
-        new = self.unread(new=True)
-        if not new or self.failed or self.busy or (self.deferred and not final):
-            return []
-        mismatch = messages.unexpected(self.title, new, stated=self.script.stated)
-        return [Failure(mismatch=mismatch)]
+    def _dropped(self) -> int:
+        """Return how many datagrams the kernel has dropped in all; lock held."""
+        if not self.ledger.closed:
+            self._lost = datagrams(self.udp.fileno()).dropped
+        return self._lost
 
     # Life
 
-    def _open(
-        self, make: Callable[[Mapping[str, Handler]], "UDPSocket"], recv_buffer: int | None
-    ) -> None:
+    def _open(self, make: MakeSocket, recv_buffer: int | None) -> None:
         udp = make({"data": self.on_data, "drain": self.on_drain, "error": self.on_error})
         try:
             make_room(udp.fileno(), recv_buffer)
@@ -516,20 +305,14 @@ class UdpEndpoint:
             udp.close()
             raise
         self.udp = udp
+        self.sending = Sending(udp, self.ledger, self._raised)
 
     def _close(self) -> None:
         with self.context.lock:
-            if self.closed:
+            if self.ledger.closed:
                 return
-            self.dropped()
-            self.closed = True
-            self.given, self._handlers = {}, None  # what comes now is not the user's affair
+            self._dropped()
+            self.ledger.closed = True
+            self.ledger.handlers, self._handlers = {}, None  # the user does not see what closes now
             self.context.waiters.notify()
         self.udp.close()
-
-    def _refuse_closed(self) -> None:
-        if self.closed:
-            raise ClosedError(f"{self.title} is closed")
-
-    def _call(self, function: Callable[..., Any], *args: Any) -> Any:
-        return self.context.runner.call(function, *args, timeout=self.context.patience)

@@ -21,19 +21,17 @@ import os
 import socket as _socket
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sockharness.errors import ClosedError, Unavailable
-from sockharness.facade.context import HarnessContext, raised
+from sockharness.errors import Unavailable
+from sockharness.facade.context import HarnessContext
+from sockharness.facade.ledger import Handler, Ledger, Settled
 from sockharness.facade.queues import joined_only
 from sockharness.facade.udp.datagram import Address
-from sockharness.facade.udp.endpoint import Handler, UdpEndpoint
+from sockharness.facade.udp.endpoint import UdpEndpoint
 from sockharness.facade.udp.interface import Interface
-from sockharness.facade.wants import Settled
 from sockharness.machine.leases import Leases
-from sockharness.story.outcome import Failure
 
 if TYPE_CHECKING:
     from sockharness.engine.udp.socket import UDPSocket
@@ -52,113 +50,92 @@ class Group:
     """
 
     def __init__(
-        self, context: HarnessContext, name: str, place: Interface, recv_buffer: int | None
+        self, context: HarnessContext, name: str, interface: Interface, recv_buffer: int | None
     ) -> None:
         self.context = context
-        self.name = name
-        self.place = place
-        self.closed = False
-        self.failures: list[Failure] = []
+        self.ledger = Ledger(context, name)
+        self.interface = interface
         self.members: list[UdpEndpoint] = []
         self._senders: dict[str, UdpEndpoint] = {}
         self._recv_buffer = recv_buffer
         self._stack = ExitStack()
-        family = _socket.AF_INET6 if place.ipv6 else _socket.AF_INET
+        family = _socket.AF_INET6 if interface.ipv6 else _socket.AF_INET
         leased = self._stack.enter_context(_leases().group(family))
-        self.host = place.host
+        self.host = interface.address
         self.group, self.port = leased.address, leased.port
         self.address: Address = (self.group, self.port)
 
-    def join(self, source: str | None, place: Interface | None = None) -> UdpEndpoint:
-        """Add a member, of what comes from one source or from all; `place`: if not the group's."""
-        self._refuse_closed()
-        place = place or self.place
-        number = 1 + max((each.number for each in self.members), default=0)
+    def join(self, source: str | None, interface: Interface | None = None) -> UdpEndpoint:
+        """Add a member.
+
+        Args:
+            source: an IP address, to hear only what comes from there; `None`: from everywhere.
+            interface: where, if not on the group's.
+        """
+        self.ledger.refuse_closed()
+        interface = interface or self.interface
+        number = 1 + max((each.ledger.number for each in self.members), default=0)
         endpoint = UdpEndpoint(
             self.context,
-            self.name,
-            self._member(source, place),
+            self.ledger.name,
+            self._member(source, interface),
             number=number,
             recv_buffer=self._recv_buffer,
         )
         endpoint.source = self._own
-        endpoint.hint = _hint(source, place)
+        endpoint.hint = _hint(source, interface)
         with self.context.lock:
             self.members.append(endpoint)
+        self._list_parts()
         return endpoint
 
     def leave(self, member: UdpEndpoint) -> None:
         """Take a member out; what has come by now stays with it."""
-        if not member.closed:
+        if not member.ledger.closed:
             if not self.context.runner.reactor.in_thread:
                 self.context.settle()
             member.close()
 
     def sender(self, source: str | None) -> UdpEndpoint:
         """Return what sends from an address of this host, made when it is first asked for."""
-        self._refuse_closed()
+        self.ledger.refuse_closed()
         address = source or self.host
         sender = self._senders.get(address)
         if sender is None:
             sender = UdpEndpoint(
                 self.context,
-                f"{self.name}.tx",
+                f"{self.ledger.name}.tx",
                 self._sending(address),
                 number=len(self._senders) + 1,
-                belongs_to=self.name,
+                belongs_to=self.ledger.name,
                 recv_buffer=self._recv_buffer,
             )
             with self.context.lock:
                 self._senders[address] = sender
+            self._list_parts()
         return sender
 
     def send(self, data: bytes, source: str | None) -> None:
         """Send to the group."""
         self.sender(source).send(data, self.address, note=f"{len(data)} B to the group")
 
-    # Judging
-
     @property
     def untouched(self) -> bool:
         """Whether nothing has come to any of its sockets."""
         return all(each.untouched for each in self._endpoints())
 
-    @property
-    def deferred(self) -> bool:
-        """Whether an expectation that was left to tear-down is unmet; lock held."""
-        return any(each.deferred for each in self._endpoints())
-
-    def judge(self, *, final: bool) -> list[Failure]:
-        """Return everything that is wrong.
-
-        Args:
-            final: count what was left to tear-down, too.
-        """
-        found = [each for endpoint in self._endpoints() for each in endpoint.judge(final=final)]
-        return [*self.failures, *found]
-
-    def certain(self) -> list[Failure]:
-        """Return what is wrong whatever may yet come; lock held."""
-        found = [failure for endpoint in self._endpoints() for failure in endpoint.certain()]
-        return [*self.failures, *found]
-
-    def stray(self, exception: BaseException) -> None:
-        """Record an exception that belongs to no datagram."""
-        with self.context.lock:
-            self.failures.append(raised(self.name, exception))
-
     def clear(self) -> None:
-        """Forget what happened and was expected, and who has left."""
+        """Forget what happened and was expected, and the members that have left."""
         with self.context.lock:
-            self.failures.clear()
-            self.members = [each for each in self.members if not each.closed]
+            self.members = [each for each in self.members if not each.ledger.closed]
+            self.ledger.clear()
         for endpoint in self._endpoints():
             endpoint.clear()
-        self.context.timeline.forget(self.name)
+        self._list_parts()
 
     def close(self) -> None:
         """Close all its sockets, and give the group back."""
-        self.closed = True
+        self.ledger.closed = True
         for endpoint in self._endpoints():
             endpoint.close()
         self._stack.close()
@@ -167,32 +144,36 @@ class Group:
         with self.context.lock:
             return [*self.members, *self._senders.values()]
 
+    def _list_parts(self) -> None:
+        with self.context.lock:
+            self.ledger.parts = [each.ledger for each in self._endpoints()]
+
     # Making sockets; what is returned runs on the harness's thread
 
     def _member(
-        self, source: str | None, place: Interface
+        self, source: str | None, interface: Interface
     ) -> Callable[[Mapping[str, Handler]], "UDPSocket"]:
         def join(udp: "UDPSocket") -> None:
             joined_only(udp.fileno())
             if source is None:
-                udp.add_membership(self.group, place.named)
+                udp.add_membership(self.group, interface.named)
             else:
-                udp.add_source_specific_membership(source, self.group, place.named)
+                udp.add_source_specific_membership(source, self.group, interface.named)
 
-        return self._made(place, join, hostname=self.group, port=self.port, reuse_addr=True)
+        return self._made(interface, join, hostname=self.group, port=self.port, reuse_addr=True)
 
     def _sending(self, source: str) -> Callable[[Mapping[str, Handler]], "UDPSocket"]:
         def aim(udp: "UDPSocket") -> None:
-            udp.set_multicast_interface(self.place.named)
-            udp.set_multicast_ttl(self.place.ttl)
+            udp.set_multicast_interface(self.interface.named)
+            udp.set_multicast_ttl(self.interface.ttl)
 
-        return self._made(self.place, aim, hostname=source)
+        return self._made(self.interface, aim, hostname=source)
 
     def _made(
-        self, place: Interface, prepare: Callable[["UDPSocket"], None], **options: Any
+        self, interface: Interface, prepare: Callable[["UDPSocket"], None], **options: Any
     ) -> Callable[[Mapping[str, Handler]], "UDPSocket"]:
         def make(handlers: Mapping[str, Handler]) -> "UDPSocket":
-            udp = place.socket(self.context.runner.reactor, handlers, **options)
+            udp = interface.socket(self.context.runner.reactor, handlers, **options)
             try:
                 prepare(udp)
             except BaseException:
@@ -206,20 +187,16 @@ class Group:
         """Name the sender of what comes from an address, if it is one of ours; lock held."""
         for sender in self._senders.values():
             if (sender.host, sender.port) == address:
-                return sender.title
+                return sender.ledger.title
         return ""
 
-    def _refuse_closed(self) -> None:
-        if self.closed:
-            raise ClosedError(f"{self.name} is closed")
 
-
-def _hint(source: str | None, place: Interface) -> str:
-    named = f"set IP_MULTICAST_IF, or bind the sender to {place.host}"
-    if place.ipv6:
+def _hint(source: str | None, interface: Interface) -> str:
+    named = f"set IP_MULTICAST_IF, or bind the sender to {interface.address}"
+    if interface.ipv6:
         named = "set IPV6_MULTICAST_IF"
     heard = f", and from {source}" if source else ""
-    return f"only what is sent by {place.interface}{heard} is heard: {named}"
+    return f"only what is sent by {interface.name}{heard} is heard: {named}"
 
 
 @cache
@@ -228,31 +205,31 @@ def _leases() -> Leases:
 
 
 _reasons: dict[Interface, str] = {}
-"""Why there is no multicast at a place; empty: there is."""
+"""Why there is no multicast on an interface; empty: there is."""
 
 
 def open_group(
-    context: HarnessContext, name: str, place: Interface, recv_buffer: int | None
+    context: HarnessContext, name: str, interface: Interface, recv_buffer: int | None
 ) -> Group:
     """Return a group, if multicast works there.
 
     Raises:
         Unavailable: it does not; says why.
     """
-    reason = _reasons.get(place) if place.inside is None else None
+    reason = _reasons.get(interface) if interface.host is None else None
     if reason is None:
         context.refuse_in_handler("multicast_group")
-        reason = preflight(context, place)
-    if place.inside is None:
-        _reasons[place] = reason
+        reason = preflight(context, interface)
+    if interface.host is None:
+        _reasons[interface] = reason
     if reason:
-        raise Unavailable(f"multicast does not work on {place}: {reason}")
-    return Group(context, name, place, recv_buffer)
+        raise Unavailable(f"multicast does not work on {interface}: {reason}")
+    return Group(context, name, interface, recv_buffer)
 
 
-def preflight(context: HarnessContext, place: Interface) -> str:
+def preflight(context: HarnessContext, interface: Interface) -> str:
     """Send a datagram to a group of its own; return why it does not come back, or nothing."""
-    group = Group(context, "preflight", place, None)
+    group = Group(context, "preflight", interface, None)
     doing = "joining"
     try:
         member = group.join(None)
@@ -262,18 +239,9 @@ def preflight(context: HarnessContext, place: Interface) -> str:
         number = getattr(error, "errno", None)
         return f"{doing} failed with {os.strerror(number) if number else error}"
     else:
-        back = context.wait_quietly(Settled(_Unheard(member)), ROUND_TRIP)
+        token_came = Settled(lambda: TOKEN not in member.received.everything)
+        back = context.wait_quietly(token_came, ROUND_TRIP)
         return "" if back else f"what is sent to {group.group} does not come back"
     finally:
         group.clear()
         group.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Unheard:
-    """Whether the token has not yet come."""
-
-    member: UdpEndpoint
-
-    def missing(self) -> bool:
-        return TOKEN not in self.member.came

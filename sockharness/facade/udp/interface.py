@@ -24,23 +24,23 @@ class Interface:
     """An interface, and a family.
 
     Attributes:
-        interface: its name.
-        host: an address on it, from which is sent.
+        name: its name.
+        address: an IP address on it; datagrams are sent from there.
         ipv6: whether groups of IPv6 are meant.
-        ttl: how many hops what is sent there may take.
-        inside: the host of a network where it is; `None`: this machine.
+        ttl: the TTL of IPv4, or hop limit of IPv6, of what is sent there.
+        host: the host of a network that has it; `None`: this machine.
     """
 
-    interface: str = INTERFACE
-    host: str = LOOPBACK
+    name: str = INTERFACE
+    address: str = LOOPBACK
     ipv6: bool = False
     ttl: int = 0
-    inside: "Host | None" = None
+    host: "Host | None" = None
 
     @property
     def named(self) -> str:
         """The interface as the engine takes it: by an address, or by a zone."""
-        return f"::%{self.interface}" if self.ipv6 else self.host
+        return f"::%{self.name}" if self.ipv6 else self.address
 
     def socket(
         self, reactor: "Reactor", handlers: Mapping[str, Any], **options: Any
@@ -52,43 +52,43 @@ class Interface:
             socket=handlers,
             receive_ttl=True,
             reactor=reactor,
-            kernel=kernel_of(self.inside),
+            kernel=kernel_of(self.host),
             **options,
         )
 
     def __str__(self) -> str:
-        of = f" of {self.inside.name}" if self.inside is not None else ""
-        return f"{self.interface}{of} over {'IPv6' if self.ipv6 else 'IPv4'}"
+        of = f" of {self.host.name}" if self.host is not None else ""
+        return f"{self.name}{of} over {'IPv6' if self.ipv6 else 'IPv4'}"
 
 
-def kernel_of(inside: "Host | None") -> "Kernel | None":
-    """Return what hands out the sockets of a host; `None`: the reactor's own does."""
-    if inside is None:
+def kernel_of(host: "Host | None") -> "Kernel | None":
+    """Return what makes the sockets of a host; `None`: the reactor's own kernel does."""
+    if host is None:
         return None
     from sockharness.machine.inside import InsideKernel
 
-    return InsideKernel(inside)
+    return InsideKernel(host)
 
 
 def loopback(*, ipv6: bool) -> Interface:
-    """Return the place that every machine has, or nearly."""
-    return Interface(host=LOOPBACK6 if ipv6 else LOOPBACK, ipv6=ipv6)
+    """Return the loopback interface of this machine."""
+    return Interface(address=LOOPBACK6 if ipv6 else LOOPBACK, ipv6=ipv6)
 
 
-def first_interface(inside: "Host", *, ipv6: bool) -> Interface:
+def first_interface(host: "Host", *, ipv6: bool) -> Interface:
     """Return a host's first link, or its loopback interface if it has none.
 
-    What is sent there may reach the other end of the link. Raises `TypeError` for what is no host.
+    What is sent there may reach the other end of the link. Raises `TypeError` if it is no host.
     """
     from sockharness.netns import Host
 
-    if not isinstance(inside, Host):
-        raise TypeError(f"inside: expected a Host of a Network, got {inside!r}")
-    if not inside.interfaces:
-        return Interface(host=LOOPBACK6 if ipv6 else LOOPBACK, ipv6=ipv6, inside=inside)
-    link = inside.interfaces[0]
-    host = (link.ipv6 or LOOPBACK6) if ipv6 else link.ipv4
-    return Interface(interface=link.name, host=host, ipv6=ipv6, ttl=1, inside=inside)
+    if not isinstance(host, Host):
+        raise TypeError(f"inside: expected a Host of a Network, got {host!r}")
+    if not host.interfaces:
+        return Interface(address=LOOPBACK6 if ipv6 else LOOPBACK, ipv6=ipv6, host=host)
+    link = host.interfaces[0]
+    address = (link.ipv6 or LOOPBACK6) if ipv6 else link.ipv4
+    return Interface(name=link.name, address=address, ipv6=ipv6, ttl=1, host=host)
 
 
 def host_address(name: str, address: object) -> None:

@@ -39,7 +39,7 @@ class MulticastGroup:
         self.group: str = group.group
         self.port: int = group.port
         self.address: Address = group.address
-        self.interface: str = group.place.interface
+        self.interface: str = group.interface.name
         self.host: str = group.host
 
     def join(self, source: str | None = None, *, inside: "Host | None" = None) -> "Member":
@@ -58,7 +58,7 @@ class MulticastGroup:
             host_address("source", source)
         there = None
         if inside is not None:
-            there = first_interface(inside, ipv6=self._group.place.ipv6)
+            there = first_interface(inside, ipv6=self._group.interface.ipv6)
             self._refuse_foreign(inside)
         return Member(self._group, self._group.join(source, there), source)
 
@@ -90,13 +90,13 @@ class MulticastGroup:
 
     def _refuse_foreign(self, host: "Host") -> None:
         """Refuse a member on a host that nothing sent to the group can reach."""
-        home = self._group.place.inside
-        if home is None:
+        own = self._group.interface.host
+        if own is None:
             raise UsageError(
                 "inside: this group is on this machine, which no host of a network hears; "
                 "make it in one, multicast_group(inside=…)"
             )
-        if not home.is_beside(host):
+        if not own.is_beside(host):
             raise UsageError(f"inside: expected a host of the group's network, got {host!r}")
 
     def check(self) -> None:
@@ -106,7 +106,7 @@ class MulticastGroup:
             ExpectationFailed: of a member or sender: unmet expectations, other datagrams, unread
                 ones, lost ones, what reply functions raised.
         """
-        self._group.context.check(self._group, self.clear)
+        self._group.ledger.check(self.clear)
 
     def clear(self) -> None:
         """Forget what happened and what was expected; members stay, and what `when` states."""
@@ -114,8 +114,8 @@ class MulticastGroup:
 
     def __repr__(self) -> str:
         group = self._group
-        state = "closed" if group.closed else "open"
-        members = sum(not each.closed for each in group.members)
+        state = "closed" if group.ledger.closed else "open"
+        members = sum(not each.ledger.closed for each in group.members)
         return f"<MulticastGroup {self.group}:{self.port} {state}, {count(members, 'member')}>"
 
 
@@ -169,8 +169,8 @@ class Member:
         self._group.leave(self._endpoint)
 
     def _refuse_gone(self) -> None:
-        if self._endpoint.closed and not self._group.closed:
-            raise ClosedError(f"{self._endpoint.title} has left its group")
+        if self._endpoint.ledger.closed and not self._group.ledger.closed:
+            raise ClosedError(f"{self._endpoint.ledger.title} has left its group")
 
     def __enter__(self) -> "Member":
         return self

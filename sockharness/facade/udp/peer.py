@@ -4,14 +4,13 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Never
 
-from sockharness.errors import UsageError
-from sockharness.facade.callsite import call_site
 from sockharness.facade.context import TIMEOUT, HarnessContext
+from sockharness.facade.ledger import EventWait, Handler
 from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.udp.datagram import Address, Datagram, address_of
-from sockharness.facade.udp.endpoint import Handler, UdpEndpoint
+from sockharness.facade.udp.endpoint import UdpEndpoint
 from sockharness.facade.udp.interface import Interface
-from sockharness.facade.wants import DatagramWanted, EventWanted, Silence, SilenceWanted
+from sockharness.facade.udp.reading import DatagramWait, Silence, SilenceWait
 from sockharness.nearest import suggestion
 from sockharness.printable import count
 from sockharness.story.events import Event
@@ -29,12 +28,12 @@ A_WHILE = 0.1
 
 
 def udp_endpoint(
-    context: HarnessContext, name: str, place: Interface, hostname: str, recv_buffer: int | None
+    context: HarnessContext, name: str, interface: Interface, hostname: str, recv_buffer: int | None
 ) -> UdpEndpoint:
     """Return the endpoint of a peer on a port that the system chooses."""
 
     def make(handlers: Mapping[str, Handler]) -> "UDPSocket":
-        return place.socket(context.runner.reactor, handlers, hostname=hostname)
+        return interface.socket(context.runner.reactor, handlers, hostname=hostname)
 
     return UdpEndpoint(context, name, make, recv_buffer=recv_buffer)
 
@@ -145,7 +144,7 @@ class UdpPeer:
             ExpectationFailed: none came in `timeout` seconds, or something else went wrong.
             UsageError: a loop runs in this thread; await `.aio.receive` there.
         """
-        return self._endpoint.context.wait("receive", _datagram(self._endpoint), timeout)
+        return self._endpoint.context.wait("receive", DatagramWait(self._endpoint), timeout)
 
     def receive_nothing(self, *, within: float = A_WHILE) -> None:
         """Wait `within` seconds, in which no datagram is to come, nor lie unread.
@@ -154,7 +153,7 @@ class UdpPeer:
             ExpectationFailed: one did.
             UsageError: a loop runs in this thread; await `.aio.receive_nothing` there.
         """
-        context, want = self._endpoint.context, SilenceWanted(self._endpoint, call_site())
+        context, want = self._endpoint.context, SilenceWait(self._endpoint)
         try:
             context.wait("receive_nothing", want, within)
         except Silence:
@@ -188,7 +187,7 @@ class UdpPeer:
             ExpectationFailed: unmet expectations, other datagrams, unread ones, lost ones, what
                 handlers raised.
         """
-        self._endpoint.context.check(self._endpoint, self.clear)
+        self._endpoint.ledger.check(self.clear)
 
     def clear(self) -> None:
         """Forget what happened and what was expected; `when` and handlers stay."""
@@ -206,17 +205,17 @@ class AioUdpPeer:
 
     def receive(self, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Datagram]:
         """Wait for a datagram and take it; see `UdpPeer.receive`."""
-        return self._endpoint.context.wait_async(_datagram(self._endpoint), timeout)
+        return self._endpoint.context.wait_async(DatagramWait(self._endpoint), timeout)
 
     def receive_nothing(self, *, within: float = A_WHILE) -> Coroutine[Any, Any, None]:
         """Wait for nothing; see `UdpPeer.receive_nothing`."""
-        return self._nothing(SilenceWanted(self._endpoint, call_site()), within)
+        return self._nothing(SilenceWait(self._endpoint), within)
 
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, Event]:
         """Wait for an event; see `UdpPeer.wait_for`."""
         return self._endpoint.context.wait_async(_event(self._endpoint, event), timeout)
 
-    async def _nothing(self, want: SilenceWanted, within: float) -> None:
+    async def _nothing(self, want: SilenceWait, within: float) -> None:
         context = self._endpoint.context
         try:
             await context.wait_async(want, within)
@@ -227,13 +226,13 @@ class AioUdpPeer:
 def described(endpoint: UdpEndpoint) -> str:
     """Say in a few words how a endpoint stands."""
     with endpoint.context.lock:
-        state = "closed" if endpoint.closed else "open"
-        unread, unmet = len(endpoint.unread()), len(endpoint.script.queue)
-        came = count(len(endpoint.came), "datagram")
+        state = "closed" if endpoint.ledger.closed else "open"
+        unread, unmet = len(endpoint.received), len(endpoint.ledger.script.queue)
+        came = count(len(endpoint.received.everything), "datagram")
     return f"{state}, {came}, {unread} unread, {unmet} expected"
 
 
-def _look_once_more(context: HarnessContext, want: SilenceWanted) -> None:
+def _look_once_more(context: HarnessContext, want: SilenceWait) -> None:
     """Take in what lies in the kernel at the end of the time; that has come, too."""
     context.settle()
     with context.lock:
@@ -241,17 +240,11 @@ def _look_once_more(context: HarnessContext, want: SilenceWanted) -> None:
             want.take()
 
 
-def _datagram(endpoint: UdpEndpoint) -> DatagramWanted[Datagram]:
-    if "data" in endpoint.given:
-        raise UsageError("the datagrams go to on(data=…); look at .received instead")
-    return DatagramWanted(endpoint, endpoint.fetch, call_site())
-
-
-def _event(endpoint: UdpEndpoint, name: str) -> EventWanted:
+def _event(endpoint: UdpEndpoint, name: str) -> EventWait:
     if name not in EVENTS:
         hint = suggestion(str(name), EVENTS)
         raise ValueError(f"event: expected one of {', '.join(EVENTS)}, got {name!r}{hint}")
-    return EventWanted(endpoint, name, call_site())
+    return EventWait(endpoint.ledger, name)
 
 
 def _given(

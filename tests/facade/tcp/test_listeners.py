@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from sockharness.engine.loop.runner import ThreadRunner
-from sockharness.facade.tcp.fronts import Options, Spares
+from sockharness.facade.tcp.listeners import Options, Spares
 from sockharness.harness import Harness
 
 

@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if settings.values(config, "sock_allow_net"):
         settings.policy(config)
     if settings.values(config, "sock_engine"):
-        settings.castings(config)
+        settings.choices(config)
     if settings.runs_bun(config):
         from sockharness.suite.collector import check_bun
 

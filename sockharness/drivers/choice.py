@@ -1,8 +1,8 @@
-"""Who plays whom: which engine speaks for which peer of a spec.
+"""The choice of engines: which engine plays which peer of a spec.
 
-Written `bun` (every peer), or `server:bun,client:sockharness` (peer by peer; a peer that is not
-named runs on ours). `server` and `client` also mean every peer that listens (or is bound), or
-connects, and is not named itself, because specs call their peers as they like.
+A choice is written `bun` (every peer), or `server:bun,client:sockharness` (peer by peer; any other
+peer runs on our engine). `server` also means every peer that listens or is bound, `client` every
+peer that connects, unless the choice names the peer itself: specs call their peers as they like.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,8 +20,8 @@ ROLES = ("server", "client")
 
 
 @record
-class Casting:
-    """One way to give the peers of a spec to engines.
+class EngineChoice:
+    """Which engine plays which peer of a spec.
 
     Attributes:
         default: the engine of peers that `parts` does not name.
@@ -32,11 +32,11 @@ class Casting:
     parts: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, text: str) -> "Casting":
-        """Read a casting.
+    def parse(cls, text: str) -> "EngineChoice":
+        """Read one choice.
 
         Raises:
-            UsageError: if it names an engine that there is not.
+            UsageError: if it names an unknown engine.
         """
         if ":" not in text:
             return cls(_engine(text))
@@ -81,33 +81,33 @@ class Casting:
         return self.label.replace("+", ",")
 
 
-def castings(texts: Iterable[str]) -> tuple[Casting, ...]:
+def choices(texts: Iterable[str]) -> tuple[EngineChoice, ...]:
     """Read the values of the option: each a list of engines, or one mix of peers.
 
     Raises:
-        UsageError: if one names an engine that there is not.
+        UsageError: if one names an unknown engine.
     """
-    found: dict[str, Casting] = {}
+    found: dict[str, EngineChoice] = {}
     for text in texts:
         mixed = [part for part in text.split(",") if ":" in part]
         plain = [part for part in text.split(",") if ":" not in part]
         for each in (*plain, *([",".join(mixed)] if mixed else [])):
-            casting = Casting.parse(each)
-            found[casting.label] = casting
-    return tuple(found.values()) or (Casting(),)
+            choice = EngineChoice.parse(each)
+            found[choice.label] = choice
+    return tuple(found.values()) or (EngineChoice(),)
 
 
-def unknown_peer(casting: Casting, peers: Iterable[str]) -> str:
+def unknown_peer(choice: EngineChoice, peers: Iterable[str]) -> str:
     """Return what is wrong with a mix that names a peer which no spec has; empty if nothing is."""
     known = tuple(sorted({*peers, *ROLES}))
-    for name in casting.parts:
+    for name in choice.parts:
         if name not in known:
             near = did_you_mean(name, known)
             return f"no peer {name!r} in any spec; {near or 'there are ' + ', '.join(known)}"
     return ""
 
 
-def castings_of_id(name: str) -> str:
+def choices_of_id(name: str) -> str:
     """Return the engines in an item's name (`echo[a-line-bun]`), as the option has them."""
     inside = name.rpartition("[")[2].removesuffix("]") if name.endswith("]") else ""
     last = inside.rpartition("-")[2]

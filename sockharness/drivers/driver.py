@@ -1,7 +1,7 @@
-"""The cast of a replay: which engine speaks for which peer, and where they may go.
+"""The driver of a replay: it executes the peers of a case, each with its engine.
 
-Here addresses are judged by the policy and targets are found, so engines get IP literals only.
-`Engines` is what a run has: engines that live longer than a replay, such as a child process.
+The driver judges addresses by the policy and finds targets, so engines get IP literals only.
+`Engines` belongs to a whole run of pytest, for an engine such as a child process outlives a replay.
 """
 
 import socket
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from sockharness.address import LOOPBACK, LOOPBACK6, Address
-from sockharness.drivers.choice import OURS, ROLES, Casting
+from sockharness.drivers.choice import OURS, ROLES, EngineChoice
 from sockharness.drivers.engine import Engine, Owed, Run
 from sockharness.drivers.inprocess.engine import InProcess
 from sockharness.errors import Problem, SpecError, TLSError, code_of
@@ -38,14 +38,14 @@ class Engines:
         self._named_bun = bun
         self._makers: dict[str, Callable[[Run], Engine]] = {OURS: InProcess, "bun": self._bun}
 
-    def cannot(self, casting: Casting, case: model.Case) -> str:
-        """Return why a case is not replayed so, whatever this machine has; empty if it can be."""
-        if casting.parts and len(casting.engines(case)) == 1:
+    def cannot(self, choice: EngineChoice, case: model.Case) -> str:
+        """Return why a case cannot be replayed with these engines on any machine, or nothing."""
+        if choice.parts and len(choice.engines(case)) == 1:
             known = {*case.peers, *ROLES}
-            if unknown := next((name for name in casting.parts if name not in known), ""):
+            if unknown := next((name for name in choice.parts if name not in known), ""):
                 return f"no peer '{unknown}' here; there are {', '.join(case.peers)}"
-            return f"nothing is mixed here: every peer would run on {casting.engines(case)[0]}"
-        theirs = [peer for peer in case.peers.values() if casting.engine(peer) == "bun"]
+            return f"nothing is mixed here: every peer would run on {choice.engines(case)[0]}"
+        theirs = [peer for peer in case.peers.values() if choice.engine(peer) == "bun"]
         if not theirs:
             return ""
         from sockharness.drivers.bun.engine import BunEngine
@@ -85,13 +85,13 @@ class Engines:
         self.close()
 
 
-class Cast:
-    """Drives the peers of a case, each with its engine; see `Driver`."""
+class Driver:
+    """Executes the peers of a case, each with its engine."""
 
     def __init__(
-        self, run: Run, *, policy: Policy, casting: Casting, engines: Engines | None
+        self, run: Run, *, policy: Policy, choice: EngineChoice, engines: Engines | None
     ) -> None:
-        assert engines is not None or casting.ours, "another engine is somebody's to close"
+        assert engines is not None or choice.ours, "other engines outlive the replay"
         self._policy = policy
         self._case = run.case
         self._timeline = run.timeline
@@ -101,14 +101,18 @@ class Cast:
         self._engines: dict[str, Engine] = {}
         self._of: dict[str, Engine] = {}
         for peer in run.case.peers.values():
-            name = casting.engine(peer)
+            name = choice.engine(peer)
             if name not in self._engines:
                 engine = InProcess(run) if engines is None else engines.make(name, run)
                 self._engines[name] = engine
             self._of[peer.name] = self._engines[name]
 
     def listen(self, peer: model.Peer) -> None:
-        """Judge the address and listen; see `Driver.listen`."""
+        """Let a listening peer listen; afterwards its facts are known.
+
+        Raises:
+            SpecError: if the policy or the operating system refuses.
+        """
         transport = peer.transport
         assert isinstance(transport, model.Listen)
         address = Address(self._literal(peer, transport.host), transport.port)
@@ -124,7 +128,11 @@ class Cast:
         self._places.add(peer.name, bound, sends=False)
 
     def connect(self, peer: model.Peer) -> None:
-        """Find the address, judge it and connect; see `Driver.connect`."""
+        """Begin a connection of a connecting peer; `open` or `connect_error` follows.
+
+        Raises:
+            SpecError: if the policy or the engine refuses.
+        """
         transport = peer.transport
         assert isinstance(transport, model.Connect)
         target = self._places.bound(transport.peer)
@@ -137,7 +145,11 @@ class Cast:
         self._timeline.connections(peer.name)[-1].began = True
 
     def bind(self, peer: model.Peer) -> None:
-        """Judge the addresses and make the socket; see `Driver.bind`."""
+        """Make a peer's UDP socket; afterwards its facts are known.
+
+        Raises:
+            SpecError: if the policy or the operating system refuses.
+        """
         udp = peer.udp
         assert udp is not None
         remote = self._remote(peer, udp)
@@ -213,7 +225,7 @@ class Cast:
         return Address(group.address, group.port)
 
     def act(self, channel: Channel, action: model.Action) -> Event:
-        """Do what a step says; see `Driver.act`."""
+        """Do something on a connection; see `Engine.act`."""
         return self._turn(channel.peer).act(channel, action)
 
     def pending(self, event: Event) -> bool:
@@ -221,12 +233,12 @@ class Cast:
         return self._of[event.peer].pending(event)
 
     def flush(self) -> None:
-        """Hand over what was told."""
+        """Pass on to the engines what waits for them, without waiting."""
         for engine in self._engines.values():
             engine.flush()
 
     def sync(self) -> None:
-        """Wait until all that was told is done."""
+        """Wait until the engines have done everything; see `Engine.sync`."""
         for engine in self._engines.values():
             engine.sync()
 
@@ -240,11 +252,11 @@ class Cast:
         return [owed for engine in self._engines.values() for owed in engine.owes()]
 
     def remarks(self) -> list[str]:
-        """Return what else there is to tell."""
+        """Return more lines for the report of a failure, such as an engine's stderr."""
         return [line for engine in self._engines.values() for line in engine.remarks()]
 
     def close(self) -> None:
-        """Close every socket of every engine, also if one of them fails."""
+        """Close every socket of every engine, also if one of them fails; no more events come."""
         with ExitStack() as stack:
             stack.callback(self._leased.close)
             for engine in self._engines.values():

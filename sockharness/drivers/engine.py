@@ -5,7 +5,7 @@ included, appears on the timeline. So a driver in this process and one in a chil
 the same to the replayer. Two levels:
 
 - the *driver* is what a stage has: it judges addresses by the policy, finds out where a peer
-  connects to, and knows which engine speaks for which peer (`cast.Cast`);
+  connects to, and knows which engine speaks for which peer (`driver.Driver`);
 - an *engine* executes its own peers. It gets IP literals only, and judges nothing.
 
 **Told and done.** An engine in another process has done what it was told only some time later.
@@ -220,66 +220,6 @@ class Engine(Protocol):
 
     def remarks(self) -> list[str]:
         """Return what else there is to tell of it when a spec failed, such as its stderr."""
-        ...
-
-    def close(self) -> None:
-        """Close every socket, abortively; nothing more goes to the timeline."""
-        ...
-
-
-class Driver(Protocol):
-    """Executes the peers of a case, with one engine or several."""
-
-    def listen(self, peer: Peer) -> None:
-        """Make a listening peer listen; afterwards its facts are known.
-
-        Raises:
-            SpecError: if the policy or the operating system refuses.
-        """
-        ...
-
-    def connect(self, peer: Peer) -> None:
-        """Begin a connection of a connecting peer; `open` or `connect_error` follows.
-
-        Raises:
-            SpecError: if the policy or the engine refuses.
-        """
-        ...
-
-    def bind(self, peer: Peer) -> None:
-        """Make a peer's UDP socket; afterwards its facts are known.
-
-        Raises:
-            SpecError: if the policy or the operating system refuses.
-        """
-        ...
-
-    def act(self, channel: Channel, action: Action) -> Event:
-        """Do something on a connection; see `Engine.act`."""
-        ...
-
-    def pending(self, event: Event) -> bool:
-        """Say whether the call of an action has not returned yet."""
-        ...
-
-    def flush(self) -> None:
-        """Hand over to the engines what they were told, without waiting."""
-        ...
-
-    def sync(self) -> None:
-        """Wait until all that was told is done; see `Engine.sync`."""
-        ...
-
-    def settle(self) -> None:
-        """Let everything happen that is under way in other processes."""
-        ...
-
-    def owes(self) -> list[Owed]:
-        """Return what the engines still have to write; see `Engine.owes`."""
-        ...
-
-    def remarks(self) -> list[str]:
-        """Return what else there is to tell of the engines when a spec failed."""
         ...
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ def why_it_fails(stage: Stage, failures: list[Failure]) -> str:
     difference = _here(stage, stage.case.differs, stage.case.peers)
     if difference is None:
         return ""
-    if not failures and (len(stage.casting.engines(stage.case)) == 1 or difference.peer):
+    if not failures and (len(stage.choice.engines(stage.case)) == 1 or difference.peer):
         failures.append(it_holds(difference))
         return ""
     return difference.row if failures else ""
@@ -51,7 +51,7 @@ def it_holds(difference: model.Difference) -> Failure:
 
 def other_engines(stage: Stage) -> dict[str, str]:
     """Return the engine of each peer that runs on another than ours."""
-    engine = {name: stage.casting.engine(peer) for name, peer in stage.case.peers.items()}
+    engine = {name: stage.choice.engine(peer) for name, peer in stage.case.peers.items()}
     return {name: each for name, each in engine.items() if each != words.ENGINES[0]}
 
 
@@ -75,7 +75,7 @@ def _here(
     engine, whoever it is that sees it."""
     if not differences:
         return None
-    engine = {name: stage.casting.engine(peer) for name, peer in stage.case.peers.items()}
+    engine = {name: stage.choice.engine(peer) for name, peer in stage.case.peers.items()}
     keys = {engine[name] for name in peers} | {f"{name}:{engine[name]}" for name in engine}
     return next((each for key, each in differences.items() if key in keys), None)
 

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from sockharness.drivers.addresses import Places, joins
-from sockharness.drivers.choice import Casting
+from sockharness.drivers.choice import EngineChoice
 from sockharness.drivers.credentials import Credentials
-from sockharness.drivers.driver import Cast, Engines
-from sockharness.drivers.engine import Driver, RaisedBySpec, Run
+from sockharness.drivers.driver import Driver, Engines
+from sockharness.drivers.engine import RaisedBySpec, Run
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.errors import Problem, SpecError, code_of
 from sockharness.machine.policy import Policy
@@ -37,8 +37,8 @@ class Stage:
         policy: what they may reach.
         capture: whether frames are captured.
         scale: multiplies the time in which an engine must answer.
-        casting: which engine speaks for which peer; ours for all, if not given.
-        engines: the engines of the run, for a casting with others.
+        choice: which engine speaks for which peer; ours for all, if not given.
+        engines: the engines of the run, for a choice with others.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class Stage:
         policy: Policy,
         capture: bool = False,
         scale: float = 1.0,
-        casting: Casting | None = None,
+        choice: EngineChoice | None = None,
         engines: Engines | None = None,
     ) -> None:
         if case.speaks_tls:
             Credentials(case.certs).prepare()  # before the time begins
         self.case = case
-        self.casting = casting or Casting()
+        self.choice = choice or EngineChoice()
         self.reactor = Reactor()
         self.timeline = Timeline()
         self.places = Places()
@@ -76,7 +76,7 @@ class Stage:
                 self._hosts = Hosts.open(self.case.hosts)
                 stack.callback(self._hosts.close)
             stack.callback(self.reactor.close)
-            self.driver = self._cast()
+            self.driver = self._make_driver()
             stack.callback(self.driver.close)
             peers = self.case.peers.values()
             self._receive(peers)
@@ -116,7 +116,7 @@ class Stage:
                 message = f"{peer.name} cannot join its group: {code}: {text}"
                 raise SpecError([Problem(join.location, message)])
 
-    def _cast(self) -> Driver:
+    def _make_driver(self) -> Driver:
         run = Run(
             case=self.case,
             reactor=self.reactor,
@@ -126,7 +126,7 @@ class Stage:
             scale=self._scale,
             hosts=self._hosts,
         )
-        return Cast(run, policy=self._policy, casting=self.casting, engines=self._engines)
+        return Driver(run, policy=self._policy, choice=self.choice, engines=self._engines)
 
     def __exit__(
         self,
@@ -167,7 +167,7 @@ class Stage:
             self.driver.flush()
             return condition()
 
-        holds = condition if self.casting.ours else told_and_holds
+        holds = condition if self.choice.ours else told_and_holds
         deadline = self.reactor.now() + timeout
         while True:
             try:

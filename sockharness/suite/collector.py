@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from sockharness.drivers import choice as castings
-from sockharness.drivers.choice import Casting
+from sockharness.drivers.choice import EngineChoice, unknown_peer
 from sockharness.drivers.driver import Engines
 from sockharness.drivers.engine import EngineFailed
 from sockharness.errors import ExpectationFailed, Problem, SpecError, Unavailable
@@ -45,9 +44,9 @@ class SpecFile(pytest.File):
         yield from items
 
     def _items(self, spec: Spec) -> Iterator[pytest.Item]:
-        cast = _castings(self.config)
+        choices = _choices(self.config)
         for case in spec.cases:
-            for suffix, casting in cast.items():
+            for suffix, choice in choices.items():
                 parts = "-".join(filter(None, (case.id, suffix)))
                 item = SpecItem.from_parent(
                     self,
@@ -55,7 +54,7 @@ class SpecFile(pytest.File):
                     callobj=_replays,
                     spec=spec,
                     case=case,
-                    casting=casting,
+                    choice=choice,
                 )
                 _mark(item, spec, case)
                 yield item
@@ -79,11 +78,11 @@ class SpecFile(pytest.File):
 class SpecItem(pytest.Function):
     """One case of a spec; set-up makes its peers listen and connect, the call replays its steps."""
 
-    def __init__(self, *, spec: Spec, case: Case, casting: Casting, **kwargs: Any) -> None:
+    def __init__(self, *, spec: Spec, case: Case, choice: EngineChoice, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.spec = spec
         self.case = case
-        self.casting = casting
+        self.choice = choice
         self.refused: pytest.UsageError | None = None
         self._stage: Stage | None = None
         self._read_back: tuple[Any, Any] | None = None
@@ -107,7 +106,7 @@ class SpecItem(pytest.Function):
             policy=policy,
             capture=bool(self.case.wire),
             scale=settings.timeout_scale(self.config),
-            casting=self.casting,
+            choice=self.choice,
             engines=engines(self.config),
         )
         place = self.case.location
@@ -126,7 +125,7 @@ class SpecItem(pytest.Function):
         if outcome.row:
             self.user_properties.append(("differs", outcome.row))
         if outcome.verdict is Verdict.DIFFERS:
-            pytest.xfail(f"{self.casting} differs ({outcome.row}): {outcome.headline}")
+            pytest.xfail(f"{self.choice} differs ({outcome.row}): {outcome.headline}")
         if outcome.verdict is not Verdict.PASSED:
             from sockharness.report.text import failure_text
 
@@ -188,7 +187,7 @@ def _replays() -> None:
 
 
 _engines = pytest.StashKey[Engines]()
-_asked = pytest.StashKey[dict[str, Casting]]()
+_asked = pytest.StashKey[dict[str, EngineChoice]]()
 
 
 def engines(config: pytest.Config) -> Engines:
@@ -201,7 +200,7 @@ def engines(config: pytest.Config) -> Engines:
 
 def told_engines(config: pytest.Config) -> str:
     """Name the engines of a run, with what is known of Bun."""
-    told = " ".join(str(casting) for casting in settings.castings(config))
+    told = " ".join(str(choice) for choice in settings.choices(config))
     if "bun" not in told:
         return told
     bun = engines(config).bun
@@ -234,7 +233,7 @@ def check_peers(config: pytest.Config, items: list[pytest.Item]) -> None:
         return
     peers = {name for item in ours for name in item.case.peers}
     for item in ours:
-        reason = castings.unknown_peer(item.casting, peers)
+        reason = unknown_peer(item.choice, peers)
         if not reason:
             continue
         error = pytest.UsageError(f"{settings.source(config, 'sock_engine')}: {reason}")
@@ -244,14 +243,14 @@ def check_peers(config: pytest.Config, items: list[pytest.Item]) -> None:
         item.refused = error
 
 
-def _castings(config: pytest.Config) -> dict[str, Casting]:
-    """Return who plays, by what it adds to an item's name: nothing if it is the default."""
+def _choices(config: pytest.Config) -> dict[str, EngineChoice]:
+    """Return the engine choices by what each adds to an item's name: the default adds nothing."""
     if _asked not in config.stash:
-        asked = settings.castings(config)
+        asked = settings.choices(config)
         plain = len(asked) == 1 and asked[0].ours
-        known = {"" if plain else casting.label: casting for casting in asked}
-        for casting in settings.pasted_castings(config):
-            known.setdefault(casting.label, casting)
+        known = {"" if plain else choice.label: choice for choice in asked}
+        for choice in settings.pasted_choices(config):
+            known.setdefault(choice.label, choice)
         config.stash[_asked] = known
     return config.stash[_asked]
 
@@ -286,7 +285,7 @@ def _no_capture(config: pytest.Config, case: Case) -> str:
 
 def _unfit(item: SpecItem, spec: Spec, case: Case) -> str:
     """Return why a case is not for these engines; empty if it is."""
-    names = item.casting.engines(case)
+    names = item.choice.engines(case)
     others = [name for name in names if spec.engines and name not in spec.engines]
     if others:
         line = next(iter(spec.engines.values())).line
@@ -294,10 +293,10 @@ def _unfit(item: SpecItem, spec: Spec, case: Case) -> str:
     if len(names) > 1 and "one_process" in spec.needs:
         line = spec.needs["one_process"].line
         return f"'one_process' (line {line}): between two processes, who is first is a race"
-    if item.casting.ours:
+    if item.choice.ours:
         return ""
     ours = engines(item.config)
-    reason = ours.cannot(item.casting, case)
+    reason = ours.cannot(item.choice, case)
     if reason or "bun" not in names or settings.value(item.config, "sock_bun_missing") == "fail":
         return reason
     return ours.bun.missing()

@@ -12,7 +12,7 @@ import pytest
 from sockharness.record import record
 
 if TYPE_CHECKING:
-    from sockharness.drivers.choice import Casting
+    from sockharness.drivers.choice import EngineChoice
     from sockharness.machine.policy import Policy
 
 
@@ -187,13 +187,13 @@ def _read_policy(config: pytest.Config) -> "Policy":
         raise pytest.UsageError(f"{source(config, 'sock_allow_net')}: {error}") from None
 
 
-def castings(config: pytest.Config) -> "tuple[Casting, ...]":
+def choices(config: pytest.Config) -> "tuple[EngineChoice, ...]":
     """Return who plays the peers of specs.
 
     Raises:
         pytest.UsageError: if `--sock-engine` is not as it should be.
     """
-    from sockharness.drivers.choice import castings as parse
+    from sockharness.drivers.choice import choices as parse
     from sockharness.errors import UsageError
 
     try:
@@ -202,15 +202,15 @@ def castings(config: pytest.Config) -> "tuple[Casting, ...]":
         raise pytest.UsageError(f"{source(config, 'sock_engine')}: {error}") from None
 
 
-def pasted_castings(config: pytest.Config) -> "tuple[Casting, ...]":
-    """Return what the ids on the command line name beside the castings of the option.
+def pasted_choices(config: pytest.Config) -> "tuple[EngineChoice, ...]":
+    """Return what the ids on the command line name beside the choices of the option.
 
     So an id that was copied from a run with the option works without it.
     """
-    from sockharness.drivers.choice import castings as parse
-    from sockharness.drivers.choice import castings_of_id
+    from sockharness.drivers.choice import choices as parse
+    from sockharness.drivers.choice import choices_of_id
 
-    named = [castings_of_id(argument) for argument in config.args if "::" in argument]
+    named = [choices_of_id(argument) for argument in config.args if "::" in argument]
     return parse(filter(None, named)) if any(named) else ()
 
 
@@ -219,7 +219,7 @@ def runs_bun(config: pytest.Config) -> bool:
     asked = any("bun" in text for text in values(config, "sock_engine"))
     if not asked and not any("::" in argument for argument in config.args):
         return False
-    return any("bun" in each.names for each in (*castings(config), *pasted_castings(config)))
+    return any("bun" in each.names for each in (*choices(config), *pasted_choices(config)))
 
 
 def timeout_scale(config: pytest.Config) -> float:

@@ -171,7 +171,7 @@ def _digests(known: Sequence[Behaviour]) -> Mapping[str, str]:
 
 
 def _run(titles: Sequence[str] | Mapping[str, str], bun: str) -> list[Ran]:
-    """Replay the corpus with some castings."""
+    """Replay the corpus with some choices."""
     engines = [f"--sock-engine={CASTINGS[title]}" for title in titles]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "junit.xml"
@@ -213,7 +213,7 @@ def _cell(case: ElementTree.Element) -> Cell:
 
 
 def _say_times(ran: Sequence[Ran]) -> None:
-    """Say what an item takes with each casting, and how much more than with ours."""
+    """Say what an item takes with each choice, and how much more than with ours."""
     times: dict[str, dict[str, float]] = defaultdict(dict)
     for each in ran:
         if each.cell.verdict == HOLDS:

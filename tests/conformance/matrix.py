@@ -1,6 +1,6 @@
 """The matrix behaviour x engine: what it is made of, where it is kept, and the page that shows it.
 
-A *behaviour* is a case of a spec; a *cell* is what came of it with one casting. Cells are kept in
+A *behaviour* is a case of a spec; a *cell* is what came of it with one choice. Cells are kept in
 `recorded.json`, with a digest of each spec, so that a machine without Bun can tell whether they
 are still those of this corpus. Nothing in it depends on the time that anything took.
 
@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockharness.drivers.choice import Casting
+from sockharness.drivers.choice import EngineChoice
 from sockharness.sockspec import loader
 
 ROOT = Path(__file__).parent.parent.parent
@@ -49,7 +49,7 @@ class Behaviour:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What came of a behaviour with one casting; `why` is a row of the differences, or a reason."""
+    """What came of a behaviour with one choice; `why` is a row of the differences, or a reason."""
 
     verdict: str
     why: str = ""
@@ -108,7 +108,7 @@ def _of_file(path: Path) -> Iterator[Behaviour]:
 
 def labels() -> Mapping[str, str]:
     """Return the title of the column for what an item's id says of its engines."""
-    return {Casting.parse(text).label: title for title, text in CASTINGS.items()}
+    return {EngineChoice.parse(text).label: title for title, text in CASTINGS.items()}
 
 
 def must_be_recorded() -> bool:

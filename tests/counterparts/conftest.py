@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sockharness.drivers.choice import Casting
+from sockharness.drivers.choice import EngineChoice
 from sockharness.drivers.driver import Engines
 from sockharness.machine import probes
 from sockharness.machine.policy import Policy
@@ -35,7 +35,7 @@ def staged(tmp_path: Path) -> Iterator[Staged]:
                 pytest.skip(reason)
             bun = bun_path() if engine == "bun" else ""
             engines = stack.enter_context(Engines(bun=bun))
-            stage = Stage(case, policy=Policy(), casting=Casting(engine), engines=engines)
+            stage = Stage(case, policy=Policy(), choice=EngineChoice(engine), engines=engines)
             return stack.enter_context(stage)
 
         yield set_up

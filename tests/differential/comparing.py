@@ -11,13 +11,13 @@ again; only when no story of the one is ever told by the other it is a differenc
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockharness.drivers.choice import Casting
+from sockharness.drivers.choice import EngineChoice
 from sockharness.drivers.driver import Engines
 from sockharness.drivers.engine import EngineFailed
 from tests.differential.programs import Program
 from tests.differential.running import Stories, run
 
-OURS, BUN = Casting("sockharness"), Casting("bun")
+OURS, BUN = EngineChoice("sockharness"), EngineChoice("bun")
 TRIES = 6
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockharness.drivers.choice import Casting
+from sockharness.drivers.choice import EngineChoice
 from sockharness.drivers.driver import Engines
 from sockharness.machine.policy import Policy
 from sockharness.replay.stage import Stage
@@ -35,12 +35,12 @@ class Stories:
         return "\n".join(f"{side}: {' '.join(getattr(self, side))}" for side in SIDES)
 
 
-def run(program: Program, casting: Casting, engines: Engines, folder: Path) -> Stories:
+def run(program: Program, choice: EngineChoice, engines: Engines, folder: Path) -> Stories:
     """Run a program and return the stories."""
     path = folder / "program.yaml"
     path.write_text(program.spec())
     case = loader.load(path).cases[0]
-    with Stage(case, policy=Policy(), casting=casting, engines=engines) as stage:
+    with Stage(case, policy=Policy(), choice=choice, engines=engines) as stage:
         _settle(stage)
         for step in case.steps:
             assert isinstance(step, model.Act)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sockharness.drivers.choice import Casting
+from sockharness.drivers.choice import EngineChoice
 from sockharness.drivers.driver import Engines
 from sockharness.machine.policy import Policy
 from sockharness.replay.stage import Stage
@@ -23,15 +23,15 @@ def engines() -> Iterator[Engines]:
 
 @pytest.fixture
 def stage(engines: Engines, tmp_path: Path) -> Callable[..., Stage]:
-    """Return what makes a stage of a spec's text, on Bun unless `casting` says otherwise."""
+    """Return what makes a stage of a spec's text, on Bun unless `choice` says otherwise."""
 
-    def stage(text: str, *, casting: str = "bun") -> Stage:
+    def stage(text: str, *, choice: str = "bun") -> Stage:
         path = tmp_path / "spec.yaml"
         path.write_text(textwrap.dedent(text))
         return Stage(
             loader.load(path).cases[0],
             policy=Policy(),
-            casting=Casting.parse(casting),
+            choice=EngineChoice.parse(choice),
             engines=engines,
         )
 

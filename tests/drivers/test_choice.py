@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sockharness.drivers.choice import Casting, castings, castings_of_id
+from sockharness.drivers.choice import EngineChoice, choices, choices_of_id
 from sockharness.errors import UsageError
 from sockharness.sockspec import loader
 from sockharness.sockspec.model import Case
@@ -29,8 +29,8 @@ def case(tmp_path: Path) -> Case:
 
 
 def cast(case: Case, text: str) -> dict[str, str]:
-    casting = Casting.parse(text)
-    return {name: casting.engine(peer) for name, peer in case.peers.items()}
+    choice = EngineChoice.parse(text)
+    return {name: choice.engine(peer) for name, peer in case.peers.items()}
 
 
 def test_an_engine_speaks_for_every_peer(case: Case) -> None:
@@ -49,9 +49,9 @@ def test_client_means_every_peer_that_connects_and_is_not_named_itself(case: Cas
     }
 
 
-def test_several_engines_are_as_many_castings() -> None:
+def test_several_engines_are_as_many_choices() -> None:
     assert [
-        str(each) for each in castings(["sockharness,bun", "server:bun,client:sockharness"])
+        str(each) for each in choices(["sockharness,bun", "server:bun,client:sockharness"])
     ] == [
         "sockharness",
         "bun",
@@ -59,15 +59,15 @@ def test_several_engines_are_as_many_castings() -> None:
     ]
 
 
-def test_what_is_named_twice_is_one_casting() -> None:
-    assert len(castings(["bun", "bun,sockharness"])) == 2
+def test_what_is_named_twice_is_one_choice() -> None:
+    assert len(choices(["bun", "bun,sockharness"])) == 2
 
 
 def test_the_default_is_ours() -> None:
-    (casting,) = castings([])
+    (choice,) = choices([])
 
-    assert casting.ours
-    assert not castings(["bun"])[0].ours
+    assert choice.ours
+    assert not choices(["bun"])[0].ours
 
 
 @pytest.mark.parametrize(
@@ -82,23 +82,23 @@ def test_the_default_is_ours() -> None:
         ("", "no engine ''; there are sockharness, bun"),
     ],
 )
-def test_a_wrong_casting_says_what_there_is(text: str, told: str) -> None:
+def test_a_wrong_choice_says_what_there_is(text: str, told: str) -> None:
     with pytest.raises(UsageError) as caught:
-        castings([text])
+        choices([text])
 
     assert str(caught.value) == told
 
 
 @pytest.mark.parametrize("text", ["sockharness", "bun", "server:bun,client:sockharness"])
 def test_an_id_names_its_engines(text: str) -> None:
-    label = castings([text])[0].label
+    label = choices([text])[0].label
 
-    assert castings_of_id(f"specs/echo.yaml::echo[{label}]") == text
-    assert castings_of_id(f"specs/echo.yaml::echo[a-line-{label}]") == text
+    assert choices_of_id(f"specs/echo.yaml::echo[{label}]") == text
+    assert choices_of_id(f"specs/echo.yaml::echo[a-line-{label}]") == text
 
 
 @pytest.mark.parametrize(
     "name", ["echo.yaml::echo", "echo.yaml::echo[a-line]", "test_x.py::test[]"]
 )
 def test_an_id_without_engines_names_none(name: str) -> None:
-    assert castings_of_id(name) == ""
+    assert choices_of_id(name) == ""

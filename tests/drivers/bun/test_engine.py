@@ -16,7 +16,7 @@ from sockharness.drivers.bun import program as bun_program
 from sockharness.drivers.bun.engine import BunEngine
 from sockharness.drivers.bun.jsonl import Message
 from sockharness.drivers.bun.program import BunProgram
-from sockharness.drivers.choice import Casting
+from sockharness.drivers.choice import EngineChoice
 from sockharness.drivers.driver import Engines
 from sockharness.drivers.engine import EngineFailed, Run
 from sockharness.engine.loop.reactor import Reactor
@@ -65,20 +65,20 @@ def names(stage: Stage, peer: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("casting", MIXES)
-def test_a_conversation_passes(stage: Staged, casting: str) -> None:
+@pytest.mark.parametrize("choice", MIXES)
+def test_a_conversation_passes(stage: Staged, choice: str) -> None:
     text = ECHO + '  - client -> server: "hi"\n  - server -> client: "hi"\n'
 
-    outcome = replay(stage(text, casting=casting))
+    outcome = replay(stage(text, choice=choice))
 
     assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
 
 
-@pytest.mark.parametrize("casting", MIXES)
-def test_a_wrong_byte_fails_and_is_told(stage: Staged, casting: str) -> None:
+@pytest.mark.parametrize("choice", MIXES)
+def test_a_wrong_byte_fails_and_is_told(stage: Staged, choice: str) -> None:
     text = ECHO + '  - client -> server: "hi"\n  - server -> client: "ho"\n'
 
-    outcome = replay(stage(text, casting=casting))
+    outcome = replay(stage(text, choice=choice))
 
     assert outcome.headline == 'line 7: client got "hi", expected "ho"'
     assert outcome.hint == "differs: {bun: ROW}, see docs/bun-differences.md"
@@ -86,12 +86,12 @@ def test_a_wrong_byte_fails_and_is_told(stage: Staged, casting: str) -> None:
     assert " (bun)" in failure_text(outcome)
 
 
-@pytest.mark.parametrize("casting", MIXES)
-def test_bytes_of_every_value_arrive_as_they_were_said(stage: Staged, casting: str) -> None:
+@pytest.mark.parametrize("choice", MIXES)
+def test_bytes_of_every_value_arrive_as_they_were_said(stage: Staged, choice: str) -> None:
     text = ECHO.replace("peers:", "let: {blob: {bytes: 3MiB, pattern: counter}}\npeers:")
 
     outcome = replay(
-        stage(text + "  - client -> server: $blob\n  - server -> client: $blob\n", casting=casting)
+        stage(text + "  - client -> server: $blob\n  - server -> client: $blob\n", choice=choice)
     )
 
     assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
@@ -241,7 +241,7 @@ def test_a_bun_that_does_not_start_is_told_once_and_not_tried_again(
         assert engines.bun.missing() == ""
         monkeypatch.setattr(bun_program, "START", 2.0 if "sleep" in script else 30.0)
         for _ in range(2):
-            stage = Stage(case, policy=Policy(), casting=Casting.parse("bun"), engines=engines)
+            stage = Stage(case, policy=Policy(), choice=EngineChoice.parse("bun"), engines=engines)
             with pytest.raises(EngineFailed) as failed:
                 replay(stage)
             texts.append(str(failed.value))
@@ -301,7 +301,7 @@ def test_a_hang_shows_as_one_and_not_as_a_silent_peer(
     stage: Staged, engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = ECHO + '  - client -> server: "hi"\n  - server -> client: "hi"\n'
-    with stage(text, casting="server:bun") as staged, monkeypatch.context() as hasty:
+    with stage(text, choice="server:bun") as staged, monkeypatch.context() as hasty:
         os.kill(engines.bun.child().pid, signal.SIGSTOP)
         hasty.setattr(bun, "ANSWER", 0.1)
         outcome = Replayer(staged, 0.05).run()
@@ -347,7 +347,7 @@ def test_what_bun_cannot_do_is_told_with_the_key(tmp_path: Path, options: str, t
     path.write_text(text + "  - client: {sees: open}\n")
     (case,) = loader.load(path).cases
     with Engines() as engines:
-        reason = engines.cannot(Casting.parse("bun"), case)
+        reason = engines.cannot(EngineChoice.parse("bun"), case)
 
     assert reason.startswith(told)
 
@@ -358,7 +358,7 @@ def test_what_only_our_peer_asks_for_is_no_matter(tmp_path: Path, engines: Engin
     path.write_text(text + "  - client: {sees: open}\n")
     (case,) = loader.load(path).cases
 
-    assert engines.cannot(Casting.parse("client:bun"), case) == ""
+    assert engines.cannot(EngineChoice.parse("client:bun"), case) == ""
 
 
 @pytest.mark.parametrize(
@@ -480,10 +480,8 @@ def test_the_child_ends_with_the_program(engines: Engines) -> None:
         os.kill(pid, 0)
 
 
-@pytest.mark.parametrize("casting", ["bun", *MIXES[1:]])
-def test_handlers_of_udp_and_of_streams_have_names_side_by_side(
-    stage: Staged, casting: str
-) -> None:
+@pytest.mark.parametrize("choice", ["bun", *MIXES[1:]])
+def test_handlers_of_udp_and_of_streams_have_names_side_by_side(stage: Staged, choice: str) -> None:
     outcome = replay(
         stage(
             """\
@@ -505,15 +503,15 @@ def test_handlers_of_udp_and_of_streams_have_names_side_by_side(
               - member: {received: "?"}
               - client: {received: "datagram"}
             """,
-            casting=casting,
+            choice=choice,
         )
     )
 
     assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
 
 
-@pytest.mark.parametrize("casting", MIXES)
-def test_the_rest_of_a_write_all_is_sent_after_the_last_step(stage: Staged, casting: str) -> None:
+@pytest.mark.parametrize("choice", MIXES)
+def test_the_rest_of_a_write_all_is_sent_after_the_last_step(stage: Staged, choice: str) -> None:
     text = """\
 sockspec: 1
 let: {blob: {bytes: 16MiB, pattern: counter}}
@@ -523,7 +521,7 @@ peers:
   client: {tcp: {connect: server}}
 exchange: [client: {write_all: $blob}, server: resume]
 """
-    staged = stage(text, casting=casting)
+    staged = stage(text, choice=choice)
 
     outcome = replay(staged)
 
@@ -531,8 +529,8 @@ exchange: [client: {write_all: $blob}, server: resume]
     assert staged.timeline.channel("server", 1).received == 16 * 2**20
 
 
-@pytest.mark.parametrize("casting", MIXES)
-def test_what_is_owed_at_the_deadline_is_a_finding(stage: Staged, casting: str) -> None:
+@pytest.mark.parametrize("choice", MIXES)
+def test_what_is_owed_at_the_deadline_is_a_finding(stage: Staged, choice: str) -> None:
     text = """\
 sockspec: 1
 let: {blob: {bytes: 16MiB, pattern: counter}}
@@ -542,7 +540,7 @@ peers:
   client: {tcp: {connect: server}}
 exchange: [client: {write_all: $blob}]
 """
-    outcome = replay(stage(text, casting=casting), scale=0.05)
+    outcome = replay(stage(text, choice=choice), scale=0.05)
 
     (failure,) = outcome.failures
     assert failure.mismatch.headline == "client write_all did not finish its 16777216 bytes"

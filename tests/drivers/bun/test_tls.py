@@ -73,12 +73,12 @@ def secured(stage: Stage, peer: str) -> Secured:
 BOTH = "client: {sees: handshake}\nserver: {sees: handshake}\n"
 
 
-@pytest.mark.parametrize("casting", MIXES)
-def test_a_handshake_is_told_with_what_both_sides_agreed_on(stage: Staged, casting: str) -> None:
+@pytest.mark.parametrize("choice", MIXES)
+def test_a_handshake_is_told_with_what_both_sides_agreed_on(stage: Staged, choice: str) -> None:
     options = ", alpn: [h2, x]", ", alpn: [x], server_name: localhost"
     text = peers(*options, BOTH + 'client -> server: "hi"')
 
-    staged = passes(stage(text, casting=casting))
+    staged = passes(stage(text, choice=choice))
 
     client, server = secured(staged, "client"), secured(staged, "server")
     assert client.cipher.startswith("TLS_")
@@ -193,8 +193,8 @@ def test_handlers_of_its_own_can_come_with_an_upgrade(stage: Staged) -> None:
     passes(stage(text))
 
 
-@pytest.mark.parametrize("casting", ["sockharness", *MIXES])
-def test_an_upgrade_keeps_the_handlers_of_a_reload(stage: Staged, casting: str) -> None:
+@pytest.mark.parametrize("choice", ["sockharness", *MIXES])
+def test_an_upgrade_keeps_the_handlers_of_a_reload(stage: Staged, choice: str) -> None:
     text = """\
     sockspec: 1
     handlers:
@@ -210,12 +210,12 @@ def test_an_upgrade_keeps_the_handlers_of_a_reload(stage: Staged, casting: str) 
       - server -> client: "encrypted"
     """
 
-    passes(stage(text, casting=casting))
+    passes(stage(text, choice=choice))
 
 
-@pytest.mark.parametrize("casting", MIXES)
+@pytest.mark.parametrize("choice", MIXES)
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
-def test_a_session_is_resumed(stage: Staged, casting: str, version: str) -> None:
+def test_a_session_is_resumed(stage: Staged, choice: str, version: str) -> None:
     text = f"""\
     sockspec: 1
     peers:
@@ -233,7 +233,7 @@ def test_a_session_is_resumed(stage: Staged, casting: str, version: str) -> None
       - server@2: {{sees: handshake, reused: true}}
     """
 
-    passes(stage(text, casting=casting))
+    passes(stage(text, choice=choice))
 
 
 def test_a_connection_that_was_reset_before_it_opened_is_told(stage: Staged) -> None:
@@ -315,15 +315,15 @@ def test_what_reloads_tls_is_not_for_bun(tmp_path: Path) -> None:
     assert reason == "'reload' of server (line 10): Bun's listeners keep their options of TLS (D46)"
 
 
-@pytest.mark.parametrize("casting", ["sockharness", *MIXES])
+@pytest.mark.parametrize("choice", ["sockharness", *MIXES])
 @pytest.mark.parametrize("side", ["server", "client"])
 def test_ciphers_that_nobody_knows_are_an_error_of_the_spec(
-    stage: Staged, side: str, casting: str
+    stage: Staged, side: str, choice: str
 ) -> None:
     text = peers(**{side: ", ciphers: NOPE"}, steps=BOTH)
 
     with pytest.raises(SpecError, match=f"{side} cannot have this TLS: Invalid ciphers"):
-        stage(text, casting=casting).__enter__()
+        stage(text, choice=choice).__enter__()
 
 
 def error(code: str, message: str) -> Message:

@@ -1,4 +1,5 @@
-# Each target makes its own environment in .venv first; ARGS goes to pytest, e.g. make test ARGS="-n 2".
+# Each target makes its own environment in .venv first.
+# ARGS goes to pytest and wins over what a target says: make test ARGS="-n 0 -k drain -x"
 # Another Python has one beside it: make test PYTHON=python3.13 VENV=.venv-3.13
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,19 +10,23 @@ SECONDS ?= 60
 BUN_VERSION := 1.4.5
 BUN := .bun/node_modules/.bin/bun
 
-.PHONY: specs test exhaustive check format lint types layers fix map bun conformance fuzz bench figures clean
+.PHONY: specs test test-xdist test-all check format lint types layers fix map bun conformance fuzz bench figures clean
 
 specs: $(VENV)/ready
 	$(BIN)/pytest --sockspec specs/ $(ARGS)
 
 test: $(VENV)/ready
-	$(BIN)/pytest tests $(ARGS)
+	$(BIN)/pytest tests -n auto -m "not starts_xdist" $(ARGS)
 
-# What the tests do in samples, as a whole.
-exhaustive: $(VENV)/ready
-	SOCKHARNESS_EXHAUSTIVE=1 $(BIN)/pytest tests/engine/tls/test_reliability.py $(ARGS)
+# The tests that "test" leaves out: they start workers of their own.
+test-xdist: $(VENV)/ready
+	$(BIN)/pytest tests -m starts_xdist $(ARGS)
 
-check: format lint types layers test specs
+# Everything: also what the other targets do in samples (wrong copies of specs, cut handshakes).
+test-all: $(VENV)/ready
+	SOCKHARNESS_EXHAUSTIVE=1 $(BIN)/pytest tests -n auto $(ARGS)
+
+check: format lint types layers test test-xdist specs
 
 format: $(VENV)/ready
 	$(BIN)/ruff format --check .

@@ -64,7 +64,9 @@ def test_an_unknown_name_gets_a_suggestion(name: str, told: str) -> None:
     assert str(raised.value) == f"module 'sockharness' has no attribute {name!r}{told}"
 
 
-@pytest.mark.parametrize("target", ["specs", "test", "exhaustive", "check", "fix", "bench", "fuzz"])
+@pytest.mark.parametrize(
+    "target", ["specs", "test", "test-xdist", "test-all", "check", "fix", "bench", "fuzz"]
+)
 def test_a_target_of_make_runs_in_another_environment(target: str, tmp_path: Path) -> None:
     if shutil.which("make") is None:
         pytest.skip("no make on PATH")

@@ -359,7 +359,8 @@ with Network.open() as network:
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
-@pytest.mark.slow  # starts pytest
+@pytest.mark.starts_xdist
+@pytest.mark.slow
 def test_parallel_workers_have_networks_of_their_own(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -20,9 +20,10 @@ def client_module(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess(
-        "-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error", *args
-    )
+    """Run pytest, without plugins that do nothing here (to import hypothesis takes 0.6 s)."""
+    without = ("randomly", "cacheprovider", "hypothesispytest")
+    plugins = [word for name in without for word in ("-p", f"no:{name}")]
+    return pytester.runpytest_subprocess(*plugins, "-W", "error", *args)
 
 
 def test_a_good_conversation_passes_in_five_lines(pytester: pytest.Pytester) -> None:
@@ -355,6 +356,7 @@ def test_the_timeout_scale_reaches_the_waits(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*of 0.03 s (given, scale 3)"])
 
 
+@pytest.mark.starts_xdist
 def test_it_works_in_parallel_with_the_same_text(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -226,6 +226,7 @@ def test_a_pair_of_a_wider_scope_keeps_what_is_to_last(pytester: pytest.Pytester
     result.stdout.fnmatch_lines(["FAILED *::test_two - api: the client sent unknown_ca"])
 
 
+@pytest.mark.starts_xdist
 def test_parallel_workers_do_not_meet(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -422,6 +422,7 @@ def test_where_multicast_does_not_work_the_test_is_skipped_with_the_reason(
     )
 
 
+@pytest.mark.starts_xdist
 @pytest.mark.usefixtures("client_module")
 def test_parallel_workers_do_not_hear_each_other(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(

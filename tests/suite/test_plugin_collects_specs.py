@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.parallel import ALONE_AND_PARALLEL
+
 ECHO = """\
 sockspec: 1
 peers:
@@ -140,7 +142,7 @@ def test_collect_only_reports_a_broken_spec(pytester: pytest.Pytester, specs: Pa
     assert result.ret == pytest.ExitCode.INTERRUPTED
 
 
-@pytest.mark.parametrize("parallel", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("parallel", ALONE_AND_PARALLEL)
 def test_a_broken_spec_is_one_erroring_item_and_the_others_run(
     pytester: pytest.Pytester, specs: Path, parallel: tuple[str, ...]
 ) -> None:
@@ -161,6 +163,7 @@ def test_a_broken_spec_is_one_erroring_item_and_the_others_run(
     assert "sockharness/suite/collector.py" not in result.stdout.str()
 
 
+@pytest.mark.starts_xdist
 def test_specs_run_in_parallel(pytester: pytest.Pytester, specs: Path) -> None:
     for number in range(20):
         (specs / f"echo-{number}.yaml").write_text(ECHO)
@@ -168,7 +171,7 @@ def test_specs_run_in_parallel(pytester: pytest.Pytester, specs: Path) -> None:
     run(pytester, "--sockspec", "specs", "-n", "2", "-k", "echo").assert_outcomes(passed=21)
 
 
-@pytest.mark.parametrize("parallel", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("parallel", ALONE_AND_PARALLEL)
 def test_a_failure_tells_the_same_everywhere(
     pytester: pytest.Pytester, specs: Path, parallel: tuple[str, ...]
 ) -> None:
@@ -305,7 +308,7 @@ def test_fixtures_of_the_user_run_around_a_spec(pytester: pytest.Pytester, specs
     result.stdout.fnmatch_lines(["*before echo*", "*after echo*"])
 
 
-@pytest.mark.parametrize("parallel", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("parallel", ALONE_AND_PARALLEL)
 def test_tests_beside_specs_are_not_collected(
     pytester: pytest.Pytester, specs: Path, parallel: tuple[str, ...]
 ) -> None:

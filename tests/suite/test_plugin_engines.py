@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.helpers.bun import bun_path
+from tests.helpers.parallel import ALONE_AND_PARALLEL
 
 ECHO = """\
 sockspec: 1
@@ -78,12 +79,12 @@ def test_each_engine_has_its_item(pytester: pytest.Pytester, bun: str) -> None:
     ]
 
 
-def test_all_of_them_run(pytester: pytest.Pytester, bun: str) -> None:
+@pytest.mark.parametrize("parallel", ALONE_AND_PARALLEL)
+def test_all_of_them_run(pytester: pytest.Pytester, bun: str, parallel: tuple[str, ...]) -> None:
     pytester.makefile(".yaml", echo=ECHO)
     engines = ("--sock-engine=sockharness,bun", f"--sock-engine={MIX}")
 
-    run(pytester, "--sockspec", ".", *engines).assert_outcomes(passed=3)
-    run(pytester, "--sockspec", ".", *engines, "-n", "2").assert_outcomes(passed=3)
+    run(pytester, "--sockspec", ".", *engines, *parallel).assert_outcomes(passed=3)
 
 
 @pytest.mark.parametrize(
@@ -294,16 +295,16 @@ def test_a_mix_that_mixes_nothing_is_a_skip(pytester: pytest.Pytester) -> None:
         ("--sock-engine=bun,alice:bun", "no peer 'alice' in any spec; there are bob, client, ser*"),
     ],
 )
-@pytest.mark.parametrize("workers", [(), ("-n", "1")])
+@pytest.mark.parametrize("parallel", ALONE_AND_PARALLEL)
 def test_a_peer_that_is_in_no_spec_is_a_usage_error(
-    pytester: pytest.Pytester, bun: str, option: str, told: str, workers: tuple[str, ...]
+    pytester: pytest.Pytester, bun: str, option: str, told: str, parallel: tuple[str, ...]
 ) -> None:
     named = ECHO.replace("client", "bob")
     pytester.makefile(".yaml", echo=ECHO, named=named)
 
-    result = run(pytester, "--sockspec", ".", option, "-k", "echo", *workers)
+    result = run(pytester, "--sockspec", ".", option, "-k", "echo", *parallel)
 
-    if workers:  # those who collect cannot end the run
+    if parallel:  # those who collect cannot end the run
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         result.stdout.fnmatch_lines([f"*--sock-engine: {told}*"])
         return

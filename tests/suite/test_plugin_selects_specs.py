@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.parallel import ALONE_AND_PARALLEL
+
 ECHO = """\
 sockspec: 1
 peers:
@@ -57,7 +59,7 @@ def passed(pytester: pytest.Pytester, *args: str) -> set[str]:
         ("--sockspec specs empty", SPECS),
     ],
 )
-@pytest.mark.parametrize("parallel", [(), ("-n", "1")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("parallel", ALONE_AND_PARALLEL)
 def test_an_argument_without_specs_adds_to_the_option(
     pytester: pytest.Pytester, line: str, expected: set[str], parallel: tuple[str, ...]
 ) -> None:
@@ -101,7 +103,7 @@ def test_what_pytest_passes_over_holds_no_specs(pytester: pytest.Pytester, tree:
         ("specs/test_u.py", BESIDE),
     ],
 )
-@pytest.mark.parametrize("parallel", [(), ("-n", "1")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("parallel", ALONE_AND_PARALLEL)
 def test_the_ini_file_counts_in_a_plain_run_and_for_folders_with_specs(
     pytester: pytest.Pytester, line: str, expected: set[str], parallel: tuple[str, ...]
 ) -> None:

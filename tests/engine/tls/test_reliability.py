@@ -7,7 +7,7 @@ time there has to be one `close`, last, at most one `handshake` before it, and n
 
 With mutual TLS a server demands a certificate and gets a good one, which makes the flights longer.
 There each byte is cut with one of the endings in turn; with `SOCKHARNESS_EXHAUSTIVE=1`, as `make
-exhaustive` sets it, each byte is cut with all of them.
+test-all` sets it, each byte is cut with all of them.
 
 **Changes.** Two sessions talk in memory, one byte of one flight is changed, and both say a word as
 soon as they think that they are secured. A side that failed must not have given out a byte.

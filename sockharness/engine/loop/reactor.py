@@ -451,7 +451,7 @@ class Reactor:
 
     def _run_timers(self) -> int:
         timers = self._timers
-        return timers.fire_due(self._monotonic(), self._guard) if len(timers) else 0
+        return timers.fire_due(self._monotonic(), self._guard) if timers.heap else 0
 
     def _run_posted(self) -> int:
         posted = self._posted
@@ -470,7 +470,7 @@ class Reactor:
     def _sleep(self, timeout: float | None) -> float | None:
         if self._posted or self._failures:
             return 0.0
-        when = self._timers.next_time()
+        when = self._timers.next_time() if self._timers.heap else None
         if when is None:
             return None if timeout is None else min(timeout, _LONGEST_SLEEP)
         due = max(0.0, when - self._monotonic())

@@ -76,25 +76,27 @@ class Timers:
     """All timers of a reactor.
 
     Attributes:
+        heap: when, a serial number and the timer, cancelled ones too; if it is empty, nothing is
+            due.
         references: how many pending timers keep `run()` from returning.
     """
 
-    __slots__ = ("_heap", "_made", "_scrap", "references")
+    __slots__ = ("_made", "_scrap", "heap", "references")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Timer]] = []
+        self.heap: list[tuple[float, int, Timer]] = []
         self._made = 0
         self._scrap = 0
         self.references = 0
 
     def __len__(self) -> int:
-        return len(self._heap) - self._scrap
+        return len(self.heap) - self._scrap
 
     def add(self, when: float, function: Callback, args: Any) -> Timer:
         """Return a new timer."""
         timer = Timer(self, when, function, args)
         self._made += 1
-        heapq.heappush(self._heap, (when, self._made, timer))
+        heapq.heappush(self.heap, (when, self._made, timer))
         return timer
 
     def fire_due(self, now: float, guard: Callable[[Callback], object]) -> int:
@@ -104,8 +106,8 @@ class Timers:
         """
         newest = self._made
         fired = 0
-        while self._heap and self._heap[0][0] <= now and self._heap[0][1] <= newest:
-            timer = heapq.heappop(self._heap)[2]
+        while self.heap and self.heap[0][0] <= now and self.heap[0][1] <= newest:
+            timer = heapq.heappop(self.heap)[2]
             if timer.pending:
                 fired += 1
                 guard(timer.fire)
@@ -115,7 +117,7 @@ class Timers:
 
     def next_time(self) -> float | None:
         """Return when the earliest pending timer is due."""
-        heap = self._heap
+        heap = self.heap
         while heap and not heap[0][2].pending:
             heapq.heappop(heap)
             self._scrap -= 1
@@ -123,13 +125,13 @@ class Timers:
 
     def clear(self) -> None:
         """Forget all timers."""
-        self._heap.clear()
+        self.heap.clear()
         self._scrap = self.references = 0
 
     def count_scrap(self) -> None:
         """Count a cancelled timer; sweep when most of the heap is scrap."""
         self._scrap += 1
-        if self._scrap >= _SCRAP and self._scrap * 2 > len(self._heap):
-            self._heap = [entry for entry in self._heap if entry[2].pending]
-            heapq.heapify(self._heap)
+        if self._scrap >= _SCRAP and self._scrap * 2 > len(self.heap):
+            self.heap = [entry for entry in self.heap if entry[2].pending]
+            heapq.heapify(self.heap)
             self._scrap = 0

@@ -111,7 +111,7 @@ def test_arming_and_cancelling_for_ever_does_not_grow(reactor: Reactor) -> None:
     for _ in range(1000):
         reactor.call_later(1000, print).cancel()
 
-    assert len(reactor._timers._heap) < 200
+    assert len(reactor._timers.heap) < 200
     assert len(reactor._timers) == 1
     kept.cancel()
     reactor.run()

@@ -1,9 +1,9 @@
 import gc
 
-# pytester forgets the modules that a run inside this process imported, but not the packages that
-# hold them, so a second run would meet both old and new classes. Whatever such runs import is
-# imported here before, once. So is hypothesis, which each run imports: it looks for who refers to
-# trio's random numbers, warns if nobody does, and sees nobody among what is frozen below.
+# pytester removes the modules that a run inside this process imported, but not the packages that
+# hold them, so a second run would see old and new classes. This file imports such modules before.
+# hypothesis is one of them: each run imports it, it searches for references to trio's random
+# numbers, and it warns if it finds none; it finds none among the objects frozen below.
 import hypothesis  # noqa: F401
 import pytest
 
@@ -14,8 +14,8 @@ pytest_plugins = ["pytester"]
 def pytest_collection_finish() -> None:
     """Leave thousands of collected tests out of garbage collections from now on.
 
-    Many tests collect garbage, to count descriptors or because a pytest inside them ends, and each
-    time everything that was collected would be gone through.
+    Many tests collect garbage: some count descriptors, others run a pytest. Each collection would
+    go through all collected tests.
     """
     gc.collect()
     gc.freeze()

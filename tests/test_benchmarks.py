@@ -1,4 +1,4 @@
-"""What is made of measured results; nothing is measured here."""
+"""The tables and plots of measured results; no test measures anything."""
 
 import json
 import subprocess

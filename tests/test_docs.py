@@ -1,4 +1,4 @@
-"""What the documentation shows is true: specs are replayed, Python is part of examples that run."""
+"""The examples in the documentation run: specs are replayed, Python belongs to tested examples."""
 
 import re
 import textwrap

@@ -1,6 +1,6 @@
-"""The pages about the engine name what there is: options, handlers, members, codes, defaults.
+"""The pages about the engine list its options, handlers, members, codes and defaults.
 
-Their tables are read; a name that the code does not have fails, and one that a page forgot.
+The tests compare the tables of the pages with the code, in both directions.
 """
 
 import ast
@@ -40,7 +40,7 @@ def section(page: str, title: str) -> str:
 
 
 def rows(text: str, head: str) -> list[str]:
-    """Return the first cells of the table that begins so."""
+    """Return the first cells of the table with this first line."""
     _, _, rest = text.partition(head)
     table = rest.partition("\n\n")[0].splitlines()[2:]
     assert table, head
@@ -48,7 +48,7 @@ def rows(text: str, head: str) -> list[str]:
 
 
 def names(cells: Iterable[str]) -> list[str]:
-    """Return the names of options or members, without what is behind them in brackets."""
+    """Return the names of options or members, without the text in brackets."""
     return [name for cell in cells for name in NAME.findall(cell)]
 
 
@@ -133,7 +133,7 @@ def test_the_codes_of_errors_are_all_told() -> None:
 
 
 def _raised() -> Iterable[str]:
-    """Return the codes that the sources give to a `TLSError`, beside those of verdicts."""
+    """Return the codes that the sources give to a `TLSError`, besides those of verdicts."""
     kinds = ("ERR_", "EPROTO", "ECONNRESET", "ETIMEDOUT")
     for path in sorted((ROOT / "sockharness" / "engine" / "tls").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -1,4 +1,4 @@
-"""How far a byte travels through the package: the numbers are limits, and may only get smaller."""
+"""Limits for the way of a byte through the package; lower a limit, never raise it."""
 
 import subprocess
 import sys

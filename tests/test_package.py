@@ -1,4 +1,4 @@
-"""What people install is whole."""
+"""The installed package is complete."""
 
 import configparser
 import shutil

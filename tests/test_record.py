@@ -1,4 +1,4 @@
-"""Records: values with fields that nobody assigns to."""
+"""Records are values that never change."""
 
 from sockharness.record import record
 

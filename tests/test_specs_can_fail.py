@@ -1,9 +1,9 @@
-"""Every spec in `specs/` fails when it is wrong, and its text names what is wrong.
+"""Every spec in `specs/` fails if one of its lines is wrong, and the text names that line.
 
-There are many wrong copies, and each waits in vain. So they are replayed of the specs that have
-changed since the main branch, and a sample of the others; of all specs with
-`SOCKHARNESS_EXHAUSTIVE=1`, as in `make test-all`, if git cannot tell, or if the making of wrong
-copies has changed.
+There are many wrong copies, and each one waits in vain. So the tests replay the copies of specs
+that changed since the main branch, and a sample of the others. They replay all copies with
+`SOCKHARNESS_EXHAUSTIVE=1`, as in `make test-all`, without git, and after a change to the code that
+makes the copies.
 """
 
 import os

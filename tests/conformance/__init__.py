@@ -1,1 +1,1 @@
-"""Runs the corpus on ours, on real Bun and on both mixed, and writes what came of it."""
+"""Run all specs on our engine, on real Bun and on both mixed, and write the results."""

@@ -2,7 +2,7 @@
 
 Without Bun, only our engine runs, and is compared with the recorded run. A spec without a record
 is reported as "not recorded yet"; with `SOCKHARNESS_RECORDED=all` that is a failure. Exit status: 0
-if all is as stated, else 1.
+if every result is as expected, otherwise 1.
 """
 
 import argparse
@@ -48,7 +48,7 @@ FAILED = "failed"
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What JUnit's report says of an item."""
+    """The result of an item in the JUnit report."""
 
     key: str
     title: str
@@ -57,9 +57,9 @@ class Ran:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run, and write the page."""
+    """Run the specs and write the page."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # pytest writes to the same place
+        sys.stdout.reconfigure(line_buffering=True)  # pytest writes to the same stream
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
     parser.add_argument("--bun", default="", metavar="PATH", help="the Bun program")
     program = BunProgram(parser.parse_args(arguments).bun)
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _take(ran: list[Ran], version: str) -> int:
-    """Write what ran, unless something is wrong with it."""
+    """Write the results, unless one of them is wrong."""
     known = behaviours()
     cells: dict[str, dict[str, Cell]] = defaultdict(dict)
     for each in ran:
@@ -99,7 +99,7 @@ def _take(ran: list[Ran], version: str) -> int:
 
 
 def _told(bad: Sequence[Ran]) -> list[str]:
-    """Tell what failed: one line for all that failed alike, wherever in their files."""
+    """Print the failures: one line for all items with the same failure."""
     alike: dict[str, list[Ran]] = defaultdict(list)
     for each in bad:
         alike[PLACE.sub("", each.cell.why)].append(each)
@@ -116,12 +116,12 @@ def _is_bad(ran: Ran) -> bool:
 
 
 def _of_machine(cell: Cell) -> str:
-    """Return why this machine could not run it, if that is why."""
+    """Return why this machine cannot run an item, or an empty text."""
     return cell.why if cell.verdict == IMPOSSIBLE and not STATED.match(cell.why) else ""
 
 
 def _fill_in(cells: dict[str, dict[str, Cell]]) -> None:
-    """Take what this machine cannot run from the recorded run."""
+    """Copy results that this machine cannot produce from the recorded run."""
     for key, row in cells.items():
         for title, cell in row.items():
             if reason := _of_machine(cell):
@@ -130,7 +130,7 @@ def _fill_in(cells: dict[str, dict[str, Cell]]) -> None:
 
 
 def _without_bun(reason: str) -> int:
-    """Run our engine, and compare with the recorded run where that is of the present specs."""
+    """Run our engine, and compare with the records of unchanged specs."""
     print(f"conformance: Bun cannot be had here: {reason}")
     print("conformance: ours is run alone; what is told of Bun is of the RECORDED RUN")
     recorded = Matrix.load()
@@ -192,7 +192,7 @@ def _read(report: Path, *, only: str) -> Iterator[Ran]:
 
 
 def _split(name: str, only: str) -> tuple[str, str]:
-    """Return an item's name without its engines, and the title of these."""
+    """Return an item's name without its engines, and the title of its engines."""
     if only:
         return name, only
     stem, _, inside = name.removesuffix("]").partition("[")
@@ -213,7 +213,7 @@ def _cell(case: ElementTree.Element) -> Cell:
 
 
 def _say_times(ran: Sequence[Ran]) -> None:
-    """Say what an item takes with each choice, and how much more than with ours."""
+    """Print the time per item with each choice of engines, and the ratio to ours."""
     times: dict[str, dict[str, float]] = defaultdict(dict)
     for each in ran:
         if each.cell.verdict == HOLDS:

@@ -1,8 +1,8 @@
-"""The matrix behaviour x engine: what it is made of, where it is kept, and the page that shows it.
+"""The matrix behaviour x engine: its cells, their file, and the page that shows them.
 
-A *behaviour* is a case of a spec; a *cell* is what came of it with one choice. Cells are kept in
-`recorded.json`, with a digest of each spec, so that a machine without Bun can tell whether they
-are still those of this corpus. Nothing in it depends on the time that anything took.
+A *behaviour* is a case of a spec; a *cell* is its result with one choice of engines.
+`recorded.json` keeps the cells with a digest of each spec, so a machine without Bun sees whether a
+record belongs to the present spec. No value depends on time.
 
 Only a machine with Bun can record. So a new or changed spec counts as "not recorded yet", which is
 reported and fails nothing, unless `SOCKHARNESS_RECORDED=all` says that every spec must be
@@ -61,7 +61,7 @@ Row = Mapping[str, Cell]
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """The cells of all behaviours, and which Bun they are of."""
+    """The cells of all behaviours, and the version of Bun."""
 
     bun: str
     rows: Mapping[str, Row]
@@ -69,7 +69,7 @@ class Matrix:
 
     @classmethod
     def load(cls) -> "Matrix":
-        """Read the recorded one."""
+        """Read the recorded matrix."""
         data = json.loads(RECORD.read_text())
         rows = {
             key: {title: Cell(*cell) for title, cell in row["cells"].items()}
@@ -79,7 +79,7 @@ class Matrix:
         return cls(data["bun"], rows, digests)
 
     def save(self) -> None:
-        """Write it as the recorded one."""
+        """Write this matrix as the recorded one."""
         behaviours = {
             key: {
                 "digest": self.digests[key],
@@ -92,7 +92,7 @@ class Matrix:
 
 
 def behaviours() -> list[Behaviour]:
-    """Return the behaviours of the corpus."""
+    """Return the behaviours of all specs."""
     return [each for path in sorted(SPECS.rglob("*.yaml")) for each in _of_file(path)]
 
 
@@ -107,7 +107,7 @@ def _of_file(path: Path) -> Iterator[Behaviour]:
 
 
 def labels() -> Mapping[str, str]:
-    """Return the title of the column for what an item's id says of its engines."""
+    """Return the title of the column for the engines in an item's id."""
     return {EngineChoice.parse(text).label: title for title, text in CASTINGS.items()}
 
 
@@ -135,7 +135,7 @@ def not_recorded_yet(matrix: Matrix) -> list[str]:
 
 
 def page(matrix: Matrix) -> str:
-    """Return the page of the behaviours that a matrix has."""
+    """Return the page with all behaviours of a matrix."""
     known = [each for each in behaviours() if each.key in matrix.rows]
     return "\n".join(
         [
@@ -229,6 +229,6 @@ def _link(behaviour: Behaviour) -> str:
 
 
 def _rows_of_differences() -> Mapping[str, tuple[str, str]]:
-    """Return what the page of the differences says of each row: of Bun, and of ours."""
+    """Return each row of the differences: the behaviour of Bun, and ours."""
     row = re.compile(r"^\| (D\d+) \| (.+?) \| (.+?) \| ", re.MULTILINE)
     return {found[1]: (found[2], found[3]) for found in row.finditer(DIFFERENCES.read_text())}

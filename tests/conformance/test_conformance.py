@@ -1,4 +1,4 @@
-"""The recorded run is of this corpus, and the page is what it makes."""
+"""The recorded run belongs to the present specs, and the page shows it."""
 
 import json
 import os
@@ -118,7 +118,7 @@ def test_without_bun_the_recorded_run_is_held_against_ours() -> None:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A copy of what the tests of conformance need, with few specs, and one that is new."""
+    """A small copy of the project: a few specs with records, and a new one."""
     for folder in ("tests", "docs", "sockharness"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.pyc"))
     for name in ("conftest.py", "pyproject.toml"):
@@ -165,7 +165,7 @@ def test_where_all_must_be_recorded_a_new_spec_fails(clone: Path) -> None:
 def _without_bun(
     root: Path, recorded: str = ""
 ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """Run the command without Bun; return it and the lines that it says itself."""
+    """Run the command without Bun; return the process and its own output lines."""
     done = _python(root, "-m", "tests.conformance", "--bun", "/nowhere/bun", recorded=recorded)
     return done, [line for line in done.stdout.splitlines() if line.startswith("conformance:")]
 

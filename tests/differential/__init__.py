@@ -1,1 +1,1 @@
-"""Random programs, run by our engine and by real Bun, must be told the same story."""
+"""Random programs must produce the same events on our engine and on real Bun."""

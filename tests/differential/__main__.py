@@ -1,8 +1,8 @@
 """Compare our engine with real Bun on random programs: `python -m tests.differential --help`.
 
-A difference shrinks to a minimal program, which is printed as a spec with both stories; then the
-exit code is 1, as it is when Bun dies. Without Bun it is 2. Bun is the one of `SOCKHARNESS_BUN` or
-on PATH.
+A difference shrinks to a minimal program, which the command prints as a spec with both stories.
+Exit codes: 1 for a difference or a crash of Bun, 2 without Bun. `SOCKHARNESS_BUN` names the Bun to
+use; otherwise it is the one on PATH.
 """
 
 import argparse
@@ -20,21 +20,27 @@ from tests.differential.comparing import Comparison, Death, Difference
 from tests.differential.programs import Program, programs
 
 ROUND = 200
-"""How many programs are made from one seed."""
+"""The number of programs per seed."""
 
 
 class Differ(Exception):
-    """The engines tell different stories; the argument is the `Difference`."""
+    """The engines produce different stories; the argument is the `Difference`."""
 
 
 class Died(BaseException):
-    """Bun died; the argument is the `Death`. No `Exception`, so that Hypothesis, which would shrink
-    the program by letting Bun die or hang again and again, passes it on."""
+    """Bun died; the argument is the `Death`.
+
+    It is no `Exception`: Hypothesis would catch one and shrink the program, and Bun would die or
+    hang again at each attempt.
+    """
 
 
 def compare(comparison: Comparison, *, start: int, count: int) -> Difference | Death | None:
-    """Compare so many programs that a seed makes; return a minimal one that differs, if any do, or
-    the first at which Bun died."""
+    """Compare `count` programs of a seed.
+
+    Returns:
+        A minimal program that differs, or the first program at which Bun died, if any.
+    """
 
     @seed(start)
     @settings(
@@ -66,7 +72,7 @@ def compare(comparison: Comparison, *, start: int, count: int) -> Difference | D
 
 
 def main() -> int:
-    """Compare until the time is over; return the exit code."""
+    """Compare until the time is up; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.differential", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to go on (60)")
     parser.add_argument("--seed", type=int, help="begin with this one; a random one if absent")
@@ -101,7 +107,7 @@ def main() -> int:
 
 
 def _verdict(found: Difference | Death | None, seed: int) -> str:
-    """Say what came of it, with the program if there is one."""
+    """Return the verdict as text, with the program if there is one."""
     if found is None:
         return "no difference"
     what = "The engines differ" if isinstance(found, Difference) else "Bun failed"

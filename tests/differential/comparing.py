@@ -1,11 +1,11 @@
-"""Compares what our engine and real Bun tell of a program, each playing both sides.
+"""Compare the stories of a program on our engine and on real Bun; each engine plays both sides.
 
-(With a side each, two processes take turns as the system likes, and a program whose sides act at
-once, in `open` say, has several stories.)
+(If each engine played one side, the system would schedule two processes, and a program whose sides
+act at once, in `open` for example, would have several stories.)
 
-What depends on the moment (a reset that overtakes data, a connection that opens a turn later on a
-busy machine) tells two stories on one engine, too. So a program on which they differ is played
-again; only when no story of the one is ever told by the other it is a difference.
+Timing alone can change a story on one engine: a reset overtakes data, or a connection opens one
+turn later on a busy machine. So a program with two different stories is played again. It is a
+difference only if the two engines never produce the same story.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ TRIES = 6
 
 @dataclass(frozen=True)
 class Difference:
-    """A program of which the engines tell different stories."""
+    """A program with different stories on the two engines."""
 
     program: Program
     ours: frozenset[Stories]
@@ -33,15 +33,15 @@ class Difference:
         return "\n".join(
             (
                 self.program.spec(),
-                *(f"sockharness tells\n{story}" for story in sorted(map(str, self.ours))),
-                *(f"Bun tells\n{story}" for story in sorted(map(str, self.theirs))),
+                *(f"on sockharness\n{story}" for story in sorted(map(str, self.ours))),
+                *(f"on Bun\n{story}" for story in sorted(map(str, self.theirs))),
             )
         )
 
 
 @dataclass(frozen=True)
 class Death:
-    """A program at which Bun died, or hung: that is no story to compare."""
+    """A program at which Bun died or hung, so there is no story to compare."""
 
     program: Program
     failed: EngineFailed
@@ -51,7 +51,7 @@ class Death:
 
 
 class Comparison:
-    """Compares program after program, and counts.
+    """Compare programs one by one, and count them.
 
     Args:
         engines: the engines of the run.
@@ -59,9 +59,9 @@ class Comparison:
 
     Attributes:
         engines: the engines.
-        programs: how many were compared.
-        again: how many of them had to be played more than once.
-        kinds: how many had something special.
+        programs: the number of programs compared.
+        again: the number of programs played more than once.
+        kinds: the number of programs with each special feature.
     """
 
     def __init__(self, engines: Engines, folder: Path) -> None:
@@ -72,7 +72,7 @@ class Comparison:
         self.kinds: dict[str, int] = {}
 
     def difference(self, program: Program) -> Difference | None:
-        """Play a program on both engines; return what differs, if it does every time."""
+        """Play a program on both engines; return the difference, if there is one every time."""
         self.programs += 1
         for kind in program.kinds:
             self.kinds[kind] = self.kinds.get(kind, 0) + 1

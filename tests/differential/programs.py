@@ -1,15 +1,15 @@
-"""Short programs for two sockets: what each side's handlers do, and what each side is told to do.
+"""Short programs for two sockets: the handlers of each side, and the actions of each side.
 
-A `Program` is data that prints as a spec, and it is run as that spec, so what is shown is what was
-run. What makes a program differ for reasons that the catalogue calls timing, or that a row of the
-deliberate differences settles, is not generated:
+A `Program` is data that prints as a spec. It runs as that spec, so the printed program is the one
+that ran. Some programs differ for known reasons: timing, or a deliberate difference from Bun. The
+strategies do not generate these:
 
-- only one side's `data` handlers answer, or two echoes would never end;
-- after more bytes than the kernel holds, who has how many of them depends on sizes of buffers and
-  on the moment: such a program has no handlers that act on `data`, says nothing after them that
-  would have to wait for room (`end` with bytes: D1), and is compared in bulk;
-- `timeout` counts seconds (D2), and a `drain` may come for no reason (D9): neither acts here;
-- a side that pauses does not shut down its reading side, or Bun never tells it of a reset (D33).
+- Only the `data` handlers of one side answer; two echoes would never end.
+- A write of more bytes than the kernel holds makes the result depend on buffer sizes and timing.
+  Such a program has no handlers that act on `data`, has no later action that waits for room (`end`
+  with bytes: D1), and is compared without counting bytes.
+- `timeout` counts seconds (D2) and `drain` may come without a reason (D9), so neither has actions.
+- A side that pauses does not shut down its reading side: Bun would never report a reset (D33).
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 SIDES = ("server", "client")
 BULK = 8_000_000
-"""More than two sockets on loopback hold."""
+"""More bytes than two sockets on loopback hold."""
 
 Deed = tuple[str, ...]
 """An action and its argument, as a spec has them: `("write", '"abc"')`, `("pause",)`."""
@@ -28,12 +28,12 @@ Handlers = Mapping[str, tuple[Deed, ...]]
 
 @dataclass(frozen=True)
 class Side:
-    """One peer: the options it is made with, and its handlers, to which `reload` may change.
+    """One peer: its options, and the sets of handlers that `reload` may install.
 
     Attributes:
         half_open: `allow_half_open`.
         paused: `pause_on_connect`.
-        sets: the handlers by version; `None` first: those of a peer without `on:`.
+        sets: the handlers by version; a first `None` means a peer without `on:`.
     """
 
     half_open: bool = False
@@ -43,7 +43,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Program:
-    """Two sides, and what they are told in turn; between two steps everything settles."""
+    """Two sides and their actions in order; between two steps everything settles."""
 
     server: Side
     client: Side
@@ -55,12 +55,12 @@ class Program:
 
     @property
     def bulky(self) -> bool:
-        """Whether more is written than the kernel holds."""
+        """Whether the program writes more than the kernel holds."""
         return any(deed == BULKY for _, deed in self.steps)
 
     @property
     def kinds(self) -> set[str]:
-        """Name what is special about it, for a count."""
+        """Return the special features of the program, for statistics."""
         text = self.spec()
         told = {deed[0] for _, deed in self.steps}
         found = {"steps that " + word for word in told}
@@ -84,7 +84,7 @@ class Program:
             yield f"  - {side}: {_deed(deed) if len(deed) == 1 else '{' + _deed(deed) + '}'}"
 
     def _used(self, side: str) -> Iterator[tuple[str, Handlers]]:
-        """Yield the handlers that can come into force, with their names."""
+        """Yield the handlers that can be in use, with their names."""
         sets: tuple[Handlers | None, ...] = getattr(self, side).sets
         told = {deed for _, deed in self.steps}
         used, fresh = set(), {0} | {n for n in range(len(sets)) if _reload(side, n) in told}
@@ -141,7 +141,7 @@ RAISE: Deed = ("raise", "oops")
 def deeds(
     side: str, versions: int, *, event: str, writes: bool, bulk: bool
 ) -> st.SearchStrategy[Deed]:
-    """Return what a handler may do."""
+    """Return the actions that a handler may have."""
     choice = [*QUIET, RAISE]
     choice += [_reload(side, version) for version in range(versions)]
     if writes:
@@ -187,7 +187,7 @@ def handler_sets(
 
 
 def _nameable(sets: tuple[Handlers | None, ...], side: str) -> tuple[Handlers | None, ...]:
-    """Leave out reloads to handlers that have no name, because the peer has no `on:`."""
+    """Drop reloads of handlers without a name, which a peer without `on:` has."""
     if sets[0] is not None:
         return sets
     nameless = _reload(side, 0)
@@ -212,14 +212,14 @@ def programs(draw: st.DrawFn) -> Program:
         )
     steps = _without_mute(draw(st.lists(_steps(sides, bulk=bulk), min_size=3, max_size=10)), sides)
     if all(side != "client" for side, _ in steps):
-        steps.append(("client", ("flush",)))  # a spec has no peer that is in no step
+        steps.append(("client", ("flush",)))  # in a spec, every peer has a step
     return Program(sides["server"], sides["client"], tuple(steps))
 
 
 def _without_mute(
     steps: list[tuple[str, Deed]], sides: Mapping[str, Side]
 ) -> list[tuple[str, Deed]]:
-    """Leave out `shutdown: read` on a side that may be paused (D33)."""
+    """Drop `shutdown: read` on a side that may be paused (D33)."""
     pausing = {side for side, deed in steps if deed == ("pause",)}
     for name, side in sides.items():
         acts = [acts for handlers in side.sets for acts in (handlers or {}).values()]

@@ -1,8 +1,9 @@
-"""Runs a program on engines, and tells each side's story in words that can be compared.
+"""Run a program on engines, and write each side's story in words that can be compared.
 
-What the catalogue calls not deterministic is not told: how received bytes are cut, a `drain` (D9),
-when an exception that no handler takes comes out (D17), what follows a write that failed (D5), and,
-in programs that write more than the kernel holds, how much of it was taken and came across.
+A story leaves out what the catalogue calls not deterministic: how received bytes are cut, a `drain`
+(D9), the moment at which an unhandled exception surfaces (D17), the events after a failed write
+(D5), and, in programs that write more than the kernel holds, the number of bytes taken and
+received.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,12 +22,12 @@ from tests.differential.programs import SIDES, Program
 Story = tuple[str, ...]
 WRITING = ("write", "write_all", "echo", "end")
 LAST_WRITES = ("end", "shutdown", "close", "terminate")
-"""The actions after which a write that returns -1 has not failed, but is refused."""
+"""After these actions, a write that returns -1 was refused; it did not fail."""
 
 
 @dataclass(frozen=True)
 class Stories:
-    """What each side was told and did, in its own order."""
+    """The events and actions of each side, in its own order."""
 
     server: Story
     client: Story
@@ -36,7 +37,7 @@ class Stories:
 
 
 def run(program: Program, choice: EngineChoice, engines: Engines, folder: Path) -> Stories:
-    """Run a program and return the stories."""
+    """Run a program and return its stories."""
     path = folder / "program.yaml"
     path.write_text(program.spec())
     case = loader.load(path).cases[0]
@@ -55,13 +56,13 @@ def run(program: Program, choice: EngineChoice, engines: Engines, folder: Path) 
 
 
 def _settle(stage: Stage) -> None:
-    # Twice: what one engine did last may be news to the other one.
+    # Twice: the last action of one engine may cause an event on the other one.
     stage.settle()
     stage.settle()
 
 
 def _channel(stage: Stage, step: model.Act) -> Channel | None:
-    """Return whom a step is about; nobody if that side has not opened."""
+    """Return the channel of a step, or `None` if that side has not opened."""
     listens = step.peer.name == "server"
     if listens and step.action.name == "stop":
         return stage.timeline.channel(step.peer.name, LISTENER)

@@ -1,4 +1,4 @@
-"""The comparison of engines: it agrees where it should, and it can fail."""
+"""The comparison of engines accepts equal stories and finds a wrong engine."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ def test_bun_and_we_tell_the_same_of_random_programs(comparison: Comparison) -> 
 def test_an_engine_that_is_wrong_is_found_by_a_minimal_program(
     comparison: Comparison, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Here `end` after a `pause` in the same handler is forgotten."""
+    """The wrong engine forgets `end` after a `pause` in the same handler."""
     right = Socket.end
 
     def wrong(socket: Socket, *args: Any) -> int:
@@ -65,7 +65,7 @@ def test_a_bun_that_dies_ends_the_comparison_with_the_program(
     made = comparison.engines.make
 
     def dies(name: str, run: Run) -> Engine:
-        engine = made(name, run)  # not before: a dead one would be replaced by another
+        engine = made(name, run)  # not before: the driver replaces a dead process
         if name == "bun":
             os.kill(comparison.engines.bun.child().pid, signal.SIGSEGV)
         return engine
@@ -118,7 +118,7 @@ def test_every_program_is_a_spec(tmp_path: Path) -> None:
         max_examples=200,
         deadline=None,
         database=None,
-        suppress_health_check=[HealthCheck.too_slow],  # a matter of the machine
+        suppress_health_check=[HealthCheck.too_slow],  # depends on the machine
     )
     @given(programs())
     def loads(program: Program) -> None:

@@ -1,11 +1,11 @@
-"""Makes docs/bun-semantics.md, and the proofs in docs/bun-differences.md.
+"""Write docs/bun-semantics.md, and the proofs in docs/bun-differences.md.
 
     python -m tests.semantics.generate            write both pages
-    python -m tests.semantics.generate --check    say what is wrong with them, and exit with 1
+    python -m tests.semantics.generate --check    print what is wrong with them, and exit with 1
 
-The rules are data (docs/semantics/*.toml). Who proves a rule says so: a spec by `shows: [TCP-022]`,
-a test by `@pytest.mark.shows("TCP-022")`. Proofs are collected and never typed by hand: specs by
-the loader, tests by reading their source, without importing them.
+The rules are data (docs/semantics/*.toml). A proof names its rule: a spec with `shows: [TCP-022]`,
+a test with `@pytest.mark.shows("TCP-022")`. This program collects the proofs: from specs with the
+loader, from tests by reading their source without importing it.
 """
 
 import ast
@@ -55,7 +55,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A spec or a test, and what it proves."""
+    """A spec or a test, and the rules that it proves."""
 
     path: Path
     test: str
@@ -63,18 +63,18 @@ class Proof:
 
     @property
     def name(self) -> str:
-        """Name it as pytest does, without the folders."""
+        """Return pytest's name for it, without the folders."""
         return f"{self.path.name}::{self.test}" if self.test else self.path.name
 
     @property
     def link(self) -> str:
-        """Lead to its file from a page in docs/."""
+        """Return a link to its file from a page in docs/."""
         return f"[{self.name}](../{self.path.relative_to(ROOT)})"
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """All that the pages are made of."""
+    """All data of the pages."""
 
     rules: tuple[Rule, ...]
     differences: frozenset[str]
@@ -82,13 +82,13 @@ class Book:
 
     @property
     def gaps(self) -> list[str]:
-        """What nothing proves, though it could be."""
+        """Return the rules without a proof that could have one."""
         asked = [rule.id for rule in self.rules if not rule.not_applicable]
         return [id_ for id_ in [*asked, *sorted(self.differences)] if id_ not in self.proofs]
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong with the data or the claims."""
+        """Return the errors in the data and the claims."""
         known = {rule.id for rule in self.rules} | self.differences
         found = [
             f"{proof.name}: no rule {id_}"
@@ -193,7 +193,7 @@ def _links(proofs: Sequence[Proof]) -> str:
 
 
 def differences(text: str, proofs: Proofs) -> str:
-    """Return docs/bun-differences.md with the last cell of each row anew."""
+    """Return docs/bun-differences.md with a new last cell in each row."""
     head, table, tail = _parts(text)
     lines = []
     for line in table.partition(f"\n{DETAILS}")[0].splitlines():
@@ -205,7 +205,7 @@ def differences(text: str, proofs: Proofs) -> str:
 
 
 def _first_links(row: str, proofs: Proofs) -> str:
-    """Return the first proofs of a row, and how many more there are: a table is to be read."""
+    """Return the first proofs of a row and the number of the others, to keep the table readable."""
     found = proofs.get(row, [])
     more = len(found) - FEW
     shown = _links(found[:FEW]) or GAP
@@ -213,7 +213,7 @@ def _first_links(row: str, proofs: Proofs) -> str:
 
 
 def _all_links(rows: Sequence[str], proofs: Proofs) -> list[str]:
-    """Return the list of all proofs of the rows that do not show all."""
+    """Return the list of all proofs, for rows that show only some."""
     long = [row for row in rows if len(proofs.get(row, [])) > FEW]
     if not long:
         return []
@@ -239,7 +239,7 @@ def _parts(text: str) -> tuple[str, str, str]:
 
 
 def complaints(book: Book) -> list[str]:
-    """Return what `--check` has to say."""
+    """Return the complaints of `--check`."""
     stale = [
         f"{path.relative_to(ROOT)} is stale: run {COMMAND}"
         for path, text in _made(book).items()

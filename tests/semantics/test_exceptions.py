@@ -1,4 +1,4 @@
-"""What becomes of an exception, for every handler, on both sides (TCP-101..109)."""
+"""Exceptions in every handler, on both sides (TCP-101..109)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,14 +35,14 @@ def boom(*_args: Any) -> None:
 
 @pytest.fixture
 def log(reactor: Reactor) -> Log:
-    """A log that also notes what comes out of the reactor."""
+    """A log that also records the exceptions that leave the reactor."""
     log = Log()
     reactor.on_exception = lambda error: log.note("a", "uncaught", error)
     return log
 
 
 def provoke(event: str, actor: Any, other: Any, talk: Talk) -> None:
-    """Make the actor's handler of this name run."""
+    """Cause a call of the actor's handler of this name."""
     if event == "data":
         other.write("d")
     elif event == "drain":

@@ -1,7 +1,7 @@
-"""What keeps `run()` going: `ref`, `unref` and their lack, in programs of their own (TCP-166..169).
+"""`ref` and `unref` decide whether `run()` goes on (TCP-166..169); each test runs a program.
 
-Each program arms a timer that does not count: it fires only if something else keeps `run()` going,
-says so, and lets go of it.
+Each program starts a timer that does not keep `run()` going. The timer fires only if something
+else does; it reports this and releases it.
 """
 
 from pathlib import Path

@@ -119,7 +119,7 @@ def test_a_port_can_be_bound_again_at_once_after_stop(tcp: MakeTalk, free_port: 
 
 
 class NoNames(Kernel):
-    """Knows addresses only, and asks nobody."""
+    """A resolver that knows addresses only."""
 
     def addresses(self, host: str, port: int, *, flags: int = 0) -> list[AddressInfo]:
         return super().addresses(host, port, flags=flags | raw.AI_NUMERICHOST)

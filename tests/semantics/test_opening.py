@@ -1,4 +1,4 @@
-"""Entry points, handlers and what they get, opening a connection (TCP-001..021)."""
+"""Entry points, handlers and their arguments, opening a connection (TCP-001..021)."""
 
 import socket as raw
 from collections.abc import Callable
@@ -17,7 +17,7 @@ TLS_HANDLERS = ("handshake", "keylog", "session", "server_name", "alpn_callback"
 
 
 class Arguments:
-    """Handlers that remember with how many arguments, and with which socket, they were called."""
+    """Handlers that record the number of their arguments and their socket."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -46,7 +46,7 @@ def test_every_handler_gets_the_same_socket_first_and_a_second_argument_as_in_bu
     sent = conversation.fill(client)
     client.timeout(0.001)
     conversation.until(lambda: {"drain", "timeout"} <= seen.counts.keys())
-    # Whoever closes with data unread resets (TCP-037).
+    # Closing with unread data resets the connection (TCP-037).
     conversation.until(lambda: len(conversation.log.received("s")) == sent)
     conversation.server.end("x")
     conversation.until(lambda: "close" in seen.counts)
@@ -251,7 +251,7 @@ def test_connect_and_listen_work_in_every_handler_and_their_events_come_later(
     sent = conversation.fill(conversation.client)
     conversation.client.timeout(0.001)
     conversation.until(lambda: {"drain", "timeout"} <= set(done))
-    # Whoever closes with data unread resets (TCP-037).
+    # Closing with unread data resets the connection (TCP-037).
     conversation.until(lambda: len(log.received("s")) == sent)
     conversation.server.end("x")
     conversation.until(lambda: all(log.seen(f"c-{name}", "open") for name in names))

@@ -15,7 +15,7 @@ MakeTalk = Callable[..., Talk]
 
 @contextmanager
 def kernel_of(socket: Socket) -> Iterator[raw.socket]:
-    """Look at the descriptor of an engine's socket, which stays the engine's."""
+    """Return the descriptor of an engine's socket; the engine keeps it."""
     real = raw.socket(fileno=socket.fileno())
     try:
         yield real

@@ -1,7 +1,7 @@
-"""Every pair of calls, one on each side, as recorded from Bun 1.4.5 in pairs.txt.
+"""All pairs of calls, one on each side, compared with pairs.txt, a record of Bun 1.4.5.
 
-The four rows in which a side writes after the other one has reset differ by D5: Bun's write takes
-the error, and `end` and `close` without it follow.
+In four rows one side writes after the other side has reset. They differ by D5: Bun's write consumes
+the error, and `end` and `close` follow without it.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ HANDLERS = ("open", "data", "end", "close", "error")
 
 
 def hold(half_open: str, turns: str, calls: tuple[str, str], first: str) -> tuple[str, ...]:
-    """Make both calls, the first on the side that is named; return a row as in the file."""
+    """Make both calls, the first one on the named side; return a row as in the file."""
     with Reactor() as reactor:
         log = Log()
         talk = Talk(
@@ -58,7 +58,7 @@ def hold(half_open: str, turns: str, calls: tuple[str, str], first: str) -> tupl
 
 
 def mended(row: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a recorded row as D5 changes it."""
+    """Return a recorded row with the change of D5."""
     if row[2].startswith("terminate") and row[3].endswith(" -> -1"):
         return (*row[:5], row[5].replace("end close(None)", "close(ECONNRESET)"))
     return row

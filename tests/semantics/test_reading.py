@@ -1,4 +1,4 @@
-"""Chunks, and whose turn it is (TCP-088..100)."""
+"""The chunks of received data, and the order of handlers (TCP-088..100)."""
 
 import gc
 import weakref

@@ -1,8 +1,8 @@
 """Every method called in every handler of an accepted socket.
 
-The table is what Bun 1.4.5 does, without the spurious drains that D9 leaves out. `[` and `]` stand
-where the call begins and where it has returned; the last column is what the client saw, without the
-zeros that fill the send queue for `drain`. `v2` are the handlers that `reload` brings.
+The table shows the behaviour of Bun 1.4.5, without spurious drains (D9). `[` and `]` mark where the
+call begins and returns. The last column lists the events of the client, without the zeros that fill
+the send queue for `drain`. `v2` marks the handlers that `reload` installs.
 """
 
 from collections.abc import Callable
@@ -99,7 +99,7 @@ class Boom(Exception):
 
 
 def act(action: str, talk: Talk, socket: Any) -> object:
-    """Do what the table calls `action`."""
+    """Call the method that the table names `action`."""
     listener = socket.listener or talk.listener
     calls: dict[str, Callable[[], object]] = {
         "write": lambda: socket.write("w"),
@@ -113,7 +113,7 @@ def act(action: str, talk: Talk, socket: Any) -> object:
 
 
 def provoke(event: str, talk: Talk) -> None:
-    """Make the accepted socket's handler of this name run."""
+    """Cause a call of the accepted socket's handler of this name."""
     if event in ("data", "error"):
         talk.client.write("d")
     elif event == "drain":
@@ -127,7 +127,7 @@ def provoke(event: str, talk: Talk) -> None:
 
 
 class Observed(Talk):
-    """A conversation whose accepted socket does something in one of its handlers, once."""
+    """A connection whose accepted socket calls one method in one of its handlers, once."""
 
     def __init__(self, reactor: Any, event: str, action: str) -> None:
         self.returned: list[object] = []
@@ -148,7 +148,7 @@ class Observed(Talk):
         super().__init__(reactor, log=log, server=server)
 
     def traces(self) -> tuple[str, str]:
-        """Return what the accepted socket and what the client saw."""
+        """Return the events of the accepted socket and those of the client."""
         self.settle()
         server = " ".join(self.log.of(who) for who in ("s", "v2")).strip()
         return _as_in_table(server), _as_in_table(self.log.of("c"))

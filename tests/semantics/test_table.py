@@ -1,4 +1,4 @@
-"""The page of Bun's semantics is complete, true to its proofs, and not stale."""
+"""The page of Bun's semantics is complete, matches its proofs, and is up to date."""
 
 from pathlib import Path
 

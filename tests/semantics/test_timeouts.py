@@ -15,7 +15,7 @@ MakeTalk = Callable[..., Talk]
 
 
 class Clock(Kernel):
-    """Time that a test puts forward, and may let stand still otherwise."""
+    """A clock that a test advances, and that may stand still otherwise."""
 
     def __init__(self) -> None:
         self.ahead = 0.0

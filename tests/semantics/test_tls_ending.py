@@ -22,7 +22,7 @@ Make = Callable[..., Secured]
 
 
 def after(talk: Secured) -> tuple[str, str]:
-    """Return what both saw since the handshake."""
+    """Return the events of both sides since the handshake."""
     server, client = talk.both()
     return server.removeprefix(BOTH[0]).strip(), client.removeprefix(BOTH[1]).strip()
 
@@ -100,7 +100,7 @@ def test_a_close_in_handshake_lets_the_peer_finish(secured: Make, version: int) 
 
     server, client = talk.both()
     assert client == "c.open c.handshake(True,None) c.close(None)"
-    # the server's tickets, which the client no longer reads, can make a reset of its FIN
+    # the client no longer reads the server's tickets, so its kernel can send RST instead of FIN
     assert server.startswith("s.open s.handshake(True,None) ")
 
 
@@ -228,7 +228,7 @@ def test_a_peer_ends_by_close_notify_or_fin_alike(secured: Make, version: int, w
     talk.until_seen("s", "close")
 
     assert talk.of("s") == f"{BOTH[0]} s.data(before) s.end s.close(None)"
-    assert peer.read() == b""  # close_notify: a bare end would raise
+    assert peer.read() == b""  # with close_notify; an end without it would raise
     peer.sock.close()
 
 

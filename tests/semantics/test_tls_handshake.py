@@ -1,4 +1,4 @@
-"""Handshakes with TLS that go well, and a client that judges its server (TLS-001..029)."""
+"""Successful TLS handshakes, and the client's verification of its server (TLS-001..029)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -323,7 +323,7 @@ def test_a_deadline_is_over_with_the_handshake(secured: Make, reactor: Reactor) 
     assert "timers=0" in repr(reactor)
 
 
-# A client that judges
+# The client verifies the server
 
 
 @VERSIONS
@@ -422,7 +422,7 @@ def test_the_name_is_that_of_the_options_or_of_the_host(secured: Make, reactor: 
     talk = secured()
     client, server = talk.talk(hostname="127.0.0.1")
     assert talk.errors("c") == [""]
-    assert server.servername is None  # an address is no name for SNI (D22)
+    assert server.servername is None  # SNI allows no IP address (D22)
 
 
 @pytest.mark.shows("TLS-100")

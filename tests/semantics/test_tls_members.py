@@ -1,4 +1,4 @@
-"""What a socket knows about its TLS, and chooses (TLS-075..093, 101..103)."""
+"""The TLS properties and choices of a socket (TLS-075..093, 101..103)."""
 
 from collections.abc import Callable
 from contextlib import suppress

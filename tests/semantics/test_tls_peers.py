@@ -1,4 +1,4 @@
-"""A server that judges its clients, and peers that do not play along (TLS-030..037, 069..074)."""
+"""The server's verification of its clients, and misbehaving peers (TLS-030..037, 069..074)."""
 
 import socket
 from collections.abc import Callable
@@ -214,7 +214,7 @@ def test_a_ca_that_issued_the_certificate_is_sent_with_it(secured: Make) -> None
         assert talk.errors("c") == [code]
 
 
-# Peers that do not play along
+# Misbehaving peers
 
 GARBAGE = {
     "http": (b"GET / HTTP/1.0\r\n\r\n", "HTTP_REQUEST", ""),

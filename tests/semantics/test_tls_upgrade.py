@@ -1,4 +1,4 @@
-"""A plain connection that goes on with TLS (TLS-094..099)."""
+"""Upgrading a plain connection to TLS (TLS-094..099)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +16,9 @@ TRUST = {"ca": certificates.root().pem}
 
 
 class Starttls:
-    """A listener and a client that go over to TLS; the log has `s`, `S`, `c`, `C`.
+    """A listener and a client that upgrade to TLS; the log has `s`, `S`, `c`, `C`.
 
-    Small letters are the raw sockets, which begin as plain ones, capitals the secure ones.
+    Small letters mean the raw sockets, which begin as plain ones; capitals mean the secure ones.
     """
 
     def __init__(self, reactor: Reactor, host: str = "localhost", **listen_options: Any) -> None:
@@ -67,7 +67,7 @@ class Starttls:
         assert self.reactor.run_until(condition, DEADLINE), self.log.trace()
 
     def of(self, who: str) -> str:
-        """Return one socket's entries; the ciphertext of a raw socket is left out."""
+        """Return one socket's entries, without the ciphertext of a raw socket."""
         settle(self.reactor, self.log)
         return self.log.of(who, *(() if who.isupper() else ("data",)))
 
@@ -228,7 +228,7 @@ def test_starttls_in_the_course_of_a_conversation(reactor: Reactor) -> None:
     log = Log()
 
     def on_command(socket: Any, data: bytes) -> None:
-        if data != b"STARTTLS\r\n":  # the raw socket has this handler too, and hears ciphertext
+        if data != b"STARTTLS\r\n":  # the raw socket has this handler too, and receives ciphertext
             return
         socket.write(b"220 go ahead\r\n")
         socket.upgrade_tls(tls=certificates.good().options, socket={"data": echo})

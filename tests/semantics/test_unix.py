@@ -1,4 +1,4 @@
-"""What is special about unix sockets (TCP-191..198)."""
+"""The special rules of unix sockets (TCP-191..198)."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.helpers.conversation import DEADLINE, Talk
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, so that paths can be relative and of a length that is known."""
+    """The working directory, so that paths are relative and have a known length."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""What `write` accepts, back-pressure, `drain` (TCP-059..087)."""
+"""The arguments of `write`, back-pressure, `drain` (TCP-059..087)."""
 
 import socket as raw
 from collections.abc import Callable

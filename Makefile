@@ -10,7 +10,7 @@ SECONDS ?= 60
 BUN_VERSION := 1.4.5
 BUN := .bun/node_modules/.bin/bun
 
-.PHONY: specs test test-xdist test-all check format lint types layers fix map bun conformance fuzz bench figures clean
+.PHONY: specs test test-xdist test-all gallery check format lint types layers fix map bun conformance fuzz bench figures clean
 
 specs: $(VENV)/ready
 	$(BIN)/pytest --sockspec specs/ $(ARGS)
@@ -25,6 +25,10 @@ test-xdist: $(VENV)/ready
 # Everything: also what the other targets do in samples (wrong copies of specs, cut handshakes).
 test-all: $(VENV)/ready
 	SOCKHARNESS_EXHAUSTIVE=1 $(BIN)/pytest tests -n auto $(ARGS)
+
+# Writes the exact texts that tests compare with anew; then read: git diff tests/gallery
+gallery: $(VENV)/ready
+	$(BIN)/pytest tests -q -p no:randomly --accept-gallery $(ARGS)
 
 check: format lint types layers test test-xdist specs
 

@@ -7,7 +7,7 @@ import gc
 import hypothesis  # noqa: F401
 import pytest
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "tests.gallery.plugin"]
 
 
 @pytest.hookimpl(trylast=True)

@@ -37,16 +37,16 @@ if TYPE_CHECKING:
     from sockharness.facade.tcp.handshake import Handshake as Handshake
     from sockharness.facade.tcp.server import TcpServer as TcpServer
     from sockharness.facade.tcp.tls_pair import TlsPair as TlsPair
-    from sockharness.facade.tcp.tls_pair import TlsPairFactory as TlsPairFactory
     from sockharness.facade.tcp.tls_pair import TlsServer as TlsServer
     from sockharness.facade.udp.datagram import Datagram as Datagram
     from sockharness.facade.udp.multicast import Member as Member
     from sockharness.facade.udp.multicast import MulticastGroup as MulticastGroup
     from sockharness.facade.udp.peer import UdpPeer as UdpPeer
     from sockharness.harness import Harness as Harness
-    from sockharness.harness import MulticastGroupFactory as MulticastGroupFactory
-    from sockharness.harness import TcpServerFactory as TcpServerFactory
-    from sockharness.harness import UdpPeerFactory as UdpPeerFactory
+    from sockharness.suite.factories import MulticastGroupFactory as MulticastGroupFactory
+    from sockharness.suite.factories import TcpServerFactory as TcpServerFactory
+    from sockharness.suite.factories import TlsPairFactory as TlsPairFactory
+    from sockharness.suite.factories import UdpPeerFactory as UdpPeerFactory
 
 _HOMES = {
     "ArrayBufferSink": "sockharness.engine.tcp.sink",
@@ -64,7 +64,7 @@ _HOMES = {
     "Listener": "sockharness.engine.tcp.listener",
     "Member": "sockharness.facade.udp.multicast",
     "MulticastGroup": "sockharness.facade.udp.multicast",
-    "MulticastGroupFactory": "sockharness.harness",
+    "MulticastGroupFactory": "sockharness.suite.factories",
     "Outbox": "sockharness.engine.outbox",
     "Reactor": "sockharness.engine.loop.reactor",
     "ReadyState": "sockharness.engine.tcp.states",
@@ -74,13 +74,13 @@ _HOMES = {
     "TLSOptions": "sockharness.engine.tls.options",
     "TcpClient": "sockharness.facade.tcp.client",
     "TcpServer": "sockharness.facade.tcp.server",
-    "TcpServerFactory": "sockharness.harness",
+    "TcpServerFactory": "sockharness.suite.factories",
     "TlsPair": "sockharness.facade.tcp.tls_pair",
-    "TlsPairFactory": "sockharness.facade.tcp.tls_pair",
+    "TlsPairFactory": "sockharness.suite.factories",
     "TlsServer": "sockharness.facade.tcp.tls_pair",
     "UDPSocket": "sockharness.engine.udp.socket",
     "UdpPeer": "sockharness.facade.udp.peer",
-    "UdpPeerFactory": "sockharness.harness",
+    "UdpPeerFactory": "sockharness.suite.factories",
     "Unavailable": "sockharness.errors",
     "UsageError": "sockharness.errors",
     "attached": "sockharness.engine.loop.embed",

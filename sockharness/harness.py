@@ -10,32 +10,37 @@ block raised. It always closes.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
-from ipaddress import ip_address
+from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, Unpack
 
-from sockharness.address import is_loopback
 from sockharness.engine.loop.runner import ThreadRunner
 from sockharness.errors import ClosedError, ExpectationFailed, UsageError
 from sockharness.facade.context import HarnessContext, expectation_failed
+from sockharness.facade.interface import first_interface, kernel_of, loopback, where
 from sockharness.facade.ledger import Ledger
-from sockharness.facade.tcp.listeners import Options, Spares
+from sockharness.facade.options import (
+    MulticastGroupOptions,
+    ServerOptions,
+    TlsPairOptions,
+    UdpPeerOptions,
+    buffer_size,
+    of_listener,
+    refuse_unknown,
+)
+from sockharness.facade.tcp.listeners import Spares
 from sockharness.facade.tcp.listening import Service
 from sockharness.facade.tcp.server import TcpServer
 from sockharness.facade.udp.group import open_group
-from sockharness.facade.udp.interface import Interface, first_interface, kernel_of, loopback
 from sockharness.facade.udp.multicast import MulticastGroup
 from sockharness.facade.udp.peer import UdpPeer, udp_endpoint
 from sockharness.story.outcome import Outcome
 from sockharness.story.timeline import Timeline
 
 if TYPE_CHECKING:
-    from sockharness.certificates import Authority, Certificate
-    from sockharness.engine.tls.options import TLSOptions
+    from sockharness.certificates import Authority
     from sockharness.facade.tcp.client import TcpClient
     from sockharness.facade.tcp.tls_pair import TlsPair
-    from sockharness.netns import Host
 
     Handle = TcpServer | UdpPeer | MulticastGroup | TlsPair | TcpClient
 
@@ -108,72 +113,38 @@ class Harness:
     def again(self, command: str) -> None:
         self._context.again = command
 
-    def tcp_server(
-        self,
-        *,
-        name: str = "",
-        hostname: str | None = None,
-        allow_half_open: bool = False,
-        pause_on_connect: bool = False,
-        backlog: int = 512,
-        send_buffer: int | None = None,
-        recv_buffer: int | None = None,
-        inside: "Host | None" = None,
-    ) -> TcpServer:
+    def tcp_server(self, **options: Unpack[ServerOptions]) -> TcpServer:
         """Return a new server that listens on loopback, on a port that the system chooses.
 
         Args:
-            name: how failures call it; `tcp_server`, `tcp_server2`, … if absent.
-            hostname: `"127.0.0.1"`, another loopback address, or `"localhost"`; inside a host any
-                IP address, if absent that of its first link.
-            allow_half_open: its end of a connection stays open after the client's FIN.
-            pause_on_connect: connections do not read until `resume()`.
-            backlog: how many connections may wait to be accepted.
-            send_buffer: size of the kernel's buffer of a connection, in bytes.
-            recv_buffer: the same for receiving.
-            inside: a host of a `sockharness.netns.Network`; the server is there then.
+            options: `name`, `hostname`, `inside` and others; see `ServerOptions`.
 
         Raises:
+            TypeError: there is no such option.
             ValueError: it is no loopback address (inside: no IP address); the name is taken, or
                 cannot be.
             OSError: the host has no such address.
             ClosedError: the harness is closed.
         """
-        self._refuse_closed()
-        _, hostname = _where(hostname, inside)
-        options = Options(
-            hostname=hostname,
-            kernel=kernel_of(inside),
-            allow_half_open=allow_half_open,
-            pause_on_connect=pause_on_connect,
-            backlog=backlog,
-            send_buffer=send_buffer,
-            recv_buffer=recv_buffer,
+        name = self._checked("tcp_server", options)
+        inside = options.get("inside")
+        _, hostname = where(options.get("hostname"), inside)
+        engine = {"hostname": hostname, **of_listener(options)}
+        if inside is not None:
+            engine["kernel"] = kernel_of(inside)
+        half_open = options.get("allow_half_open", False)
+        service = Service(
+            self._context, name, half_open=half_open, options=engine, spares=self._spares
         )
-        name = self._name(name, "tcp_server")
-        service = Service(self._context, name, options, self._spares)
         server = TcpServer(service)
         self._take_in(service, server)
         return server
 
-    def tls_pair(
-        self,
-        *,
-        name: str = "",
-        certificate: "Certificate | None" = None,
-        tls: "TLSOptions | Mapping[str, Any] | None" = None,
-        hostname: str = "localhost",
-        allow_half_open: bool = False,
-    ) -> "TlsPair":
+    def tls_pair(self, **options: Unpack[TlsPairOptions]) -> "TlsPair":
         """Return a new server with TLS on loopback, and what its clients need.
 
         Args:
-            name: how failures call it; `tls_pair`, `tls_pair2`, … if absent.
-            certificate: the server's; if absent, one for `localhost` and the loopback addresses.
-            tls: more of the engine's options of TLS for the server, as a mapping such as
-                `{"request_cert": True}` or `TLSOptions`; a key and cert there are shown instead.
-            hostname: `"localhost"`, or a loopback address.
-            allow_half_open: as for `tcp_server`.
+            options: `name`, `certificate`, `tls` and others; see `TlsPairOptions`.
 
         Raises:
             ValueError, TypeError, TLSError: an option cannot be; the name is taken.
@@ -181,17 +152,8 @@ class Harness:
         """
         from sockharness.facade.tcp.tls_pair import tls_pair
 
-        self._refuse_closed()
-        name = self._name(name, "tls_pair")
-        pair, service, dialer = tls_pair(
-            self._context,
-            name,
-            _loopback(hostname),
-            ca=self._authority(),
-            certificate=certificate,
-            tls=tls,
-            allow_half_open=allow_half_open,
-        )
+        name = self._checked("tls_pair", options)
+        pair, service, dialer = tls_pair(self._context, name, self._authority(), options)
         self._stack.callback(pair.close)
         self._take_in(service, pair)
         self._take_in(dialer, None)
@@ -205,69 +167,49 @@ class Harness:
             from sockharness.facade.tcp.dialing import Dialer
 
             self._refuse_closed()
-            dialer = Dialer(self._context, self._name("", "tcp_client"))
+            dialer = Dialer(self._context, self._name("tcp_client"))
             self._tcp_client = TcpClient(dialer)
             self._take_in(dialer, self._tcp_client)
         return self._tcp_client
 
-    def udp_peer(
-        self,
-        *,
-        name: str = "",
-        hostname: str | None = None,
-        recv_buffer: int | None = None,
-        inside: "Host | None" = None,
-    ) -> UdpPeer:
+    def udp_peer(self, **options: Unpack[UdpPeerOptions]) -> UdpPeer:
         """Return a new datagram socket on loopback, on a port that the system chooses.
 
         Args:
-            name: how failures call it; `udp_peer`, `udp_peer2`, … if absent.
-            hostname: `"127.0.0.1"`, another loopback address, or `"localhost"`; inside a host any
-                IP address, if absent that of its first link.
-            recv_buffer: size of the kernel's receive buffer, in bytes; if absent, what holds a long
-                burst. What finds no room there is lost, and that is told.
-            inside: a host of a `sockharness.netns.Network`; the socket is there then.
+            options: `name`, `hostname`, `recv_buffer` and `inside`; see `UdpPeerOptions`.
 
         Raises:
+            TypeError: there is no such option.
             ValueError: it is no loopback address (inside: no IP address); the name is taken, or
                 cannot be.
             OSError: the host has no such address.
             ClosedError: the harness is closed.
         """
-        self._refuse_closed()
-        name = self._name(name, "udp_peer")
-        interface, hostname = _where(hostname, inside)
-        endpoint = udp_endpoint(self._context, name, interface, hostname, _size(recv_buffer))
+        name = self._checked("udp_peer", options)
+        interface, hostname = where(options.get("hostname"), options.get("inside"))
+        size = buffer_size(options.get("recv_buffer"))
+        endpoint = udp_endpoint(self._context, name, interface, hostname, size)
         peer = UdpPeer(endpoint)
         self._take_in(endpoint, peer)
         return peer
 
-    def multicast_group(
-        self,
-        *,
-        name: str = "",
-        ipv6: bool = False,
-        recv_buffer: int | None = None,
-        inside: "Host | None" = None,
-    ) -> MulticastGroup:
+    def multicast_group(self, **options: Unpack[MulticastGroupOptions]) -> MulticastGroup:
         """Return a new multicast group on loopback that nobody else on this machine uses.
 
         Args:
-            name: how failures call it; `multicast_group`, `multicast_group2`, … if absent.
-            ipv6: whether it is one of IPv6.
-            recv_buffer: size of a member's receive buffer in the kernel; as for `udp_peer`.
-            inside: a host of a `sockharness.netns.Network`; the group is there then, on its first
-                link.
+            options: `name`, `ipv6`, `recv_buffer` and `inside`; see `MulticastGroupOptions`.
 
         Raises:
             Unavailable: a datagram sent to a group did not come back; says why.
+            TypeError: there is no such option.
             ValueError: the name is taken.
             ClosedError: the harness is closed.
         """
-        self._refuse_closed()
-        name = self._name(name, "multicast_group")
+        name = self._checked("multicast_group", options)
+        ipv6, inside = options.get("ipv6", False), options.get("inside")
         interface = loopback(ipv6=ipv6) if inside is None else first_interface(inside, ipv6=ipv6)
-        group = open_group(self._context, name, interface, _size(recv_buffer))
+        size = buffer_size(options.get("recv_buffer"))
+        group = open_group(self._context, name, interface, size)
         handle = MulticastGroup(group)
         self._take_in(group, handle)
         return handle
@@ -414,7 +356,13 @@ class Harness:
         if self._closed:
             raise ClosedError("the harness is closed")
 
-    def _name(self, name: str, kind: str) -> str:
+    def _checked(self, kind: str, options: Mapping[str, object]) -> str:
+        """Check the names of options for a new participant, and return its own name."""
+        refuse_unknown(kind, options)
+        self._refuse_closed()
+        return self._name(kind, options.get("name", ""))
+
+    def _name(self, kind: str, name: object = "") -> str:
         if not isinstance(name, str):
             raise TypeError(f"name: expected str, got {name!r}")
         if name and (not name.strip() or name.splitlines() != [name]):
@@ -461,92 +409,3 @@ def _raised_here(error: BaseException) -> bool:
         traceback = traceback.tb_next
     module = traceback.tb_frame.f_globals.get("__name__", "") if traceback is not None else ""
     return str(module).partition(".")[0] == __package__
-
-
-class TcpServerFactory(Protocol):
-    """What the fixture `tcp_server_factory` gives: `with tcp_server_factory() as server:`."""
-
-    def __call__(
-        self,
-        *,
-        name: str = "",
-        hostname: str | None = None,
-        allow_half_open: bool = False,
-        pause_on_connect: bool = False,
-        backlog: int = 512,
-        send_buffer: int | None = None,
-        recv_buffer: int | None = None,
-        inside: "Host | None" = None,
-    ) -> AbstractContextManager[TcpServer]:
-        """Make a server with a harness of its own; see `Harness.tcp_server`."""
-        ...
-
-
-class UdpPeerFactory(Protocol):
-    """What the fixture `udp_peer_factory` gives: `with udp_peer_factory() as peer:`."""
-
-    def __call__(
-        self,
-        *,
-        name: str = "",
-        hostname: str | None = None,
-        recv_buffer: int | None = None,
-        inside: "Host | None" = None,
-    ) -> AbstractContextManager[UdpPeer]:
-        """Make a peer with a harness of its own; see `Harness.udp_peer`."""
-        ...
-
-
-class MulticastGroupFactory(Protocol):
-    """What the fixture `multicast_group_factory` gives: `with multicast_group_factory() as g:`."""
-
-    def __call__(
-        self,
-        *,
-        name: str = "",
-        ipv6: bool = False,
-        recv_buffer: int | None = None,
-        inside: "Host | None" = None,
-    ) -> AbstractContextManager[MulticastGroup]:
-        """Make a group with a harness of its own; see `Harness.multicast_group`.
-
-        Skips the test with the reason where multicast does not work.
-        """
-        ...
-
-
-def _size(recv_buffer: int | None) -> int | None:
-    """Return the size of a buffer, if it is one."""
-    if recv_buffer is None:
-        return None
-    if isinstance(recv_buffer, bool) or not isinstance(recv_buffer, int):
-        raise TypeError(f"recv_buffer: expected bytes, got {recv_buffer!r}")
-    if not 1 <= recv_buffer < 2**31:
-        raise ValueError(f"recv_buffer: expected bytes from 1, got {recv_buffer!r}")
-    return recv_buffer
-
-
-def _where(hostname: str | None, inside: "Host | None") -> tuple[Interface, str]:
-    """Return where a socket is to be, and the address to bind it to."""
-    if inside is None:
-        interface = loopback(ipv6=False)
-        return interface, interface.address if hostname is None else _loopback(hostname)
-    interface = first_interface(inside, ipv6=False)
-    if hostname is None:
-        return interface, interface.address
-    try:
-        ip_address(hostname)
-    except ValueError:
-        raise ValueError(f"hostname: expected an IP address, got {hostname!r}") from None
-    return interface, hostname
-
-
-def _loopback(hostname: str) -> str:
-    """Return a name or address to bind to, if it is on loopback."""
-    try:
-        good = hostname == "localhost" or is_loopback(hostname)
-    except ValueError:
-        good = False
-    if not good:
-        raise ValueError(f"hostname: expected a loopback address or 'localhost', got {hostname!r}")
-    return hostname

@@ -6,13 +6,20 @@ ends. Options are looked at when the factory is called, and who forgets the `wit
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from inspect import signature
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-from sockharness.nearest import suggestion
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Unpack
 
 if TYPE_CHECKING:
+    from sockharness.facade.options import (
+        MulticastGroupOptions,
+        ServerOptions,
+        TlsPairOptions,
+        UdpPeerOptions,
+    )
+    from sockharness.facade.tcp.server import TcpServer
+    from sockharness.facade.tcp.tls_pair import TlsPair
+    from sockharness.facade.udp.multicast import MulticastGroup
+    from sockharness.facade.udp.peer import UdpPeer
     from sockharness.harness import Harness
 
 T = TypeVar("T")
@@ -20,6 +27,43 @@ T_co = TypeVar("T_co", covariant=True)
 
 # Makes something with a harness of its own, and judges it as long as it lives.
 Lend = Callable[[Callable[["Harness"], T]], AbstractContextManager[T]]
+
+
+class TcpServerFactory(Protocol):
+    """What the fixture `tcp_server_factory` gives: `with tcp_server_factory() as server:`."""
+
+    def __call__(self, **options: "Unpack[ServerOptions]") -> "AbstractContextManager[TcpServer]":
+        """Make one with a harness of its own; see `Harness.tcp_server`."""
+        ...
+
+
+class TlsPairFactory(Protocol):
+    """What the fixture `tls_pair_factory` gives: `with tls_pair_factory() as pair:`."""
+
+    def __call__(self, **options: "Unpack[TlsPairOptions]") -> "AbstractContextManager[TlsPair]":
+        """Make one with a harness of its own; see `Harness.tls_pair`."""
+        ...
+
+
+class UdpPeerFactory(Protocol):
+    """What the fixture `udp_peer_factory` gives: `with udp_peer_factory() as peer:`."""
+
+    def __call__(self, **options: "Unpack[UdpPeerOptions]") -> "AbstractContextManager[UdpPeer]":
+        """Make one with a harness of its own; see `Harness.udp_peer`."""
+        ...
+
+
+class MulticastGroupFactory(Protocol):
+    """What the fixture `multicast_group_factory` gives: `with multicast_group_factory() as g:`."""
+
+    def __call__(
+        self, **options: "Unpack[MulticastGroupOptions]"
+    ) -> "AbstractContextManager[MulticastGroup]":
+        """Make one with a harness of its own; see `Harness.multicast_group`.
+
+        Skips the test with the reason where multicast does not work.
+        """
+        ...
 
 
 class Factory(Generic[T]):
@@ -53,17 +97,14 @@ class Factory(Generic[T]):
             TypeError: an option without its name, or one that the method does not have.
         """
         __tracebackhide__ = True
+        from sockharness.facade.options import known, refuse_unknown
         from sockharness.harness import Harness
 
         method = getattr(Harness, self._method)
-        known = tuple(signature(method).parameters)[1:]  # without `self`
         if values:
-            example = f"{known[0]}={values[0]!r}"
+            example = f"{known(self._method)[0]}={values[0]!r}"
             raise TypeError(f"{self.name}: expected options by name, such as {example}")
-        for option in options:
-            if option not in known:
-                near = suggestion(option, known) or f"; there are {', '.join(known)}"
-                raise TypeError(f"{self.name}: there is no option {option!r}{near}")
+        refuse_unknown(self._method, options, self.name)
         make = self._make or method
         return Lent(self.name, self._lend(lambda harness: make(harness, **options)))
 

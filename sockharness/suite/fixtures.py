@@ -31,17 +31,18 @@ if TYPE_CHECKING:
     from sockharness.facade.tcp.client import TcpClient
     from sockharness.facade.tcp.listeners import Spares
     from sockharness.facade.tcp.server import TcpServer
-    from sockharness.facade.tcp.tls_pair import TlsPair, TlsPairFactory
+    from sockharness.facade.tcp.tls_pair import TlsPair
     from sockharness.facade.udp.multicast import MulticastGroup
     from sockharness.facade.udp.peer import UdpPeer
-    from sockharness.harness import (
-        Harness,
+    from sockharness.harness import Harness
+    from sockharness.story.outcome import Outcome
+    from sockharness.suite.factories import (
+        Factory,
         MulticastGroupFactory,
         TcpServerFactory,
+        TlsPairFactory,
         UdpPeerFactory,
     )
-    from sockharness.story.outcome import Outcome
-    from sockharness.suite.factories import Factory
 
 
 T = TypeVar("T")
@@ -218,7 +219,9 @@ def multicast_group_factory(request: pytest.FixtureRequest) -> "MulticastGroupFa
 def _factory(
     request: pytest.FixtureRequest, method: str, make: Callable[..., T] | None = None
 ) -> "Factory[T]":
-    from sockharness.suite.factories import Factory
+    from sockharness.suite.factories import (
+        Factory,
+    )
 
     return Factory(method, _shared_by(request.config).lending, make)
 

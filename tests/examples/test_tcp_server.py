@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sockharness import TcpServer
+from sockharness import TcpServer, TcpServerFactory
 from sockharness.facade.cuts import Cuts
-from sockharness.harness import TcpServerFactory
 
 
 class Client:

@@ -404,8 +404,8 @@ def test_where_multicast_does_not_work_the_test_is_skipped_with_the_reason(
         """
         import pytest
         from sockharness.facade.udp import group
-        from sockharness.facade.udp import interface as place
-        group._reasons[place.loopback(ipv6=False)] = "it is Sunday"
+        from sockharness.facade import interface
+        group._reasons[interface.loopback(ipv6=False)] = "it is Sunday"
         def test_fixture(multicast_group):
             pass
         def test_factory(multicast_group_factory):

@@ -1,9 +1,10 @@
 """`TcpClient`: connects to servers under test. Thread-safe; `.aio` does it in asyncio and trio."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from sockharness.facade.context import TIMEOUT, seconds
+from sockharness.facade.options import ConnectOptions, refuse_unknown
 from sockharness.facade.tcp.connection import Connection
 from sockharness.facade.tcp.dialing import Dialer, Target
 from sockharness.facade.waiting import refuse_in_loop
@@ -15,16 +16,6 @@ if TYPE_CHECKING:
     Tls = TLSOptions | Mapping[str, Any] | bool | None
 
 __tracebackhide__ = True
-
-
-class ConnectOptions(TypedDict, total=False):
-    """What else the engine's `connect` may be told."""
-
-    local_address: str
-    local_port: int
-    pause_on_connect: bool
-    send_buffer: int
-    recv_buffer: int
 
 
 class TcpClient:
@@ -54,8 +45,7 @@ class TcpClient:
             port: the port.
             tls: `True`, or the engine's options of TLS as a mapping or `TLSOptions`.
             timeout: seconds for the connect, and as many for the handshake.
-            options: others of the engine's `connect`: `local_address`, `local_port`,
-                `pause_on_connect`, `send_buffer`, `recv_buffer`.
+            options: others of the engine's `connect`; see `ConnectOptions`.
 
         Raises:
             OSError: it cannot be connected, with `.code`; after `timeout` seconds ETIMEDOUT.
@@ -116,7 +106,5 @@ def _longest(target: Target) -> float:
 
 
 def _target(host: str, port: int, tls: "Tls", timeout: float, options: ConnectOptions) -> Target:
-    for name in options:
-        if name not in ConnectOptions.__annotations__:
-            raise TypeError(f"connect: there is no option {name!r}")
+    refuse_unknown("connect", options)
     return Target(hostname=host, port=port, tls=tls, timeout=seconds(timeout), options=options)

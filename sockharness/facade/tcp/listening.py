@@ -1,13 +1,13 @@
 """One listening server: an `Endpoint` that accepts its connections."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import UsageError
 from sockharness.facade.context import HarnessContext
 from sockharness.facade.queues import backlog
 from sockharness.facade.tcp.endpoint import Endpoint
-from sockharness.facade.tcp.listeners import Options, ServerListener, Spares
+from sockharness.facade.tcp.listeners import ServerListener, Spares
 from sockharness.facade.tcp.stream import Stream
 
 if TYPE_CHECKING:
@@ -20,16 +20,27 @@ __tracebackhide__ = True
 class Service(Endpoint):
     """A listener and its connections.
 
+    Args:
+        context: the harness's.
+        name: how failures call it.
+        half_open: whether our end stays open when the other side has ended.
+        options: the engine's, for `listen`.
+        spares: listeners made ahead.
+
     Attributes:
         key_log: is given the secrets of connections, line by line.
     """
 
     def __init__(
-        self, context: HarnessContext, name: str, options: Options, spares: Spares | None = None
+        self,
+        context: HarnessContext,
+        name: str,
+        *,
+        half_open: bool,
+        options: Mapping[str, Any],
+        spares: Spares | None = None,
     ) -> None:
-        super().__init__(
-            context, name, secure=options.tls is not None, half_open=options.allow_half_open
-        )
+        super().__init__(context, name, secure="tls" in options, half_open=half_open)
         self.refusing = False
         self.key_log: Callable[[bytes], object] | None = None
         made = spares.take(options) if spares is not None else None
@@ -38,7 +49,8 @@ class Service(Endpoint):
         self.dispatch = made.dispatch
         self.dispatch.owner = self
         self.listener: Listener = made.listener
-        self.host, self.port = options.hostname, self.listener.port or 0
+        self.host: str = options["hostname"]
+        self.port = self.listener.port or 0
 
     @property
     def untouched(self) -> bool:

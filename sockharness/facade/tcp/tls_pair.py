@@ -10,17 +10,17 @@ import os
 import tempfile
 import threading
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sockharness.certificates import Authority, BadCertificate, Certificate
 from sockharness.engine.tls.options import TLSOptions, stated
 from sockharness.errors import ClosedError
 from sockharness.facade.context import TIMEOUT, HarnessContext, seconds
+from sockharness.facade.interface import on_loopback
+from sockharness.facade.options import TlsPairOptions
 from sockharness.facade.tcp.client import connected, connected_async
 from sockharness.facade.tcp.connection import Connection
 from sockharness.facade.tcp.dialing import Dialer, Target
-from sockharness.facade.tcp.listeners import Options
 from sockharness.facade.tcp.listening import Service
 from sockharness.facade.tcp.server import TcpServer
 
@@ -165,27 +165,23 @@ class AioTlsPair:
 
 
 def tls_pair(
-    context: HarnessContext,
-    name: str,
-    hostname: str,
-    *,
-    ca: Authority,
-    certificate: Certificate | None,
-    tls: Tls,
-    allow_half_open: bool,
+    context: HarnessContext, name: str, ca: Authority, options: TlsPairOptions
 ) -> tuple[TlsPair, Service, Dialer]:
-    """Return a pair, and who takes part in the test for its server and its clients."""
-    certificate = certificate or ca.issue()
-    others = _stated("tls_pair", tls)
+    """Return a pair, and the participants for its server and its clients."""
+    certificate = options.get("certificate") or ca.issue()
+    others = _stated("tls_pair", options.get("tls"))
     if others.get("request_cert"):  # else OpenSSL would add the authority to what the server shows
         others = {**trusting(ca), **others}
-    options = Options(
-        hostname=hostname,
-        allow_half_open=allow_half_open,
-        tls={**presenting(certificate), **others},
-        handshake_timeout=TIMEOUT * context.scale,
+    service = Service(
+        context,
+        name,
+        half_open=options.get("allow_half_open", False),
+        options={
+            "hostname": on_loopback(options.get("hostname", "localhost")),
+            "tls": {**presenting(certificate), **others},
+            "handshake_timeout": TIMEOUT * context.scale,
+        },
     )
-    service = Service(context, name, options)
     dialer = Dialer(context, f"{name} client")
     key_log = KeyLog()
     service.key_log = key_log.add
@@ -203,22 +199,6 @@ def _stated(where: str, tls: object) -> dict[str, Any]:
         wanted = "a mapping or TLSOptions (TLS is on without)"
         raise TypeError(f"{where}: tls: expected {wanted}, got {tls!r}")
     return dict(tls)
-
-
-class TlsPairFactory(Protocol):
-    """What the fixture `tls_pair_factory` gives: `with tls_pair_factory() as pair:`."""
-
-    def __call__(
-        self,
-        *,
-        name: str = "",
-        certificate: Certificate | None = None,
-        tls: Tls = None,
-        hostname: str = "localhost",
-        allow_half_open: bool = False,
-    ) -> AbstractContextManager[TlsPair]:
-        """Make a pair with a harness of its own; see `Harness.tls_pair`."""
-        ...
 
 
 class KeyLog:

@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import Unavailable
 from sockharness.facade.context import HarnessContext
+from sockharness.facade.interface import Interface
 from sockharness.facade.ledger import Handler, Ledger, Settled
 from sockharness.facade.queues import joined_only
 from sockharness.facade.udp.datagram import Address
 from sockharness.facade.udp.endpoint import UdpEndpoint
-from sockharness.facade.udp.interface import Interface
 from sockharness.machine.leases import Leases
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from sockharness.errors import ClosedError, UsageError
 from sockharness.facade.context import TIMEOUT
+from sockharness.facade.interface import first_interface, host_address
 from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.udp.datagram import Address, Datagram
 from sockharness.facade.udp.endpoint import UdpEndpoint
 from sockharness.facade.udp.group import Group
-from sockharness.facade.udp.interface import first_interface, host_address
 from sockharness.facade.udp.peer import A_WHILE, AioUdpPeer, UdpPeer, described
 from sockharness.printable import count
 from sockharness.story.events import Event

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from sockharness.engine.loop.runner import ThreadRunner
-from sockharness.facade.tcp.listeners import Options, Spares
+from sockharness.facade.tcp.listeners import Spares
 from sockharness.harness import Harness
+
+ORDINARY = {"hostname": "127.0.0.1"}
 
 
 @pytest.fixture
@@ -20,10 +22,10 @@ def runner() -> Iterator[ThreadRunner]:
 def test_the_first_server_makes_its_own_and_the_next_ones_are_ready(runner: ThreadRunner) -> None:
     spares = Spares(runner)
 
-    assert spares.take(Options()) is None
+    assert spares.take(ORDINARY) is None
     runner.call(lambda: None)
 
-    front, other = spares.take(Options()), spares.take(Options())
+    front, other = spares.take(ORDINARY), spares.take(ORDINARY)
     assert front is not None
     assert other is not None
     assert front.listener.port != other.listener.port
@@ -31,17 +33,17 @@ def test_the_first_server_makes_its_own_and_the_next_ones_are_ready(runner: Thre
 
 def test_other_options_are_not_served_from_the_spares(runner: ThreadRunner) -> None:
     spares = Spares(runner)
-    spares.take(Options())
+    spares.take(ORDINARY)
     runner.call(lambda: None)
 
-    assert spares.take(Options(pause_on_connect=True)) is None
+    assert spares.take({**ORDINARY, "pause_on_connect": True}) is None
 
 
 def test_a_stranger_at_a_listener_without_an_owner_is_reset(runner: ThreadRunner) -> None:
     spares = Spares(runner)
-    spares.take(Options())
+    spares.take(ORDINARY)
     runner.call(lambda: None)
-    front = spares.take(Options())
+    front = spares.take(ORDINARY)
     assert front is not None
 
     address = ("127.0.0.1", front.listener.port or 0)
@@ -55,7 +57,7 @@ def test_a_stranger_at_a_listener_without_an_owner_is_reset(runner: ThreadRunner
 
 def test_a_server_on_a_spare_listener_serves(runner: ThreadRunner) -> None:
     spares = Spares(runner)
-    spares.take(Options())
+    spares.take(ORDINARY)
     runner.call(lambda: None)
 
     with Harness(runner, spares=spares) as harness:

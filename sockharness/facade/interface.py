@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from sockharness.address import LOOPBACK, LOOPBACK6
+from sockharness.address import LOOPBACK, LOOPBACK6, is_loopback
 
 if TYPE_CHECKING:
     from sockharness.engine.loop.kernel import Kernel
@@ -89,6 +89,40 @@ def first_interface(host: "Host", *, ipv6: bool) -> Interface:
     link = host.interfaces[0]
     address = (link.ipv6 or LOOPBACK6) if ipv6 else link.ipv4
     return Interface(name=link.name, address=address, ipv6=ipv6, ttl=1, host=host)
+
+
+def where(hostname: str | None, inside: "Host | None") -> tuple[Interface, str]:
+    """Return the interface that a socket is to use, and the address to bind it to.
+
+    Args:
+        hostname: what the user asked for.
+        inside: the host of a network where the socket is to be; `None`: this machine.
+
+    Raises:
+        ValueError: on this machine it is not on loopback; inside a host it is no IP address.
+    """
+    if inside is None:
+        interface = loopback(ipv6=False)
+        return interface, interface.address if hostname is None else on_loopback(hostname)
+    interface = first_interface(inside, ipv6=False)
+    if hostname is None:
+        return interface, interface.address
+    try:
+        ip_address(hostname)
+    except ValueError:
+        raise ValueError(f"hostname: expected an IP address, got {hostname!r}") from None
+    return interface, hostname
+
+
+def on_loopback(hostname: str) -> str:
+    """Return a name or address to bind to, if it is on loopback; else raise `ValueError`."""
+    try:
+        good = hostname == "localhost" or is_loopback(hostname)
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(f"hostname: expected a loopback address or 'localhost', got {hostname!r}")
+    return hostname
 
 
 def host_address(name: str, address: object) -> None:

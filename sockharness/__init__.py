@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sockharness.engine.loop.embed import attached as attached
     from sockharness.engine.loop.reactor import Reactor as Reactor
     from sockharness.engine.outbox import Outbox as Outbox
+    from sockharness.engine.streams import Handlers as Handlers
     from sockharness.engine.streams import connect as connect
     from sockharness.engine.streams import listen as listen
     from sockharness.engine.tcp.connecting import Connecting as Connecting
@@ -59,6 +60,7 @@ _HOMES = {
     "Datagram": "sockharness.facade.udp.datagram",
     "DatagramFlags": "sockharness.engine.udp.handlers",
     "ExpectationFailed": "sockharness.errors",
+    "Handlers": "sockharness.engine.streams",
     "Handshake": "sockharness.facade.tcp.handshake",
     "Harness": "sockharness.harness",
     "Listener": "sockharness.engine.tcp.listener",

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 import sockharness
-from sockharness.engine.handlers import HANDLER_ARGUMENTS
 from sockharness.engine.secure.socket import SecureSocket
 from sockharness.engine.tcp.connecting import Connecting
 from sockharness.engine.tcp.tls_facts import TLSFacts
 from sockharness.engine.tls import codes
+from sockharness.handlers import STREAM_HANDLERS, TLS_ONLY
 
 ROOT = Path(__file__).parent.parent
 ENGINE = (ROOT / "docs" / "engine.md").read_text()
@@ -77,10 +77,9 @@ def test_the_defaults_of_the_page_are_those_of_the_code() -> None:
 @pytest.mark.parametrize(("page", "title"), [(ENGINE, "Handlers"), (TLS, "Handlers and members")])
 def test_handlers_are_told_with_their_arguments(page: str, title: str) -> None:
     told = dict(re.findall(r"`(\w+)\((socket[^)`]*)\)`", section(page, title).partition("| ")[0]))
-    of_tls = ("handshake", "keylog", "session", "server_name", "alpn_callback")
-    expected = of_tls if page is TLS else tuple(HANDLER_ARGUMENTS)
+    expected = TLS_ONLY if page is TLS else tuple(STREAM_HANDLERS)
 
-    assert told == {name: ", ".join(HANDLER_ARGUMENTS[name]) for name in expected}
+    assert told == {name: ", ".join(STREAM_HANDLERS[name]) for name in expected}
 
 
 def test_the_members_of_tls_are_all_told() -> None:

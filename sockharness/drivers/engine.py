@@ -27,6 +27,7 @@ from sockharness.drivers.addresses import Places
 from sockharness.drivers.credentials import Credentials
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
+from sockharness.handlers import CLIENT_ONLY, DATAGRAM_HANDLERS, STREAM_EVENTS, TLS_ONLY, names
 from sockharness.record import record
 from sockharness.sockspec.model import (
     Action,
@@ -51,15 +52,11 @@ from sockharness.story.timeline import Channel, Timeline
 if TYPE_CHECKING:
     from sockharness.drivers.network import Hosts
 
-ALL = ("open", "data", "drain", "end", "close", "error", "timeout")
-"""The handlers of a peer without `on:`."""
-CLIENT_ONLY = ("connect_error",)
-"""Those that it has beside them if it connects."""
-TLS_ONLY = ("handshake",)
-"""Those that it has beside them if it has TLS."""
+ALL = names(STREAM_EVENTS, without=(*CLIENT_ONLY, *TLS_ONLY))
+"""The handlers of a peer without `on:`, beside those of a client and of TLS."""
 ALWAYS = ("open", "data", "drain", "close")
 """The handlers of a peer with `on:`, beside those that it names."""
-UDP_ALL = ("data", "drain", "error")
+UDP_ALL = tuple(DATAGRAM_HANDLERS)
 UDP_ALWAYS = ("data", "drain")
 """The same of a UDP socket."""
 
@@ -232,7 +229,7 @@ def handler_names(
 ) -> tuple[str, ...]:
     """Return which handlers a peer has: that they exist changes what an engine does."""
     if handlers is None:
-        return ALL + (CLIENT_ONLY if client else ()) + (TLS_ONLY if secure else ())
+        return ALL + (CLIENT_ONLY if client else ()) + (("handshake",) if secure else ())
     return tuple(dict.fromkeys((*ALWAYS, *handlers.actions)))
 
 

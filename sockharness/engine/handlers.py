@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sockharness.engine.loop.outer import Call, Host
 from sockharness.errors import UsageError
+from sockharness.handlers import STREAM_HANDLERS
 from sockharness.nearest import nearest
 
 if TYPE_CHECKING:
@@ -36,22 +37,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # for pytest: a wrong handler is shown where it was given
 
-HANDLER_ARGUMENTS = {
-    "open": ("socket",),
-    "data": ("socket", "data"),
-    "drain": ("socket",),
-    "end": ("socket",),
-    "close": ("socket", "error"),
-    "error": ("socket", "exception"),
-    "timeout": ("socket",),
-    "connect_error": ("socket", "error"),
-    "handshake": ("socket", "success", "authorization_error"),
-    "keylog": ("socket", "line"),
-    "session": ("socket", "session"),
-    "server_name": ("socket", "name"),
-    "alpn_callback": ("socket", "name", "protocols"),
-}
-HANDLER_NAMES = tuple(HANDLER_ARGUMENTS)
+HANDLER_NAMES = tuple(STREAM_HANDLERS)
 
 Handler = Callable[..., object]
 
@@ -61,7 +47,7 @@ _PLAIN = (types.FunctionType, types.MethodType)
 _ANY_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
-class Handlers:
+class CheckedHandlers:
     """What the user gave, checked: an attribute per handler name, `None` where absent."""
 
     __slots__ = HANDLER_NAMES
@@ -72,8 +58,8 @@ class Handlers:
     end: Handler | None
     close: Handler | None
     error: Handler | None
-    timeout: Handler | None
     connect_error: Handler | None
+    timeout: Handler | None
     handshake: Handler | None
     keylog: Handler | None
     session: Handler | None
@@ -94,7 +80,7 @@ class Handlers:
             UsageError: an `async def` handler without host, or one that has to answer at once.
         """
         given = functions_of(source, HANDLER_NAMES)
-        for name, arguments in HANDLER_ARGUMENTS.items():
+        for name, arguments in STREAM_HANDLERS.items():
             setattr(self, name, checked(name, given.get(name), host, arguments))
         if self.data is None and self.drain is None:
             got = ", ".join(repr(name) for name in HANDLER_NAMES if getattr(self, name) is not None)
@@ -123,7 +109,7 @@ class HandlerGroup:
 
     def __init__(
         self,
-        handlers: Handlers,
+        handlers: CheckedHandlers,
         reactor: "Reactor",
         listener: Any = None,
         tls: "Plan | None" = None,
@@ -151,7 +137,7 @@ class HandlerGroup:
 
     def reload(self, source: object) -> None:
         """Replace all handlers; if it raises, nothing has changed."""
-        self.handlers = Handlers(source, self._reactor.host)
+        self.handlers = CheckedHandlers(source, self._reactor.host)
 
 
 def tell(error: BaseException, handler: Handler | None, socket: object, reactor: "Reactor") -> None:
@@ -257,7 +243,7 @@ def checked(
     """Return a handler that can be called; an `async def` one leaves its coroutine to the host.
 
     With the names of its arguments it must take so many, as far as that can be told at a glance: of
-    functions and methods in Python. Raises as `Handlers`.
+    functions and methods in Python. Raises as `CheckedHandlers`.
     """
     if handler is None:
         return None

@@ -9,10 +9,11 @@ The code for TLS is loaded when a listener, a connection or `upgrade_tls` first 
 import errno
 import os
 import socket as _socket
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypedDict
 
 from sockharness.engine import options
-from sockharness.engine.handlers import Handlers
+from sockharness.engine.handlers import CheckedHandlers
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.tcp.binding import Binding
@@ -24,6 +25,28 @@ from sockharness.engine.tls.plan import Plan, planned
 from sockharness.errors import ClosedError
 
 _BACKLOG_LIMIT = 2**31 - 1
+
+
+class Handlers(TypedDict, total=False):
+    """The handlers that `listen` and `connect` take, for type checkers; see `docs/engine.md`.
+
+    Any of them may be `async def` while the reactor runs inside asyncio or trio, but not
+    `alpn_callback`.
+    """
+
+    open: Callable[[Socket], object]
+    data: Callable[[Socket, bytes], object]
+    drain: Callable[[Socket], object]
+    end: Callable[[Socket], object]
+    close: Callable[[Socket, OSError | None], object]
+    error: Callable[[Socket, Exception], object]
+    connect_error: Callable[[Socket, OSError], object]
+    timeout: Callable[[Socket], object]
+    handshake: Callable[[Socket, bool, OSError | None], object]
+    keylog: Callable[[Socket, bytes], object]
+    session: Callable[[Socket, Any], object]
+    server_name: Callable[[Socket, str], object]
+    alpn_callback: Callable[[Socket, str | None, list[str]], str | bool | None]
 
 
 def listen(
@@ -77,7 +100,7 @@ def listen(
     reactor = (
         Reactor.current() if reactor is None else options.instance("reactor", reactor, Reactor)
     )
-    handlers = Handlers(socket, reactor.host)
+    handlers = CheckedHandlers(socket, reactor.host)
     path = options.target("listen", hostname=hostname, port=port, unix=unix)
     for name, value in (("reuse_port", reuse_port), ("ipv6_only", ipv6_only)):
         if options.flag(name, value) and path is not None:
@@ -168,7 +191,7 @@ def connect(
     reactor = (
         Reactor.current() if reactor is None else options.instance("reactor", reactor, Reactor)
     )
-    handlers = Handlers(socket, reactor.host)
+    handlers = CheckedHandlers(socket, reactor.host)
     path, adopted = _target(hostname=hostname, port=port, unix=unix, fd=fd)
     plan = planned("connect", tls, server=False, host=hostname, handshake_timeout=handshake_timeout)
     by_host = path is None and adopted is None

@@ -9,20 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sockharness.errors import code_of
+from sockharness.handlers import STREAM_EVENTS
 from sockharness.record import record
 
-HANDLER_EVENTS = (
-    "open",
-    "data",
-    "drain",
-    "end",
-    "close",
-    "error",
-    "connect_error",
-    "handshake",
-    "timeout",
-    "uncaught_exception",
-)
+HANDLER_EVENTS = (*STREAM_EVENTS, "uncaught_exception")
 
 
 class Kind(StrEnum):

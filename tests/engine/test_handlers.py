@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sockharness.engine.handlers import HANDLER_NAMES, Handlers
+from sockharness.engine.handlers import HANDLER_NAMES, CheckedHandlers
 from sockharness.errors import UsageError
 
 
@@ -36,7 +36,7 @@ class Inherits(Methods):
 
 
 def test_a_mapping_is_read_by_name() -> None:
-    handlers = Handlers({"data": on_data, "close": None})
+    handlers = CheckedHandlers({"data": on_data, "close": None})
 
     assert handlers.data is on_data
     assert [name for name in HANDLER_NAMES if getattr(handlers, name)] == ["data"]
@@ -48,21 +48,21 @@ def test_of_an_object_only_handler_names_are_read() -> None:
     """TCP-004: also inherited ones."""
     instance = Inherits()
 
-    handlers = Handlers(instance)
+    handlers = CheckedHandlers(instance)
 
     assert handlers.data == instance.data
     assert handlers.close is None
 
 
 def test_a_class_is_a_namespace_and_never_instantiated() -> None:
-    handlers = Handlers(Namespace)
+    handlers = CheckedHandlers(Namespace)
 
     assert handlers.data is Namespace.data
     assert Namespace.made == 0
 
 
 def test_a_module_like_object_works() -> None:
-    assert Handlers(SimpleNamespace(drain=on_data)).drain is on_data
+    assert CheckedHandlers(SimpleNamespace(drain=on_data)).drain is on_data
 
 
 @pytest.mark.shows("D25")
@@ -81,12 +81,12 @@ def test_an_unknown_name_in_a_mapping_is_refused_with_a_suggestion(
     name: Any, suggestion: str
 ) -> None:
     with pytest.raises(TypeError, match=f"unknown handler {name!r}.*{suggestion}"):
-        Handlers({"data": on_data, name: on_data})
+        CheckedHandlers({"data": on_data, name: on_data})
 
 
 def test_an_attribute_with_on_is_refused_with_the_right_name() -> None:
     with pytest.raises(TypeError, match="'on_data' is called 'data' here"):
-        Handlers(SimpleNamespace(on_data=on_data, drain=on_data))
+        CheckedHandlers(SimpleNamespace(on_data=on_data, drain=on_data))
 
 
 @pytest.mark.shows("D25")
@@ -115,7 +115,7 @@ def test_a_method_one_slip_from_a_handler_that_is_not_there_is_refused(
     setattr(Handling, "data" if meant == "drain" else "drain", on_data)
 
     with pytest.raises(TypeError, match=f"unknown handler '{name}'; did you mean '{meant}'"):
-        Handlers(Handling())
+        CheckedHandlers(Handling())
 
 
 ORDINARY = """
@@ -128,7 +128,7 @@ ended sender clone lose connect server log names Data Error en _opne
 def test_ordinary_names_beside_handlers_are_the_object_s_own() -> None:
     handling = SimpleNamespace(data=on_data, **dict.fromkeys(ORDINARY.split(), on_data))
 
-    assert repr(Handlers(handling)) == "<Handlers data>"
+    assert repr(CheckedHandlers(handling)) == "<Handlers data>"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_ordinary_names_beside_handlers_are_the_object_s_own() -> None:
     ids=["the handler is there", "it is said to be absent", "not callable"],
 )
 def test_what_is_no_slip_is_let_alone(others: dict[str, Any]) -> None:
-    Handlers(SimpleNamespace(data=on_data, **others))
+    CheckedHandlers(SimpleNamespace(data=on_data, **others))
 
 
 @pytest.mark.shows("TCP-123")
@@ -145,7 +145,7 @@ def test_what_is_no_slip_is_let_alone(others: dict[str, Any]) -> None:
 def test_what_cannot_be_called_is_refused_by_name(value: Any) -> None:
     """TCP-123: `False` is not absent."""
     with pytest.raises(TypeError, match="handler 'open': expected a function, got"):
-        Handlers({"data": on_data, "open": value})
+        CheckedHandlers({"data": on_data, "open": value})
 
 
 @pytest.mark.shows("TCP-122")
@@ -164,7 +164,7 @@ def test_one_of_data_and_drain_is_required(given: Any, told: str) -> None:
     """TCP-122."""
     expected = "socket: expected at least one of the handlers 'data' and 'drain', "
     with pytest.raises(TypeError, match=rf"^{re.escape(expected + told)}$"):
-        Handlers(given)
+        CheckedHandlers(given)
 
 
 @pytest.mark.shows("TCP-121")
@@ -172,7 +172,7 @@ def test_one_of_data_and_drain_is_required(given: Any, told: str) -> None:
 def test_what_holds_no_handlers_is_refused(given: Any) -> None:
     """TCP-121."""
     with pytest.raises(TypeError, match="expected a mapping or an object with handlers, got"):
-        Handlers(given)
+        CheckedHandlers(given)
 
 
 async def async_handler(*_args: Any) -> None:
@@ -189,7 +189,7 @@ class AsyncCallable:
 )
 def test_an_async_handler_is_refused_by_name(handler: Any) -> None:
     with pytest.raises(UsageError, match="handler 'end' is async def"):
-        Handlers({"data": on_data, "end": handler})
+        CheckedHandlers({"data": on_data, "end": handler})
 
 
 class Server:
@@ -227,7 +227,7 @@ def test_a_handler_that_cannot_be_called_with_its_arguments_is_refused(
     given: Any, told: str
 ) -> None:
     with pytest.raises(TypeError, match=f"socket: handler .*{told}"):
-        Handlers(given)
+        CheckedHandlers(given)
 
 
 @pytest.mark.parametrize(
@@ -244,4 +244,4 @@ def test_a_handler_that_cannot_be_called_with_its_arguments_is_refused(
     ],
 )
 def test_a_handler_that_takes_its_arguments_in_its_own_way_is_taken(handler: Any) -> None:
-    assert Handlers({"data": handler}).data is handler
+    assert CheckedHandlers({"data": handler}).data is handler

@@ -17,11 +17,12 @@ from sockharness.engine.tcp.connecting import Connecting
 from sockharness.engine.tcp.listener import Listener
 from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import code_of
+from sockharness.handlers import STREAM_EVENTS, TLS_ONLY, names
 from tests.helpers.loopback import wait_for_delivery
 from tests.helpers.raw import is_acknowledged
 
 DEADLINE = 30.0
-EVENTS = ("open", "data", "drain", "end", "close", "error", "timeout", "connect_error")
+EVENTS = names(STREAM_EVENTS, without=TLS_ONLY)
 Handlers = dict[str, Callable[..., Any]]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sockharness.engine import options, sockopts
 from sockharness.engine.chunk import Data, chunk_of
 from sockharness.engine.handle import HandedOver
-from sockharness.engine.handlers import HandlerGroup, Handlers
+from sockharness.engine.handlers import CheckedHandlers, HandlerGroup
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.secure.socket import SecureSocket
 from sockharness.engine.tcp.socket import BACK_PRESSURE, START, Socket
@@ -163,7 +163,7 @@ def upgraded(
             raise TypeError(f"upgrade_tls: expected tls and socket, got no {name}")
     accepted = group.listener is not None
     server = accepted if is_server is None else options.flag("is_server", is_server)
-    handlers = Handlers(socket, reactor.host)
+    handlers = CheckedHandlers(socket, reactor.host)
     plan = planned(
         "upgrade_tls",
         tls,
@@ -181,7 +181,7 @@ def _exchanged(
     group: HandlerGroup,
     reactor: Reactor,
     *,
-    handlers: Handlers,
+    handlers: CheckedHandlers,
     plan: Plan,
     data: Any,
 ) -> tuple[Socket, Socket]:

@@ -26,7 +26,7 @@ from select import EPOLLERR, EPOLLHUP, EPOLLOUT
 from typing import Any
 
 from sockharness.engine import options, sockopts
-from sockharness.engine.handlers import HandlerGroup, Handlers
+from sockharness.engine.handlers import CheckedHandlers, HandlerGroup
 from sockharness.engine.loop import outer as hosts
 from sockharness.engine.loop.kernel import AddressInfo, Kernel
 from sockharness.engine.loop.reactor import Reactor
@@ -86,7 +86,7 @@ class Connecting:
         "_waiters",
     )
 
-    def __init__(self, reactor: Reactor, handlers: Handlers, settings: Settings) -> None:
+    def __init__(self, reactor: Reactor, handlers: CheckedHandlers, settings: Settings) -> None:
         """Make an attempt that has not begun; `connect` is the way to make one."""
         self._reactor = reactor
         self._group = HandlerGroup(handlers, reactor, tls=settings.tls, host=settings.host)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sockharness.engine import options
 from sockharness.engine.handle import Handle
-from sockharness.engine.handlers import HandlerGroup, Handlers
+from sockharness.engine.handlers import CheckedHandlers, HandlerGroup
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.loop.timers import Timer
 from sockharness.engine.tcp.binding import Binding
@@ -65,7 +65,7 @@ class Listener(Handle):
         self,
         reactor: Reactor,
         binding: Binding,
-        handlers: Handlers,
+        handlers: CheckedHandlers,
         *,
         data: Any,
         half_open: bool,

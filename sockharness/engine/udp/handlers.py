@@ -9,6 +9,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sockharness.engine.handlers import Handler, checked, functions_of, tell
+from sockharness.handlers import DATAGRAM_HANDLERS
 
 if TYPE_CHECKING:
     from sockharness.engine.loop.reactor import Reactor
@@ -16,12 +17,7 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # for pytest: a wrong handler is shown where it was given
 
 # `data` has a check of its own: it may take four or five.
-_ARGUMENTS: dict[str, tuple[str, ...]] = {
-    "data": (),
-    "drain": ("socket",),
-    "error": ("socket", "exception"),
-}
-DATAGRAM_HANDLER_NAMES = tuple(_ARGUMENTS)
+_ARGUMENTS: dict[str, tuple[str, ...]] = {**DATAGRAM_HANDLERS, "data": ()}
 
 
 class DatagramFlags(NamedTuple):
@@ -41,7 +37,7 @@ class DatagramFlags(NamedTuple):
 class DatagramHandlers:
     """What the user gave, checked: an attribute per handler name, `None` where absent."""
 
-    __slots__ = ("_reactor", *DATAGRAM_HANDLER_NAMES)
+    __slots__ = ("_reactor", *DATAGRAM_HANDLERS)
 
     data: Handler | None
     drain: Handler | None
@@ -62,7 +58,7 @@ class DatagramHandlers:
                 cannot be called or not with its arguments, of which `data` takes four or five.
             UsageError: an `async def` handler without a host that would run it.
         """
-        given = functions_of(source, DATAGRAM_HANDLER_NAMES)
+        given = functions_of(source, tuple(DATAGRAM_HANDLERS))
         host = self._reactor.host
         made = {name: checked(name, given.get(name), host, _ARGUMENTS[name]) for name in _ARGUMENTS}
         if made["data"] is not None and not _takes_flags(given["data"]):

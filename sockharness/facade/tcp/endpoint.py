@@ -14,6 +14,7 @@ from sockharness.facade.ledger import Handler, Ledger
 from sockharness.facade.script import Exchange, unexpected, unmet
 from sockharness.facade.tcp.dispatch import Dispatch
 from sockharness.facade.tcp.stream import Stream
+from sockharness.handlers import CLIENT_ONLY, STREAM_EVENTS, names
 from sockharness.story.expectations import Mismatch
 from sockharness.story.outcome import Failure
 from sockharness.story.timeline import LISTENER
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sockharness.engine.tcp.socket import Socket
 
 __tracebackhide__ = True
-HANDLED = ("open", "data", "drain", "end", "close", "error", "timeout", "handshake")
+HANDLED = names(STREAM_EVENTS, without=CLIENT_ONLY)
 """The handlers of the engine that a user may have called."""
 
 
@@ -64,10 +65,10 @@ class Endpoint:
 
     def handle(self, handlers: Mapping[str, Handler], *, merge: bool) -> None:
         """Put a user's handlers in charge, beside those there are (`merge`) or in their place."""
-        from sockharness.engine.handlers import Handlers
+        from sockharness.engine.handlers import CheckedHandlers
 
         refuse_async(handlers)
-        Handlers({"drain": lambda _socket: None, **handlers})  # refuses what cannot be
+        CheckedHandlers({"drain": lambda _socket: None, **handlers})  # refuses what cannot be
         for name in handlers:
             if name not in HANDLED:
                 raise TypeError(f"socket: handler {name!r} is not called here")

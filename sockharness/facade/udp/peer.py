@@ -11,6 +11,7 @@ from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.udp.datagram import Address, Datagram, address_of
 from sockharness.facade.udp.endpoint import UdpEndpoint
 from sockharness.facade.udp.reading import DatagramWait, Silence, SilenceWait
+from sockharness.handlers import DATAGRAM_HANDLERS
 from sockharness.nearest import suggestion
 from sockharness.printable import count
 from sockharness.story.events import Event
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     ErrorHandler = Callable[[UDPSocket, BaseException], object]
 
 __tracebackhide__ = True
-EVENTS = ("data", "drain", "error")
 A_WHILE = 0.1
 """Seconds in which nothing is to come, unless it is told otherwise."""
 
@@ -241,9 +241,11 @@ def _look_once_more(context: HarnessContext, want: SilenceWait) -> None:
 
 
 def _event(endpoint: UdpEndpoint, name: str) -> EventWait:
-    if name not in EVENTS:
-        hint = suggestion(str(name), EVENTS)
-        raise ValueError(f"event: expected one of {', '.join(EVENTS)}, got {name!r}{hint}")
+    if name not in DATAGRAM_HANDLERS:
+        hint = suggestion(str(name), DATAGRAM_HANDLERS)
+        raise ValueError(
+            f"event: expected one of {', '.join(DATAGRAM_HANDLERS)}, got {name!r}{hint}"
+        )
     return EventWait(endpoint.ledger, name)
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+from sockharness.handlers import DATAGRAM_HANDLERS, STREAM_EVENTS, names
 from sockharness.location import Location
 from sockharness.nearest import did_you_mean
 from sockharness.sockspec import model
@@ -10,12 +11,12 @@ from sockharness.sockspec.model import Payload
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.typed import Refusal, as_text, unexpected
 
-EVENTS = ("open", "drain", "end", "close", "error", "connect_error", "timeout", "handshake")
+EVENTS = names(STREAM_EVENTS, without=("data",))
 """What a handler can be for, beside `data`; what `sees` can name, beside `uncaught_exception`."""
-UDP_EVENTS = ("drain", "error")
+UDP_EVENTS = names(DATAGRAM_HANDLERS, without=("data",))
 """Those of them that a UDP socket has."""
-HANDLERS = ("open", "data", *EVENTS[1:])
-UDP_HANDLERS = ("data", *UDP_EVENTS)
+HANDLERS = tuple(STREAM_EVENTS)
+UDP_HANDLERS = tuple(DATAGRAM_HANDLERS)
 PLAIN_ACTIONS = (
     "close", "terminate", "shutdown", "pause", "resume", "flush", "end", "stop", "upgrade_tls",
 )  # fmt: skip

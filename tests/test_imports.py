@@ -1,5 +1,8 @@
 """The map of imports stays readable: few arrows between rooms, and no circle."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from benchmarks import imports
@@ -18,6 +21,18 @@ def test_a_folder_has_few_arrows_between_its_rooms(
     graph: imports.Graph, folder: str, most: int
 ) -> None:
     assert 0 < len(imports.arrows(graph, folder)) <= most
+
+
+def test_no_import_is_hidden_from_the_map() -> None:
+    package = Path(imports.__file__).parent.parent / "sockharness"
+
+    hiding = [
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"\bimport_module\b|\b__import__\b", path.read_text())
+    ]
+
+    assert hiding == ["__init__.py"]
 
 
 def test_no_two_files_import_each_other(graph: imports.Graph) -> None:

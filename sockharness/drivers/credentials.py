@@ -11,7 +11,6 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from functools import cache
 from hashlib import sha256
-from importlib import import_module
 
 from sockharness.certificates import Authority, BadCertificate, Certificate
 from sockharness.sockspec import model
@@ -53,7 +52,8 @@ class Credentials:
 
     def prepare(self) -> None:
         """Make them all, and load what makes them: no step should have to wait for that."""
-        import_module("sockharness.engine.tls.context")
+        from sockharness.engine.tls import context as context  # which loads pyOpenSSL
+
         for _, certificate in self._all():
             _fingerprint(certificate.chain_pem)
 

@@ -39,7 +39,7 @@ class Handlers(TypedDict, total=False):
     drain: Callable[[Socket], object]
     end: Callable[[Socket], object]
     close: Callable[[Socket, OSError | None], object]
-    error: Callable[[Socket, Exception], object]
+    error: Callable[[Any, Exception], object]  # a `Listener` that cannot accept, else a `Socket`
     connect_error: Callable[[Socket, OSError], object]
     timeout: Callable[[Socket], object]
     handshake: Callable[[Socket, bool, OSError | None], object]

@@ -1,12 +1,16 @@
 import functools
 import re
+import typing
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import sockharness
 from sockharness.engine.handlers import HANDLER_NAMES, CheckedHandlers
+from sockharness.engine.udp.handlers import DatagramHandlers
 from sockharness.errors import UsageError
+from sockharness.handlers import DATAGRAM_HANDLERS, STREAM_HANDLERS
 
 
 def on_data(*_args: Any) -> None:
@@ -245,3 +249,23 @@ def test_a_handler_that_cannot_be_called_with_its_arguments_is_refused(
 )
 def test_a_handler_that_takes_its_arguments_in_its_own_way_is_taken(handler: Any) -> None:
     assert CheckedHandlers({"data": handler}).data is handler
+
+
+def test_the_types_of_handlers_have_the_names_of_the_table() -> None:
+    assert list(sockharness.Handlers.__annotations__) == list(STREAM_HANDLERS)
+    assert list(CheckedHandlers.__annotations__) == list(STREAM_HANDLERS)
+    assert {*DatagramHandlers.__annotations__} == {*DATAGRAM_HANDLERS}
+
+
+def test_a_type_of_a_handler_takes_as_many_arguments_as_it_is_called_with() -> None:
+    types = typing.get_type_hints(sockharness.Handlers)
+
+    counts = {name: len(typing.get_args(each)[0]) for name, each in types.items()}
+
+    assert counts == {name: len(arguments) for name, arguments in STREAM_HANDLERS.items()}
+
+
+def test_a_typed_mapping_is_taken() -> None:
+    handlers: sockharness.Handlers = {"data": lambda socket, data: socket.write(data)}
+
+    assert CheckedHandlers(handlers).data is handlers["data"]

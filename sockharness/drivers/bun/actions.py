@@ -6,7 +6,8 @@ value yet are told when it has one.
 
 import contextlib
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from sockharness.drivers.bun import tls as bun_tls
 from sockharness.drivers.bun.jsonl import Message
@@ -46,49 +47,90 @@ class ActionEncoder:
         }
 
     def action(self, action: model.Action, peer: str = "") -> Message:
-        """Encode an action, and remember what the timeline will say of it; `peer`: with a UDP
-        socket, whose it is."""
+        """Encode an action, and remember what the timeline will say of it.
+
+        Args:
+            action: what to encode.
+            peer: whose it is, if it has a UDP socket.
+        """
         number = len(self._actions)
         self._actions.append(("", None, ""))
         encoded: Message = {"id": number, "name": action.name}
-        data: bytes | None = b""
-        match action:
-            case model.Write() | model.WriteAll():
-                data, encoded["data"] = self._payload(number, action.payload)
-            case model.End(payload=payload) if payload is not None:
-                data, encoded["data"] = self._payload(number, payload)
-            case model.Echo():
-                data = None
-            case model.SetTimeout():
-                encoded["seconds"] = action.seconds
-            case model.Raise():
-                encoded["message"] = action.message
-            case model.Call():
-                encoded["flag"] = action.flag
-            case model.Reload():
-                encoded["handlers"] = self._reloaded(action, peer)
-            case model.UpgradeTls():
-                encoded |= self._upgraded(action)
-            case _:
-                data = self._datagram_action(action, encoded, peer)
+        data = self._METHODS[type(action)](self, action, encoded, peer)
         self._actions[number] = (action.name, data, note_of(action))
         return encoded
 
-    def _datagram_action(self, action: model.Action, encoded: Message, peer: str) -> bytes:
-        """Encode what only UDP sockets do; return the bytes that are sent."""
+    # Each adds the value of an action; returns the bytes that the timeline shows. `None` stands for
+    # those that a `data` handler gets.
+
+    def _bytes(
+        self, action: model.Write | model.WriteAll | model.End, encoded: Message, _peer: str
+    ) -> bytes:
         data = b""
-        match action:
-            case model.Send():
-                encoded["to"] = action.to
-                data, encoded["data"] = self._payload(encoded["id"], action.payload)
-            case model.SendMany():
-                encoded["to"] = action.to
-                data, encoded["many"] = self._payloads(action.payloads)
-            case model.SetOption():
-                encoded["arguments"] = [action.value]
-            case model.Membership():
-                encoded["arguments"] = self._run.membership(peer, action)
+        if action.payload is not None:
+            data, encoded["data"] = self._payload(encoded["id"], action.payload)
         return data
+
+    def _echo(self, _action: model.Echo, _encoded: Message, _peer: str) -> None:
+        return None
+
+    def _timeout(self, action: model.SetTimeout, encoded: Message, _peer: str) -> bytes:
+        encoded["seconds"] = action.seconds
+        return b""
+
+    def _raise(self, action: model.Raise, encoded: Message, _peer: str) -> bytes:
+        encoded["message"] = action.message
+        return b""
+
+    def _call(self, action: model.Call, encoded: Message, _peer: str) -> bytes:
+        encoded["flag"] = action.flag
+        return b""
+
+    def _reload(self, action: model.Reload, encoded: Message, peer: str) -> bytes:
+        encoded["handlers"] = self._reloaded(action, peer)
+        return b""
+
+    def _upgrade_tls(self, action: model.UpgradeTls, encoded: Message, _peer: str) -> bytes:
+        encoded |= self._upgraded(action)
+        return b""
+
+    def _reload_tls(self, _action: model.ReloadTls, _encoded: Message, _peer: str) -> bytes:
+        return b""
+
+    def _send(self, action: model.Send, encoded: Message, _peer: str) -> bytes:
+        encoded["to"] = action.to
+        data, encoded["data"] = self._payload(encoded["id"], action.payload)
+        return data
+
+    def _send_many(self, action: model.SendMany, encoded: Message, _peer: str) -> bytes:
+        encoded["to"] = action.to
+        data, encoded["many"] = self._payloads(action.payloads)
+        return data
+
+    def _set(self, action: model.SetOption, encoded: Message, _peer: str) -> bytes:
+        encoded["arguments"] = [action.value]
+        return b""
+
+    def _membership(self, action: model.Membership, encoded: Message, peer: str) -> bytes:
+        encoded["arguments"] = self._run.membership(peer, action)
+        return b""
+
+    _METHODS: ClassVar[Mapping[type[model.Action], Callable[..., bytes | None]]] = {
+        model.Write: _bytes,
+        model.WriteAll: _bytes,
+        model.End: _bytes,
+        model.Echo: _echo,
+        model.SetTimeout: _timeout,
+        model.Raise: _raise,
+        model.Call: _call,
+        model.Reload: _reload,
+        model.ReloadTls: _reload_tls,
+        model.UpgradeTls: _upgrade_tls,
+        model.Send: _send,
+        model.SendMany: _send_many,
+        model.SetOption: _set,
+        model.Membership: _membership,
+    }
 
     def _reloaded(self, action: model.Reload, peer: str) -> Message | str:
         if peer and self._run.case.peers[peer].udp is not None:

@@ -20,6 +20,7 @@ import {
   as_data,
   begin,
   bytes,
+  called,
   next_play,
   now,
   play,
@@ -126,8 +127,8 @@ function act(connection: Connection, action: Action, received?: Buffer): void {
       throw new Raised(action.message!, connection);
     case "upgrade_tls":
       return upgrade(connection, call, action, upgraded(peer, action));
-    default: // close, terminate, pause, resume, flush
-      return returned(call, (socket as any)[action.name]());
+    default: // close, terminate, pause, resume, flush, and settings
+      return returned(call, called(socket, action));
   }
 }
 

@@ -13,6 +13,7 @@ import {
   as_data,
   begin,
   bytes,
+  called,
   now,
   returned,
   say,
@@ -23,18 +24,6 @@ type Received = { data: Buffer; port: number; address: string };
 
 /** Bun's flag for SO_REUSEADDR: the members of a group share its port. */
 const SHARED = 16;
-
-const METHODS: Record<string, string> = {
-  set_broadcast: "setBroadcast",
-  set_ttl: "setTTL",
-  set_multicast_ttl: "setMulticastTTL",
-  set_multicast_loopback: "setMulticastLoopback",
-  set_multicast_interface: "setMulticastInterface",
-  add_membership: "addMembership",
-  drop_membership: "dropMembership",
-  add_source_specific_membership: "addSourceSpecificMembership",
-  drop_source_specific_membership: "dropSourceSpecificMembership",
-};
 
 /** A peer's UDP socket. */
 class UdpEndpoint implements Endpoint {
@@ -128,10 +117,8 @@ function done(endpoint: UdpEndpoint, action: Action, received?: Received): any {
     }
     case "reload":
       return socket.reload({ socket: handlers(endpoint, action.handlers as HandlerSet) });
-    case "close":
-      return socket.close();
     default:
-      return socket[METHODS[action.name]!](...action.arguments!);
+      return called(socket, action);
   }
 }
 

@@ -10,37 +10,38 @@ from sockharness.story.timeline import Channel
 class Connection:
     """A connection: its channel and its socket.
 
-    After `upgrade_tls` the socket is the one that speaks TLS. What lies below it has the same data
-    and the old handlers, and is not heard.
+    After `upgrade_tls` the socket is the one that speaks TLS. The socket below it has the same data
+    and the old handlers, and its events are dropped.
 
     Attributes:
+        socket: `None` until it is open.
         secure: whether it has TLS.
-        linked: whether it was told who is at its other end.
+        paired: whether its addresses were given to the pairing.
     """
 
-    __slots__ = ("channel", "linked", "peer", "secure", "socket")
+    __slots__ = ("channel", "paired", "secure", "socket")
 
-    def __init__(self, peer: str, channel: Channel, *, secure: bool) -> None:
-        self.peer = peer
+    def __init__(self, channel: Channel, *, secure: bool) -> None:
         self.channel = channel
         self.socket: Socket | None = None
         self.secure = secure
-        self.linked = False
+        self.paired = False
 
-    def is_below(self, socket: Socket) -> bool:
-        """Say whether a socket is not the connection's own any more."""
-        return self.socket not in (None, socket)
+    @property
+    def opened(self) -> Socket:
+        """The socket of a connection that is open, or was."""
+        assert self.socket is not None, "the replayer waits for the connection first"
+        return self.socket
 
     def write_all(self, event: Event) -> None:
         """Write the bytes of an action, as the kernel takes them; it returns when all are taken."""
-        socket, size = self.socket, len(event.data)
-        assert socket is not None
+        size = len(event.data)
 
         def progress(taken: int) -> None:
             if taken in (size, -1):
                 event.result = taken
 
-        outbox = Outbox(socket)
+        outbox = Outbox(self.opened)
         written = outbox.write(event.data, progress=progress)
         if written <= 0:
             event.result = written
@@ -48,17 +49,16 @@ class Connection:
 
     def owed(self) -> Owed | None:
         """Return what is still to be written, with the first action that has not finished."""
-        size = len(Outbox(self.socket)) if self.socket is not None else 0
+        size = len(Outbox(self.socket)) if self.socket is not None and self.channel.actions else 0
         if not size:
             return None
-        actions = self.channel.actions
-        unfinished = (each for each in actions if each.name != "end" and each.result is None)
-        writing = next((each for each in unfinished if each.data), None)
-        ending = (each for each in reversed(actions) if each.name == "end")
-        action = writing or next(ending, None)
+        actions = [event for event in self.channel.actions if event.data]
+        writing = (event for event in actions if event.result is None)
+        ending = (event for event in reversed(actions) if event.name == "end")
+        action = next(writing, None) or next(ending, None)
         return Owed(action=action, size=size) if action is not None else None
 
     def written_on(self) -> None:
-        """Take note of how much waits now: the engine has written on before it called `drain`."""
+        """Note how much waits now: the engine has written on before it called `drain`."""
         if self.socket is not None:
             self.channel.queued = len(Outbox(self.socket))

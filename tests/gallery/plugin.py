@@ -50,7 +50,12 @@ class Gallery:
 
 
 def golden_file(item: pytest.Item) -> Path:
-    """Return the golden file of a test, e.g. `report/test_text/test_the_head[short].txt`."""
+    """Return the golden file of a test, e.g. `report/test_text/test_the_head[short].txt`.
+
+    The mark `golden_file` names another one.
+    """
+    if marked := item.get_closest_marker("golden_file"):
+        return Path(marked.args[0])
     module = item.path.relative_to(TESTS).with_suffix("")
     return FOLDER / module / (re.sub(r"[^\w\[\].,=+-]+", "-", item.name) + ".txt")
 
@@ -64,6 +69,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "golden_file(path): the golden file of the test")
     if config.getoption("--accept-gallery") and os.environ.get("CI"):
         raise pytest.UsageError("--accept-gallery: CI compares with golden files, never writes any")
 
@@ -90,7 +96,7 @@ def _whole_modules(config: pytest.Config, items: list[pytest.Item]) -> set[Path]
 
 def files_of(modules: set[Path]) -> list[Path]:
     """Return the golden files that some modules have."""
-    return [path for module in modules for path in sorted(module.glob("*"))]
+    return [path for module in modules for path in sorted(module.glob("*.txt"))]
 
 
 EXPECTED = pytest.StashKey[Iterable[Path]]()

@@ -37,7 +37,9 @@ def test_of_the_modules_that_were_collected_each_golden_file_is_asked_for_once(
 
 
 def _may_be_asked_for(path: Path) -> bool:
-    """Look into the module after which a file's folder is named."""
+    """Look for the wrong spec beside it, or into the module after which its folder is named."""
+    if path.parent == FOLDER / "specs":
+        return path.with_suffix(".yaml").is_file()
     module = TESTS / path.parent.relative_to(FOLDER).with_suffix(".py")
     name = path.stem.partition("[")[0]
     return module.is_file() and any(

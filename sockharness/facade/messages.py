@@ -5,13 +5,11 @@ not. So nothing waits for more bytes, and a pattern has to match all of it. The 
 expectation is asked first, then the rules in the order in which they were stated.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from sockharness.facade.script import ROOM, Exchange, Judgement, Ruling, Script
 from sockharness.match.exact import common_prefix
-from sockharness.match.joined import Capture, Concat
-from sockharness.match.matcher import Matcher, Verdict
-from sockharness.match.regex import Regex
+from sockharness.match.matcher import Verdict
 from sockharness.printable import count, show
 from sockharness.story.expectations import SHORT, Mismatch, that_fits
 
@@ -19,52 +17,16 @@ from sockharness.story.expectations import SHORT, Mismatch, that_fits
 def judge(script: Script, message: bytes) -> Judgement:
     """Say what becomes of a message: `TAKE`, `DIFFER` or `NOBODY`."""
     head = next(iter(script.queue), None)
-    if head is not None and takes(head.matcher, message):
+    if head is not None and _takes(head, message):
         return Judgement(Ruling.TAKE, head, len(message))
     for rule in script.rules:
-        if takes(rule.matcher, message):
+        if _takes(rule, message):
             return Judgement(Ruling.TAKE, rule, len(message))
     return Judgement(Ruling.NOBODY) if head is None else Judgement(Ruling.DIFFER, head)
 
 
-def takes(matcher: Matcher, message: bytes) -> bool:
-    """Say whether a matcher takes a message as a whole."""
-    match matcher:
-        case Regex():
-            return matcher.pattern.fullmatch(message) is not None
-        case Capture():
-            return takes(matcher.inner, message)
-        case Concat():
-            return _takes_in_turn(matcher.parts, message)
-    result = matcher.match(message)
-    return result.verdict is Verdict.MATCH and result.size == len(message)
-
-
-def _takes_in_turn(parts: Sequence[Matcher], message: bytes) -> bool:
-    if len(parts) == 1:
-        return takes(parts[0], message)
-    if not parts:
-        return not message
-    rest = parts[1:]
-    return any(_takes_in_turn(rest, message[end:]) for end in _ends(parts[0], message))
-
-
-def _ends(matcher: Matcher, message: bytes) -> Iterator[int]:
-    """Yield the sizes of the beginnings of a message that a matcher takes."""
-    match matcher:
-        case Regex():
-            pattern = matcher.pattern
-            sizes = range(len(message) + 1)
-            yield from (end for end in sizes if pattern.fullmatch(message, 0, end))
-        case Capture():
-            yield from _ends(matcher.inner, message)
-        case Concat():
-            sizes = range(len(message) + 1)
-            yield from (end for end in sizes if _takes_in_turn(matcher.parts, message[:end]))
-        case _:
-            result = matcher.match(message)
-            if result.verdict is Verdict.MATCH:
-                yield result.size
+def _takes(exchange: Exchange, message: bytes) -> bool:
+    return exchange.matcher.whole(message).verdict is Verdict.MATCH
 
 
 def differs(peer: str, message: bytes, exchange: Exchange) -> Mismatch:

@@ -1,28 +1,35 @@
 """Matchers that name their bytes, and what a user may write in place of one."""
 
+from collections.abc import Iterator
+
 from sockharness.match.matcher import Matcher, Result, Verdict
 from sockharness.printable import show
 from sockharness.record import record
 
 
 @record
-class Exact:
+class Exact(Matcher):
     """These bytes and no others."""
 
     data: bytes
 
     def match(self, data: bytes | bytearray) -> Result:
         """Compare byte by byte."""
-        return self.go_on(data, 0)
+        return self.resume(data, 0)
 
-    def go_on(self, data: bytes | bytearray, right: int) -> Result:
-        """Compare from an offset on: the bytes before it are known to be as they should be."""
+    def resume(self, data: bytes | bytearray, right: int) -> Result:
+        """Compare from an offset on: the bytes before it are known to be right."""
         size = len(self.data)
         same = common_prefix(self.data, data, right)
         if same == size:
             return Result(Verdict.MATCH, size, size)
         verdict = Verdict.MORE if same == len(data) else Verdict.MISMATCH
         return Result(verdict, same, size)
+
+    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
+        """Yield these bytes, if the message has them there."""
+        if message.startswith(self.data, start):
+            yield Result(Verdict.MATCH, len(self.data), len(self.data))
 
     def expected(self) -> bytes:
         """Return the bytes."""
@@ -34,7 +41,7 @@ class Exact:
 
 
 @record
-class StartsWith:
+class StartsWith(Matcher):
     """A message that begins with these bytes."""
 
     data: bytes
@@ -46,8 +53,24 @@ class StartsWith:
             return Result(Verdict.MISMATCH, result.size)
         return Result(Verdict.MATCH, len(data))
 
-    def expected(self) -> None:
-        """Return nothing: it may end in any bytes."""
+    def whole(self, message: bytes, start: int = 0) -> Result:
+        """Compare the beginning."""
+        return self.match(message[start:])
+
+    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
+        """Yield these bytes, then these with more and more of what follows."""
+        if message.startswith(self.data, start):
+            for size in range(len(self.data), len(message) - start + 1):
+                yield Result(Verdict.MATCH, size)
+
+    def costly(self) -> list[str]:
+        """Describe itself: in a `Concat` it may take many sizes."""
+        return [self.describe()]
+
+    @property
+    def needs_message(self) -> bool:
+        """It does: it ends where the message ends."""
+        return True
 
     def describe(self) -> str:
         """Return the beginning."""
@@ -65,8 +88,8 @@ def as_matcher(want: object) -> Matcher:
         return Exact(want.encode())
     if isinstance(want, bytes | bytearray | memoryview):
         return Exact(bytes(want))
-    if all(callable(getattr(want, name, None)) for name in ("match", "expected", "describe")):
-        return want  # type: ignore[return-value]  # the line above is what Matcher asks for
+    if isinstance(want, Matcher):
+        return want
     raise TypeError(f"want: expected bytes, str or a matcher, got {want!r}")
 
 

@@ -1,15 +1,14 @@
-"""Matchers that are made of others, and what is asked of a matcher with all that is in it."""
+"""Matchers that are made of other matchers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sockharness.match.matcher import Matcher, Result, Verdict
-from sockharness.match.regex import Regex
 from sockharness.record import record
 
 
 @record
-class Capture:
+class Capture(Matcher):
     """What another matcher takes, remembered under a name."""
 
     name: str
@@ -17,23 +16,48 @@ class Capture:
 
     def match(self, data: bytes | bytearray) -> Result:
         """Judge as the inner matcher does, and keep what it took."""
-        result = self.inner.match(data)
-        if result.verdict is not Verdict.MATCH:
-            return result
-        captures = result.captures | {self.name: bytes(data[: result.size])}
-        return Result(result.verdict, result.size, result.wanted, captures)
+        return self._keep(self.inner.match(data), data, 0)
+
+    def whole(self, message: bytes, start: int = 0) -> Result:
+        """Judge as the inner matcher does, and keep the message."""
+        return self._keep(self.inner.whole(message, start), message, start)
+
+    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
+        """Yield what the inner matcher may take, each time with what is kept."""
+        return (
+            self._keep(result, message, start) for result in self.inner.beginnings(message, start)
+        )
 
     def expected(self) -> bytes | None:
-        """Return what the inner matcher wants."""
+        """Return the bytes that the inner matcher expects."""
         return self.inner.expected()
+
+    def names(self) -> set[str]:
+        """Return this name, and those of the inner matcher."""
+        return {self.name} | self.inner.names()
+
+    def costly(self) -> list[str]:
+        """Describe what is costly in the inner matcher."""
+        return self.inner.costly()
+
+    @property
+    def needs_message(self) -> bool:
+        """Whether the inner matcher does."""
+        return self.inner.needs_message
 
     def describe(self) -> str:
         """Describe the inner matcher and the name."""
         return f"{self.inner.describe()} as {self.name}"
 
+    def _keep(self, result: Result, data: bytes | bytearray, start: int) -> Result:
+        if result.verdict is not Verdict.MATCH:
+            return result
+        taken = bytes(data[start : start + result.size])
+        return replace(result, captures=result.captures | {self.name: taken})
+
 
 @record
-class Concat:
+class Concat(Matcher):
     """One matcher's bytes after another's."""
 
     parts: Sequence[Matcher]
@@ -43,62 +67,111 @@ class Concat:
         position = 0
         captures: dict[str, bytes] = {}
         for part in self.parts:
-            result = part.match(data[position:])
+            result = part.match(data[position:] if position else data)
             position += result.size
             captures |= result.captures
             if result.verdict is not Verdict.MATCH:
                 return Result(result.verdict, position, None, captures, result.because)
         return Result(Verdict.MATCH, position, position, captures)
 
+    def whole(self, message: bytes, start: int = 0) -> Result:
+        """Share the message out among the parts."""
+        search = _Search(self.parts, message, start)
+        for result in search.results(whole=True):
+            return result
+        return search.failure()
+
+    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
+        """Yield each beginning that can be shared out among the parts, not sorted by size."""
+        return _Search(self.parts, message, start).results(whole=False)
+
     def expected(self) -> bytes | None:
         """Return the bytes of all parts, if each part knows its own."""
         parts = [part.expected() for part in self.parts]
         return None if None in parts else b"".join(part for part in parts if part is not None)
+
+    def names(self) -> set[str]:
+        """Return the names of all parts."""
+        return set().union(*(part.names() for part in self.parts))
+
+    def costly(self) -> list[str]:
+        """Describe what is costly in each part."""
+        return [each for part in self.parts for each in part.costly()]
+
+    @property
+    def needs_message(self) -> bool:
+        """Whether any part does."""
+        return any(part.needs_message for part in self.parts)
 
     def describe(self) -> str:
         """Describe each part."""
         return " then ".join(part.describe() for part in self.parts)
 
 
-def whole(matcher: Matcher, message: bytes) -> Result:
-    """Judge a message: it matches if the matcher takes all of it. Never `MORE`.
+class _Search:
+    """Looks for the ways to share a message out among parts.
 
-    In a `Concat` every part but the last one takes what it takes on a stream.
+    It goes forward from part to part, and back where a part has nothing more to take. What can
+    follow depends on the offset alone, whatever the parts before took: so each part is asked once
+    at each offset.
     """
-    match matcher:
-        case Regex(pattern):
-            found = pattern.fullmatch(message)
-            if found is None:
-                return Result(Verdict.MISMATCH, 0)
-            named = {name: text for name, text in found.groupdict().items() if text is not None}
-            return Result(Verdict.MATCH, len(message), captures=named)
-        case Capture(name, inner):
-            result = whole(inner, message)
-            return replace(result, captures=result.captures | {name: message})
-        case Concat(parts):
-            return _whole_in_turn(parts, message)
-    result = matcher.match(message)
-    if result.verdict is Verdict.MATCH and result.size == len(message):
-        return result
-    return replace(result, verdict=Verdict.MISMATCH)
+
+    __slots__ = ("_asked", "_furthest", "_message", "_parts", "_start")
+
+    def __init__(self, parts: Sequence[Matcher], message: bytes, start: int) -> None:
+        self._parts = parts
+        self._message = message
+        self._start = start
+        self._asked: set[tuple[int, int]] = set()  # offset and part
+        self._furthest = (start, 0)
+
+    def results(self, *, whole: bool) -> Iterator[Result]:
+        """Yield a match for each way.
+
+        Args:
+            whole: whether the last part has to end where the message ends.
+        """
+        if not self._parts and not (whole and self._start < len(self._message)):
+            yield _joined([])
+        offsets = [self._start]  # where each part that is being asked begins
+        asking = [self._ask(self._start, 0, whole=whole)] if self._parts else []
+        taken: list[Result] = []
+        while asking:
+            result = next(asking[-1], None)
+            if result is None:
+                asking.pop()
+                offsets.pop()
+                del taken[-1:]
+                continue
+            end, number = offsets[-1] + result.size, len(asking)
+            if number == len(self._parts):
+                yield _joined([*taken, result])
+            elif (end, number) not in self._asked:
+                taken.append(result)
+                offsets.append(end)
+                asking.append(self._ask(end, number, whole=whole))
+
+    def failure(self) -> Result:
+        """Return a mismatch that counts the right bytes on the way that leads furthest."""
+        if not self._parts:
+            return Result(Verdict.MISMATCH, 0)
+        offset, number = self._furthest
+        right = self._parts[number].match(self._message[offset:]).size
+        return Result(Verdict.MISMATCH, offset - self._start + right)
+
+    def _ask(self, offset: int, number: int, *, whole: bool) -> Iterator[Result]:
+        self._asked.add((offset, number))
+        self._furthest = max(self._furthest, (offset, number))
+        part = self._parts[number]
+        if not whole or number < len(self._parts) - 1:
+            return part.beginnings(self._message, offset)
+        result = part.whole(self._message, offset)
+        return iter([result] if result.verdict is Verdict.MATCH else [])
 
 
-def _whole_in_turn(parts: Sequence[Matcher], message: bytes) -> Result:
-    *first, last = parts
-    begun = Concat(first).match(message)
-    if begun.verdict is not Verdict.MATCH:
-        return replace(begun, verdict=Verdict.MISMATCH)
-    rest = whole(last, message[begun.size :])
-    return replace(rest, size=begun.size + rest.size, captures=begun.captures | rest.captures)
-
-
-def patterns(matcher: Matcher) -> list[str]:
-    """Return the regular expressions in a matcher, as they are described."""
-    match matcher:
-        case Regex():
-            return [matcher.describe()]
-        case Capture(_, inner):
-            return patterns(inner)
-        case Concat(parts):
-            return [each for part in parts for each in patterns(part)]
-    return []
+def _joined(taken: Sequence[Result]) -> Result:
+    size = sum(each.size for each in taken)
+    captures: dict[str, bytes] = {}
+    for each in taken:
+        captures |= each.captures
+    return Result(Verdict.MATCH, size, size, captures)

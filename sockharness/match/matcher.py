@@ -1,23 +1,22 @@
-r"""Matchers: what bytes satisfy an expectation.
+"""What every matcher answers, of a stream and of a whole message.
 
-A stream has no messages, so a matcher is asked again and again about the bytes that are there, and
-answers one of three: they match (and how many it takes), they may yet match (more is needed), they
-cannot match (and where they differ). The answer depends on the bytes alone, never on how they were
-cut, so segmentation does not change a verdict:
+**A stream has no messages.** So `match` is asked again and again about the bytes received so far.
+It gives one of three answers: the bytes match (and how many it takes), they may match when more
+come, or they cannot match (and where they differ). The answer depends on the bytes alone, never on
+how they were cut. A matcher takes the fewest bytes that satisfy it. In a `Concat` each part keeps
+the bytes that it took: wrong bytes behind it fail at once, and it never takes the next line too.
 
-- `Exact` takes just as many bytes as it names;
-- `Regex` takes the shortest run of bytes that the pattern matches as a whole, so it should end in
-  what ends the message (`\r\n`), not in something that could go on. If the pattern ends in literal
-  bytes, only runs that end in them are tried;
-- `Length` and `Sha256` take a stated number of bytes.
+**A datagram is a message.** `whole` asks whether a matcher takes all of it. In a `Concat` the parts
+divide the message in any way that satisfies all of them: `beginnings` yields what a part may take.
 
-A datagram is a message: `whole` asks whether a matcher takes all of it. `AnyBytes` and `StartsWith`
-are for messages only, because on a stream there is nothing that ends what they take.
+To add a matcher, write a class with `match` and `describe`. Override the other methods where the
+default is not right. `sockharness.match` names it for fixtures, the language table for specs.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import field
 from enum import Enum, auto
-from typing import Protocol
 
 from sockharness.record import record
 
@@ -36,10 +35,10 @@ class Result:
 
     Attributes:
         verdict: see `Verdict`.
-        size: for a match the bytes taken; else how many bytes from the start are as they should be.
+        size: for a match the bytes taken; otherwise how many bytes from the start are right.
         wanted: how many bytes are needed in all, where that is known.
-        captures: what was captured by name.
-        because: why nothing that may come will do, if no byte of it is wrong.
+        captures: the captured bytes, by name.
+        because: why no further bytes can help, if none of the bytes so far is wrong.
     """
 
     verdict: Verdict
@@ -49,17 +48,55 @@ class Result:
     because: str = ""
 
 
-class Matcher(Protocol):
-    """Says whether bytes are what was expected."""
+class Matcher(ABC):
+    """Judges whether bytes are what was expected."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def match(self, data: bytes | bytearray) -> Result:
         """Judge the bytes from the start of `data`; there may be more than it takes."""
-        ...
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return in a few words what is expected."""
+
+    def resume(self, data: bytes | bytearray, right: int) -> Result:
+        """Judge as `match` does.
+
+        Args:
+            data: the bytes, from the start.
+            right: the `size` of an earlier answer `MORE` about the beginning of the same bytes.
+        """
+        return self.match(data)
+
+    def whole(self, message: bytes, start: int = 0) -> Result:
+        """Judge a message from an offset to its end, as a whole; never `MORE`."""
+        size = len(message) - start
+        for result in self.beginnings(message, start):
+            if result.size == size:
+                return result
+        return Result(Verdict.MISMATCH, self.match(message[start:]).size)
+
+    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
+        """Yield each match that it may take of a message from an offset on, the shortest first."""
+        result = self.match(message[start:] if start else message)
+        if result.verdict is Verdict.MATCH:
+            yield result
 
     def expected(self) -> bytes | None:
-        """Return the very bytes wanted, where they are known."""
-        ...
+        """Return the expected bytes, if they are known."""
+        return None
 
-    def describe(self) -> str:
-        """Say in a few words what is wanted."""
-        ...
+    def names(self) -> set[str]:
+        """Return the names under which it captures bytes."""
+        return set()
+
+    def costly(self) -> list[str]:
+        """Describe the parts of it that may take long to judge."""
+        return []
+
+    @property
+    def needs_message(self) -> bool:
+        """Whether it takes all bytes to the end, so that it has no meaning on a stream."""
+        return False

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from sockharness.match.matcher import Result, Verdict
+from sockharness.match.matcher import Matcher, Result, Verdict
 from sockharness.printable import show
 from sockharness.record import record
 
@@ -19,7 +19,7 @@ REGEX_WORK = 64 * 1024 * 1024
 
 
 @record
-class Regex:
+class Regex(Matcher):
     """The shortest run of bytes that a regular expression matches as a whole."""
 
     pattern: re.Pattern[bytes]
@@ -32,19 +32,42 @@ class Regex:
         for end in _ends(data, last, min(len(data), window)):
             found = self.pattern.fullmatch(data, 0, end)
             if found is not None:
-                named = {name: text for name, text in found.groupdict().items() if text is not None}
-                return Result(Verdict.MATCH, end, captures=named)
+                return _matched(found)
             looked_at += end
             if looked_at > REGEX_WORK:
                 return _no_match_in(end)
         return Result(Verdict.MORE, 0) if len(data) < window else _no_match_in(window)
 
-    def expected(self) -> None:
-        """Return nothing: a pattern has many readings."""
+    def whole(self, message: bytes, start: int = 0) -> Result:
+        """Match all of it, as long as it may be."""
+        found = self.pattern.fullmatch(message[start:] if start else message)
+        return Result(Verdict.MISMATCH, 0) if found is None else _matched(found)
+
+    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
+        """Yield each run of bytes that the pattern matches as a whole."""
+        rest = message[start:] if start else message  # for the pattern it begins there
+        last = literal_end(self.pattern)
+        for end in _ends(rest, last, len(rest), shortest=0):
+            found = self.pattern.fullmatch(rest, 0, end)
+            if found is not None:
+                yield _matched(found)
+
+    def names(self) -> set[str]:
+        """Return the names of the groups."""
+        return set(self.pattern.groupindex)
+
+    def costly(self) -> list[str]:
+        """Describe the pattern."""
+        return [self.describe()]
 
     def describe(self) -> str:
         """Return the pattern."""
         return f"/{show(self.pattern.pattern, limit=40)}/"
+
+
+def _matched(found: re.Match[bytes]) -> Result:
+    named = {name: text for name, text in found.groupdict().items() if text is not None}
+    return Result(Verdict.MATCH, found.end(), captures=named)
 
 
 def _no_match_in(size: int) -> Result:
@@ -100,10 +123,12 @@ def _literal(token: re.Match[bytes]) -> bytes | None:
     return None
 
 
-def _ends(data: bytes | bytearray, last: bytes, longest: int) -> Iterator[int]:
+def _ends(
+    data: bytes | bytearray, last: bytes, longest: int, *, shortest: int = 1
+) -> Iterator[int]:
     """Yield the lengths, up to `longest`, at which a run may end that ends in `last`."""
     if not last:
-        yield from range(1, longest + 1)
+        yield from range(shortest, longest + 1)
         return
     position = data.find(last, 0, longest)
     while position >= 0:

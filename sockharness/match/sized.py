@@ -1,6 +1,7 @@
 """Matchers that take any bytes, or as many as they state."""
 
 import hashlib
+from collections.abc import Iterator
 
 from sockharness.match.matcher import Matcher, Result, Verdict
 from sockharness.printable import count, show
@@ -8,7 +9,7 @@ from sockharness.record import record
 
 
 @record
-class Length:
+class Length(Matcher):
     """Any bytes, so many of them."""
 
     size: int
@@ -19,16 +20,13 @@ class Length:
             return Result(Verdict.MATCH, self.size, self.size)
         return Result(Verdict.MORE, len(data), self.size)
 
-    def expected(self) -> None:
-        """Return nothing: any bytes will do."""
-
     def describe(self) -> str:
         """Return the count."""
         return count(self.size, "byte")
 
 
 @record
-class Sha256:
+class Sha256(Matcher):
     """So many bytes with this SHA-256 (FIPS 180-4)."""
 
     digest: str
@@ -42,24 +40,35 @@ class Sha256:
         verdict = Verdict.MATCH if found == self.digest else Verdict.MISMATCH
         return Result(verdict, self.size if verdict is Verdict.MATCH else 0, self.size)
 
-    def expected(self) -> None:
-        """Return nothing: a hash does not tell the bytes."""
-
     def describe(self) -> str:
         """Return count and digest."""
         return f"{count(self.size, 'byte')} with SHA-256 {self.digest[:12]}…"
 
 
 @record
-class AnyBytes:
+class AnyBytes(Matcher):
     """A message, whatever it is."""
 
     def match(self, data: bytes | bytearray) -> Result:
         """Take all."""
         return Result(Verdict.MATCH, len(data))
 
-    def expected(self) -> None:
-        """Return nothing: any bytes will do."""
+    def whole(self, message: bytes, start: int = 0) -> Result:
+        """Take all."""
+        return Result(Verdict.MATCH, len(message) - start)
+
+    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
+        """Yield nothing, then more and more bytes."""
+        return (Result(Verdict.MATCH, size) for size in range(len(message) - start + 1))
+
+    def costly(self) -> list[str]:
+        """Describe itself: in a `Concat` it may take many sizes."""
+        return [self.describe()]
+
+    @property
+    def needs_message(self) -> bool:
+        """It does: it ends where the message ends."""
+        return True
 
     def describe(self) -> str:
         """Say so."""
@@ -82,9 +91,6 @@ class Until(Matcher):
         if found < 0:
             return Result(Verdict.MORE, len(data))
         return Result(Verdict.MATCH, found + len(self.separator))
-
-    def expected(self) -> None:
-        """Return nothing: any bytes may come before the separator."""
 
     def describe(self) -> str:
         """Name the separator."""

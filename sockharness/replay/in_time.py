@@ -13,7 +13,6 @@ from types import FrameType
 from typing import TypeVar
 
 from sockharness.location import Location
-from sockharness.match.joined import patterns
 from sockharness.match.matcher import Matcher
 from sockharness.printable import count
 from sockharness.replay.failed import StepFailed, failed
@@ -37,7 +36,7 @@ class Judge:
     __slots__ = ("_location", "_peer", "_seconds", "_slow")
 
     def __init__(self, expectation: Expectation, location: Location, *, scale: float) -> None:
-        self._slow = [each for matcher in _matchers(expectation) for each in patterns(matcher)]
+        self._slow = [each for matcher in _matchers(expectation) for each in matcher.costly()]
         self._peer = expectation.channel.peer
         self._location = location
         self._seconds = PATTERN_SECONDS * max(1.0, scale)

@@ -11,7 +11,6 @@ from dataclasses import field
 from enum import Enum, auto
 from typing import Protocol
 
-from sockharness.match.exact import Exact
 from sockharness.match.matcher import Matcher, Result, Verdict
 from sockharness.printable import count, show
 from sockharness.record import record
@@ -133,8 +132,8 @@ class BytesExpected:
     def _judge(self, before: Result | None) -> Result:
         unread, matcher = self.channel.unread, self.matcher
         taken = self.channel.received - len(unread)
-        if isinstance(matcher, Exact) and before is not None and taken == self._taken:
-            return matcher.go_on(unread, before.size)
+        if before is not None and taken == self._taken:
+            return matcher.resume(unread, before.size)
         self._taken = taken
         return matcher.match(unread)
 

@@ -6,7 +6,6 @@ bytes of one, only for the next. What an expectation is, is said in `expectation
 
 from collections.abc import Sequence
 
-from sockharness.match.joined import whole
 from sockharness.match.matcher import Matcher, Verdict
 from sockharness.printable import count, show
 from sockharness.story.events import Event
@@ -53,7 +52,7 @@ class DatagramsExpected:
         open_, captures = list(self.matchers), dict[str, bytes]()
         for event in came:
             fitting = open_ if self._unordered else open_[:1]
-            results = [(matcher, whole(matcher, event.data)) for matcher in fitting]
+            results = [(matcher, matcher.whole(event.data)) for matcher in fitting]
             fits = next(
                 ((each, result) for each, result in results if result.verdict is Verdict.MATCH),
                 None,
@@ -104,7 +103,7 @@ class DatagramsExpected:
             return Mismatch(headline=that_fits(headline), note=headline, received=event.data)
         matcher = self.matchers[before]
         wanted, expected = matcher.describe(), matcher.expected()
-        same = whole(matcher, event.data).size
+        same = matcher.whole(event.data).size
         return Mismatch(
             headline=that_fits(
                 f"{peer} got {got}, expected {wanted}",

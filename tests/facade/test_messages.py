@@ -5,42 +5,13 @@ import pytest
 
 from sockharness import match
 from sockharness.facade.callsite import call_site
-from sockharness.facade.messages import differs, judge, takes
+from sockharness.facade.messages import differs, judge
 from sockharness.facade.script import Exchange, Ruling, Script
 from sockharness.match.exact import as_matcher
-from sockharness.match.joined import Capture
 
 
 def exchange(want: object) -> Exchange:
     return Exchange(as_matcher(want), call_site(), threading.RLock(), whole=True)
-
-
-@pytest.mark.parametrize(
-    ("want", "message", "taken"),
-    [
-        (b"", b"", True),
-        (b"", b"x", False),
-        (b"PING", b"PING", True),
-        (b"PING", b"PIN", False),
-        (b"PING", b"PING ", False),
-        (match.length(3), b"abc", True),
-        (match.length(3), b"abcd", False),
-        (match.regex("[0-9]+"), b"123", True),
-        (match.regex("[0-9]+"), b"123x", False),
-        (match.regex("a|ab"), b"ab", True),
-        (match.concat("n=", match.regex("[0-9]+")), b"n=123", True),
-        (match.concat(match.regex("[a-z]+"), match.regex("[0-9a]+")), b"bca1", True),
-        (match.concat(match.regex("[a-z]+"), "z", match.length(1)), b"azz1", True),
-        (match.concat(match.regex("[a-z]+"), "z"), b"za", False),
-        (match.concat(match.concat(match.regex("a*"), "b"), "c"), b"aabc", True),
-        (match.concat(Capture("n", match.regex("[0-9]+")), "."), b"12.", True),
-        (Capture("n", match.regex("[0-9]+")), b"12", True),
-    ],
-)
-def test_a_message_is_taken_as_a_whole_or_not_at_all(
-    want: object, message: bytes, taken: bool
-) -> None:
-    assert takes(as_matcher(want), message) is taken
 
 
 def test_the_outstanding_expectation_is_asked_before_the_rules() -> None:

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from sockharness.match.exact import Exact, StartsWith, as_matcher, common_prefix
-from sockharness.match.joined import Capture, Concat, whole
+from sockharness.match.joined import Capture, Concat
 from sockharness.match.matcher import Matcher, Result, Verdict
 from sockharness.match.regex import OPEN_WINDOW, REGEX_WINDOW, Regex, literal_end
 from sockharness.match.sized import AnyBytes, Length, Sha256
@@ -166,7 +166,7 @@ def test_the_common_prefix_is_found_at_every_offset() -> None:
 def test_what_is_known_to_be_common_is_not_looked_at_again() -> None:
     assert common_prefix(b"xbcd", b"abce", 1) == 3
     assert common_prefix(b"xbcd", bytearray(b"abcd"), 4) == 4
-    assert Exact(b"abcd").go_on(b"xbcd", 1).verdict is Verdict.MATCH
+    assert Exact(b"abcd").resume(b"xbcd", 1).verdict is Verdict.MATCH
 
 
 def test_a_number_goes_with_its_noun() -> None:
@@ -252,39 +252,10 @@ def test_a_pattern_that_very_many_runs_may_end_is_given_up_in_time() -> None:
     assert matcher.match(data[:12_000]) == result
 
 
-@pytest.mark.parametrize(
-    ("matcher", "message", "matches"),
-    [
-        (Exact(b"ab"), b"ab", True),
-        (Exact(b"ab"), b"abc", False),
-        (Exact(b"ab"), b"a", False),
-        (Exact(b""), b"", True),
-        (Length(2), b"ab", True),
-        (Length(2), b"abc", False),
-        (Regex(re.compile(b"[0-9]+")), b"123", True),
-        (Regex(re.compile(b"[0-9]+")), b"12a", False),
-        (AnyBytes(), b"", True),
-        (AnyBytes(), b"anything", True),
-        (StartsWith(b"ab"), b"abc", True),
-        (StartsWith(b"ab"), b"a", False),
-        (Concat([Length(1), Regex(re.compile(b"[0-9]+"))]), b"a12", True),
-        (Concat([Length(1), Regex(re.compile(b"[0-9]+"))]), b"a12b", False),
-        (Concat([Exact(b"x"), AnyBytes()]), b"y", False),
-    ],
-)
-def test_a_message_is_taken_as_a_whole_or_not_at_all(
-    matcher: Matcher, message: bytes, matches: bool
-) -> None:
-    result = whole(matcher, message)
-
-    assert (result.verdict is Verdict.MATCH) is matches
-    assert result.verdict is not Verdict.MORE
-
-
 def test_what_a_message_captures_is_all_of_it() -> None:
     matcher = Concat([Capture("id", Length(2)), Capture("rest", AnyBytes())])
 
-    assert whole(matcher, b"12 and more").captures == {"id": b"12", "rest": b" and more"}
+    assert matcher.whole(b"12 and more").captures == {"id": b"12", "rest": b" and more"}
 
 
 def test_matchers_of_messages_say_what_they_want() -> None:

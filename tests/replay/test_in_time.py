@@ -9,6 +9,9 @@ from functools import partial
 
 import pytest
 
+from sockharness.match.exact import Exact
+from sockharness.match.joined import Concat
+from sockharness.match.sized import AnyBytes
 from sockharness.replay.in_time import TooLong, in_time
 
 SLOW = [
@@ -28,6 +31,14 @@ def slow(pattern: bytes = SLOW[0][0], data: bytes = SLOW[0][1]) -> Callable[[], 
 def test_a_pattern_that_backtracks_without_end_is_cut_short(pattern: bytes, data: bytes) -> None:
     with pytest.raises(TooLong):
         in_time(slow(pattern, data), 0.01)
+
+
+def test_a_datagram_that_parts_can_divide_in_very_many_ways_is_cut_short() -> None:
+    wanted = Concat([AnyBytes(), Exact(b"a"), AnyBytes(), Exact(b"a"), AnyBytes(), Exact(b"b")])
+    assert wanted.costly() == ["any bytes"] * 3
+
+    with pytest.raises(TooLong):
+        in_time(partial(wanted.whole, b"a" * 60_000), 0.01)
 
 
 def test_what_is_done_in_time_is_returned() -> None:

@@ -183,12 +183,7 @@ def _captures(payload: Payload) -> set[str]:
     """Return the names that a payload captures when it comes."""
     if isinstance(payload, model.Joined):
         return set().union(*map(_captures, payload.parts))
-    want = payload.want if isinstance(payload, model.Wanted) else None
-    names = set()
-    if isinstance(want, Capture):
-        names.add(want.name)
-        want = want.inner
-    return names | set(want.pattern.groupindex) if isinstance(want, Regex) else names
+    return payload.want.names() if isinstance(payload, model.Wanted) else set()
 
 
 def _size(payload: Payload) -> int:

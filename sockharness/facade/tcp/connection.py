@@ -5,7 +5,8 @@ from typing import Any
 
 from sockharness.errors import UsageError
 from sockharness.facade.context import TIMEOUT, HarnessContext
-from sockharness.facade.ledger import EventWait, Ledger
+from sockharness.facade.event_wait import EventWait
+from sockharness.facade.ledger import Ledger
 from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.tcp.endpoint import Endpoint
 from sockharness.facade.tcp.handshake import Handshake

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from sockharness.errors import TLSError
 from sockharness.facade.context import HarnessContext, refuse_async
 from sockharness.facade.ledger import Handler, Ledger
-from sockharness.facade.script import Exchange, unexpected, unmet
+from sockharness.facade.script import Exchange
 from sockharness.facade.tcp.dispatch import Dispatch
 from sockharness.facade.tcp.stream import Stream
+from sockharness.facade.tcp.wording import unexpected, unmet
 from sockharness.handlers import CLIENT_ONLY, STREAM_EVENTS, names
 from sockharness.story.expectations import Mismatch
 from sockharness.story.outcome import Failure

@@ -3,7 +3,7 @@ handshake."""
 
 from sockharness.errors import ExpectationFailed
 from sockharness.facade.callsite import call_site
-from sockharness.facade.ledger import EventWait
+from sockharness.facade.event_wait import EventWait
 from sockharness.facade.tcp.handshake import Handshake, claim
 from sockharness.facade.tcp.stream import Stream
 from sockharness.match.matcher import Matcher, Verdict

@@ -21,17 +21,10 @@ from sockharness.engine.outbox import Outbox
 from sockharness.facade.context import TIMEOUT
 from sockharness.facade.cuts import pieces
 from sockharness.facade.ledger import Ledger
-from sockharness.facade.script import (
-    Answer,
-    ConnectionScript,
-    Exchange,
-    Ruling,
-    as_bytes,
-    differs,
-    unexpected,
-)
+from sockharness.facade.script import Answer, ConnectionScript, Exchange, Ruling, as_bytes
 from sockharness.facade.tcp.handshake import Handshake, blame, reset_before
 from sockharness.facade.tcp.pacing import Alarm, Pacing
+from sockharness.facade.tcp.wording import differs, unexpected
 from sockharness.story.events import Event
 from sockharness.story.expectations import Mismatch
 from sockharness.story.outcome import Wait

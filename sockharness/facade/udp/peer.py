@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Never
 
 from sockharness.facade.context import TIMEOUT, HarnessContext
+from sockharness.facade.event_wait import EventWait
 from sockharness.facade.interface import Interface
-from sockharness.facade.ledger import EventWait, Handler
+from sockharness.facade.ledger import Handler
 from sockharness.facade.script import Exchange, Want, as_bytes
 from sockharness.facade.udp.datagram import Address, Datagram, address_of
 from sockharness.facade.udp.endpoint import UdpEndpoint

@@ -1,0 +1,60 @@
+"""How a failure describes the bytes of a connection: wrong, missing, or never asked for. Pure."""
+
+from sockharness.facade.script import ROOM, Exchange
+from sockharness.printable import count, show
+from sockharness.story.expectations import BytesExpected, Mismatch, State, ending
+from sockharness.story.timeline import Channel
+
+
+def differs(channel: Channel, exchange: Exchange) -> Mismatch:
+    """Say how the unread bytes of a channel fail an exchange, now or because the channel ended."""
+    progress = BytesExpected(channel, exchange.matcher).check()
+    if progress.state is State.FAILED and progress.mismatch is not None:
+        return progress.mismatch
+    return BytesExpected(channel, exchange.matcher).give_up()
+
+
+def unmet(channel: Channel, exchange: Exchange, *, came: int | None = None) -> Mismatch:
+    """Say that an exchange was not met by what a channel got.
+
+    Args:
+        channel: whose bytes.
+        exchange: what was to be met.
+        came: if its connection did not come, how many others did.
+    """
+    if channel.unread:
+        return differs(channel, exchange)
+    wanted = exchange.matcher.describe()
+    if came:
+        missing = f"connection {channel.connection} did not come"
+        said = f"{channel.peer} had {count(came, 'connection')}; {missing}"
+    elif came is not None:
+        said = f"{channel.peer} had no connection"
+    elif len(wanted) <= ROOM:
+        said = f"{channel.peer} never got {wanted}"
+    else:
+        said = f"{channel.peer} got nothing{' more' if channel.received else ''}"
+    then = f", then {ending(channel)}" if channel.ended is not None else ""
+    return Mismatch(
+        headline=said,
+        note=f"{channel.peer} {'got nothing more' if channel.received else 'got nothing'}{then}",
+        expected=exchange.matcher.expected(),
+        received=b"",
+    )
+
+
+def unexpected(channel: Channel, *, stated: bool = True) -> Mismatch:
+    """Say that a channel got bytes that nothing asked for.
+
+    Args:
+        channel: whose unread bytes.
+        stated: whether anything was stated at all.
+    """
+    got = bytes(channel.unread)
+    shown = f'"{show(got)}"'
+    amount = count(len(got), "byte")
+    if stated:
+        said = f"{channel.peer} got {shown if len(shown) <= ROOM else amount}, expected nothing"
+    else:
+        said = f"{channel.peer} got {amount} that nobody expected"
+    return Mismatch(headline=said, note=said, expected=None, received=got)

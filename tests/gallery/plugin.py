@@ -28,12 +28,15 @@ class Gallery:
         self.asked = False
         self._accept = accept
 
-    def check(self, text: str) -> None:
-        """Fail unless the golden file has this text; a test asks once."""
+    def check(self, text: str, *, exact: bool = False) -> None:
+        """Fail unless the golden file has this text; a test asks once.
+
+        An exact text is the same in every run, so no time, port or address in it is replaced.
+        """
         __tracebackhide__ = True
         assert not self.asked, "one text for each test: its file is named after the test"
         self.asked = True
-        text = normalise(text)
+        text = text.rstrip("\n") + "\n" if exact else normalise(text)
         if self._accept:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_bytes(text.encode())

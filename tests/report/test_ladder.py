@@ -2,6 +2,7 @@ from sockharness.engine.tls.codes import alert_received
 from sockharness.errors import os_error
 from sockharness.report.ladder import rungs
 from sockharness.story.events import Event, Secured
+from tests.gallery.plugin import Gallery
 from tests.report.story import Story, ping
 
 RESET = os_error(104)
@@ -21,13 +22,8 @@ def connected() -> Story:
     return story
 
 
-def test_what_crossed_the_wire_is_one_rung() -> None:
-    assert told(ping()) == [
-        "client: open > server: open",
-        "client: 6 B > server: PING␍␊",
-        "server: 5 B > client: +PONG",
-        "server: FIN > client: close",
-    ]
+def test_what_crossed_the_wire_is_one_rung(gallery: Gallery) -> None:
+    gallery.check("\n".join(told(ping())), exact=True)
 
 
 def test_who_connected_is_on_the_side_that_the_arrow_leaves() -> None:
@@ -47,16 +43,13 @@ def test_who_connected_is_known_also_if_it_opens_first() -> None:
     assert told(story) == ["client: open > server: open"]
 
 
-def test_a_handshake_is_told_with_what_it_came_to() -> None:
+def test_a_handshake_is_told_with_what_it_came_to(gallery: Gallery) -> None:
     story = connected()
     for cipher, alpn in (("TLS_AES_128_GCM_SHA256", "h2"), ("ECDHE-RSA-CHACHA20-POLY1305", "")):
         secured = Secured(success=True, version="TLSv1.3", alpn=alpn, cipher=cipher)
         story.timeline.add(Event(name="handshake", peer="client", connection=1, secured=secured))
 
-    assert told(story) == [
-        "client: handshake TLSv1.3 h2 AES128",
-        "client: handshake TLSv1.3 CHACHA20",
-    ]
+    gallery.check("\n".join(told(story)), exact=True)
 
 
 def test_a_handshake_that_failed_is_told_with_the_reason() -> None:
@@ -77,7 +70,7 @@ def test_an_open_of_one_end_only_is_drawn() -> None:
     assert told(story) == ["client: open > server: open"]
 
 
-def test_bytes_that_did_not_arrive_are_told_as_an_action() -> None:
+def test_bytes_that_did_not_arrive_are_told_as_an_action(gallery: Gallery) -> None:
     story = connected()
     story.said("client", "server", b"one")
     story.did("client", "write", b"two", result=3)
@@ -85,13 +78,7 @@ def test_bytes_that_did_not_arrive_are_told_as_an_action() -> None:
     story.did("client", "write", b"four", result=-1)
     story.did("client", "write_all", b"five")
 
-    assert told(story) == [
-        "client: 3 B > server: one",
-        "client: write(3 B)",
-        "client: write(5 B) → 2",
-        "client: write(4 B) → -1",
-        "client: write_all(4 B)",
-    ]
+    gallery.check("\n".join(told(story)), exact=True)
 
 
 def test_an_action_is_a_call() -> None:
@@ -150,7 +137,7 @@ def test_exceptions_are_told_by_their_message() -> None:
     ]
 
 
-def test_of_one_end_the_other_is_called_as_the_caller_says() -> None:
+def test_of_one_end_the_other_is_called_as_the_caller_says(gallery: Gallery) -> None:
     story = Story()
     story.saw("server", "open")
     story.saw("server", "data", b"PING\r\n")
@@ -161,16 +148,7 @@ def test_of_one_end_the_other_is_called_as_the_caller_says() -> None:
     story.did("server", "end", b"bye")
     story.saw("server", "close")
 
-    assert told(story, outside="client") == [
-        "client: connect > server: open",
-        "client: 6 B > server: PING␍␊",
-        "server: 7 B > client: +PONG␍␊",
-        "server: write(4 B) → 2",
-        "server: pause()",
-        "client: FIN > server: end",
-        "server: 3 B > client: bye",
-        "server: close",
-    ]
+    gallery.check("\n".join(told(story, outside="client")), exact=True)
 
 
 def test_of_one_end_without_a_name_for_the_other_everything_is_a_word() -> None:

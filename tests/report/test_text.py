@@ -10,6 +10,7 @@ from sockharness.match.exact import Exact
 from sockharness.report.text import LIMIT, failure_text, ladder_lines
 from sockharness.story.expectations import BytesExpected, EventExpected, Mismatch, State
 from sockharness.story.outcome import Failure, Outcome, Verdict, Wait
+from tests.gallery.plugin import Gallery
 from tests.report.story import Story, ping
 
 SPEC = r"""# a comment
@@ -45,11 +46,9 @@ def simple(headline: str, **kinds: str | tuple[str, ...]) -> Failure:
     return Failure(mismatch=replace(Mismatch(headline=headline), **kinds))  # type: ignore[arg-type]
 
 
-def golden(text: str) -> str:
-    return text.strip("\n")
-
-
-def test_a_failure_tells_place_bytes_story_wait_and_how_to_run_it_again(place: Location) -> None:
+def test_a_failure_tells_place_bytes_story_wait_and_how_to_run_it_again(
+    place: Location, gallery: Gallery
+) -> None:
     story = ping()
     wait = Wait(peer="client", lasted=5.0, limit=5.0)
 
@@ -57,28 +56,7 @@ def test_a_failure_tells_place_bytes_story_wait_and_how_to_run_it_again(place: L
         outcome(story, failure(story, place, wait)), again='pytest "specs/ping.yaml::ping"'
     )
 
-    assert text == golden(r"""
-line 9: client got 5 of 7 bytes, then close
-
-  ping.yaml:9:5
-   8 |   - client -> server: "PING\r\n"
-   9 |   - server -> client: "+PONG\r\n"
-     |     ^^^^^^^^^^^^^^^^  client got 5 of 7 bytes, then the server closed; expected "+PONG␍␊"
-
-  expected  2b 50 4f 4e 47 0d 0a   +PONG␍␊
-  received  2b 50 4f 4e 47 .. ..   +PONG
-                           ^^ ^^   missing from offset 5
-
-            client                server
-    0.000   open    ------------> open
-    0.001   6 B     ------------> PING␍␊
-    0.002   +PONG   <------------ 5 B
-    0.002   close   <------------ FIN
-
-  waiting: client for 2 bytes, 5.00 of 5.00 s (default, scale 1)      queued: client 0 B, server 0 B
-  unread:  client 5 B
-  again:   pytest "specs/ping.yaml::ping"
-""")
+    gallery.check(text, exact=True)
 
 
 def test_another_engine_stands_in_the_head_and_the_footer_says_what_if_it_is_meant() -> None:
@@ -91,7 +69,9 @@ def test_another_engine_stands_in_the_head_and_the_footer_says_what_if_it_is_mea
     assert "\n  meant?   say so\n  again:   pytest x" in text
 
 
-def test_a_connection_that_was_seen_from_one_end_has_two_columns_all_the_same() -> None:
+def test_a_connection_that_was_seen_from_one_end_has_two_columns_all_the_same(
+    gallery: Gallery,
+) -> None:
     story = Story()
     story.saw("server", "open")
     story.later()
@@ -102,20 +82,10 @@ def test_a_connection_that_was_seen_from_one_end_has_two_columns_all_the_same() 
 
     text = failure_text(outcome(story, simple("server saw no end")), outside="client")
 
-    assert text == golden("""
-server saw no end
-
-            client                server
-    0.000   connect ------------> open
-    0.001   6 B     ------------> PING␍␊
-    0.001   -ERR␍␊  <------------ 6 B
-    0.251   RST     ------------> close ECONNRESET
-
-  unread:  server 6 B
-""")
+    gallery.check(text, exact=True)
 
 
-def test_of_three_peers_each_connection_has_its_columns() -> None:
+def test_of_three_peers_each_connection_has_its_columns(gallery: Gallery) -> None:
     story = Story()
     story.joined("anna", "server")
     story.joined("bert", "server@2")
@@ -130,22 +100,10 @@ def test_of_three_peers_each_connection_has_its_columns() -> None:
     failed = Failure(mismatch=Mismatch(headline="bert is late"), wait=wait)
     text = failure_text(outcome(story, failed))
 
-    assert text == golden("""
-bert is late
-
-            anna                  server                bert                  server@2
-    0.000   open    ------------> open
-    0.000                                               open    ------------> open
-    0.000   5 B     ------------> hello
-    0.000                                               a longer greeti… <--- 33 B
-    0.000                                               pause()
-
-  waiting: bert for an event, 0.50 of 0.50 s (within, scale 0.5)      \
-queued: anna 0 B, server 0 B, bert 7 B, server@2 0 B
-""")
+    gallery.check(text, exact=True)
 
 
-def test_of_more_connections_than_fit_on_a_screen_it_is_told_line_by_line() -> None:
+def test_of_more_connections_than_fit_on_a_screen_it_is_told_line_by_line(gallery: Gallery) -> None:
     story = Story()
     for number in (1, 2, 3):
         client, server = f"client-{number}", f"server@{number}"
@@ -154,15 +112,7 @@ def test_of_more_connections_than_fit_on_a_screen_it_is_told_line_by_line() -> N
         story.said(client, server, b"PING")
     story.saw("client-3", "timeout")
 
-    assert ladder_lines(story.timeline, "", {"client-1": "bun"}) == [
-        "    0.000   client-1 (bun) -> server: open",
-        "    0.000   client-1 (bun) -> server: PING (4 B)",
-        "    0.000   client-2 -> server@2: open",
-        "    0.000   client-2 -> server@2: PING (4 B)",
-        "    0.000   client-3 -> server@3: open",
-        "    0.000   client-3 -> server@3: PING (4 B)",
-        "    0.000   client-3: timeout",
-    ]
+    gallery.check("\n".join(ladder_lines(story.timeline, "", {"client-1": "bun"})), exact=True)
 
 
 def test_an_arrow_may_cross_a_column() -> None:
@@ -226,20 +176,12 @@ def test_a_text_of_more_than_40_lines_without_a_footer_is_cut() -> None:
     assert lines[-1] == "  … 13 more lines"
 
 
-def test_further_failures_are_named() -> None:
+def test_further_failures_are_named(gallery: Gallery) -> None:
     failures = [simple(f"failure {number}") for number in range(7)]
 
     text = failure_text(outcome(Story(), *failures))
 
-    assert text == golden("""
-failure 0
-
-  also:   failure 1
-  also:   failure 2
-  also:   failure 3
-  also:   failure 4
-          … and 2 more
-""")
+    gallery.check(text, exact=True)
 
 
 def test_details_stand_below_the_place() -> None:

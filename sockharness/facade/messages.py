@@ -8,10 +8,9 @@ expectation is asked first, then the rules in the order in which they were state
 from collections.abc import Sequence
 
 from sockharness.facade.script import ROOM, Exchange, Judgement, Ruling, Script
-from sockharness.match.exact import common_prefix
 from sockharness.match.matcher import Verdict
 from sockharness.printable import count, show
-from sockharness.story.expectations import SHORT, Mismatch, that_fits
+from sockharness.story.expectations import Mismatch
 
 
 def judge(script: Script, message: bytes) -> Judgement:
@@ -27,29 +26,6 @@ def judge(script: Script, message: bytes) -> Judgement:
 
 def _takes(exchange: Exchange, message: bytes) -> bool:
     return exchange.matcher.whole(message).verdict is Verdict.MATCH
-
-
-def differs(peer: str, message: bytes, exchange: Exchange) -> Mismatch:
-    """Say how a message fails an exchange."""
-    expected, wanted = exchange.matcher.expected(), exchange.matcher.describe()
-    said = f'{peer} got "{show(message, limit=SHORT)}", expected {wanted}'
-    note = f"{peer} got another datagram"
-    if expected is None:
-        headline = that_fits(said, f"{peer} got a datagram that is no match")
-        note += f"; expected {wanted}"
-        return Mismatch(headline=headline, note=note, received=message)
-    same = common_prefix(expected, message)
-    if same == len(message):
-        how = f"ends at byte {same} of {len(expected)}"
-    elif same == len(expected):
-        how = f"has {count(len(message) - same, 'byte')} too many"
-    else:
-        how = f"differs at byte {same}"
-    short = max(len(message), len(expected)) <= SHORT
-    headline = said if short and len(wanted) <= SHORT else f"{peer} datagram {how}"
-    return Mismatch(
-        headline=headline, note=f"{note}: it {how}", expected=expected, received=message
-    )
 
 
 def unmet(peer: str, exchange: Exchange, *, came: int, hint: str = "") -> Mismatch:

@@ -6,6 +6,7 @@ bytes of one, only for the next. What an expectation is, is said in `expectation
 
 from collections.abc import Sequence
 
+from sockharness.match.exact import common_prefix
 from sockharness.match.matcher import Matcher, Verdict
 from sockharness.printable import count, show
 from sockharness.story.events import Event
@@ -95,22 +96,49 @@ class DatagramsExpected:
         return mine[: len(self.matchers)]
 
     def _differs(self, event: Event, before: int) -> Mismatch:
-        peer = self.channel.peer
-        got = f'"{show(event.data, limit=SHORT)}"' if event.data else "an empty datagram"
-        which = f" as datagram {before + 1}" if len(self.matchers) > 1 else ""
         if self._unordered:
-            headline = f"{peer} got {got}, which is not expected"
+            headline = f"{self.channel.peer} got {_quoted(event.data)}, which is not expected"
             return Mismatch(headline=that_fits(headline), note=headline, received=event.data)
-        matcher = self.matchers[before]
-        wanted, expected = matcher.describe(), matcher.expected()
-        same = matcher.whole(event.data).size
-        return Mismatch(
-            headline=that_fits(
-                f"{peer} got {got}, expected {wanted}",
-                f"{peer} datagram differs at byte {min(same, len(event.data))}",
-            ),
-            note=f"{peer} got another datagram{which}"
-            + (f"; expected {wanted}" if expected is None else ""),
-            expected=expected,
-            received=event.data,
-        )
+        number = before + 1 if len(self.matchers) > 1 else None
+        return differs(self.channel.peer, event.data, self.matchers[before], number=number)
+
+
+def differs(peer: str, message: bytes, matcher: Matcher, *, number: int | None = None) -> Mismatch:
+    """Return how a message differs from what a matcher takes.
+
+    Args:
+        peer: the name of its receiver.
+        message: a message that the matcher does not take.
+        matcher: the expectation.
+        number: which of several expected messages it is, counted from 1.
+    """
+    expected, wanted = matcher.expected(), matcher.describe()
+    both = f"{peer} got {_quoted(message)}, expected {wanted}"
+    note = f"{peer} got another datagram" + (f" as datagram {number}" if number else "")
+    if expected is None:
+        right = matcher.whole(message).size
+        how = f"datagram differs at byte {right}" if right else "got a datagram that is no match"
+        headline = that_fits(both, f"{peer} {how}")
+        return Mismatch(headline=headline, note=f"{note}; expected {wanted}", received=message)
+    how = _how(message, expected)
+    short = max(len(message), len(expected), len(wanted)) <= SHORT
+    differing = f"{peer} datagram {how}"
+    headline = that_fits(both, differing) if short else differing
+    return Mismatch(
+        headline=headline, note=f"{note}: it {how}", expected=expected, received=message
+    )
+
+
+def _how(message: bytes, expected: bytes) -> str:
+    same = common_prefix(expected, message)
+    if not message:
+        return "is empty"
+    if same == len(message):
+        return f"ends at byte {same} of {len(expected)}"
+    if same == len(expected):
+        return f"has {count(len(message) - same, 'byte')} too many"
+    return f"differs at byte {same}"
+
+
+def _quoted(message: bytes) -> str:
+    return f'"{show(message, limit=SHORT)}"' if message else "an empty datagram"

@@ -1,12 +1,17 @@
 """Does a datagram satisfy what was expected?"""
 
-from sockharness.match.exact import Exact
+import pytest
+
+from sockharness import match
+from sockharness.match.exact import Exact, as_matcher
 from sockharness.match.joined import Capture
 from sockharness.match.sized import AnyBytes, Length
 from sockharness.story.events import Event
 from sockharness.story.expectations import Mismatch, NothingExpected, State
-from sockharness.story.messages import DatagramsExpected
+from sockharness.story.messages import DatagramsExpected, differs
 from sockharness.story.timeline import Channel
+
+LONG = match.concat("QUERY ", match.regex("[0-9]+" * 20))
 
 
 def channel(*datagrams: bytes, source: str = "client") -> Channel:
@@ -51,7 +56,7 @@ def test_the_first_that_differs_fails_at_once() -> None:
     )
 
     assert mismatch.headline == 'server got "x", expected "bc"'
-    assert mismatch.note == "server got another datagram as datagram 2"
+    assert mismatch.note == "server got another datagram as datagram 2: it differs at byte 0"
     assert (mismatch.expected, mismatch.received) == (b"bc", b"x")
 
 
@@ -91,3 +96,28 @@ def test_a_datagram_that_must_not_come_is_told_even_if_it_is_empty() -> None:
     assert failed(NothingExpected(channel(b""), "data")).headline == (
         'server got "", expected no datagram'
     )
+
+
+@pytest.mark.parametrize(
+    ("want", "message", "said"),
+    [
+        (b"QUERY", b"QUERI", 'peer got "QUERI", expected "QUERY"'),
+        (b"A long question", b"A long answer", "peer datagram differs at byte 7"),
+        (b"A long question", b"A long", "peer datagram ends at byte 6 of 15"),
+        (b"A long question", b"A long question?!", "peer datagram has 2 bytes too many"),
+        (b"A long question", b"", "peer datagram is empty"),
+        (b"QUERY", b"", 'peer got an empty datagram, expected "QUERY"'),
+        (b"", b"QUERY", 'peer got "QUERY", expected ""'),
+        (
+            match.concat("QUERY ", match.regex("[0-9]+" * 20)),
+            b"QUERY x",
+            "peer datagram differs at byte 6",
+        ),
+        (match.regex("[0-9]+"), b"abc", 'peer got "abc", expected /[0-9]+/'),
+        (match.regex("[0-9]+" * 20), b"abc", "peer got a datagram that is no match"),
+    ],
+)
+def test_how_it_differs_is_said_in_a_line_that_stands_alone(
+    want: object, message: bytes, said: str
+) -> None:
+    assert differs("peer", message, as_matcher(want)).headline == said

@@ -27,6 +27,7 @@ from sockharness.facade.udp.datagram import Address, Datagram
 from sockharness.facade.udp.received import Received
 from sockharness.facade.udp.sending import Outgoing, Sending
 from sockharness.story.expectations import Mismatch
+from sockharness.story.messages import differs
 from sockharness.story.outcome import Failure
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ class UdpEndpoint:
                 if judged.ruling is Ruling.DIFFER and not unread.seen:
                     assert judged.exchange is not None, "it differs from something"
                     script.queue.clear()
-                    mismatch = messages.differs(ledger.title, unread.datagram, judged.exchange)
+                    mismatch = differs(ledger.title, unread.datagram, judged.exchange.matcher)
                     ledger.fail(mismatch, judged.exchange)
                     return None
                 received.judged += 1

@@ -124,7 +124,8 @@ def test_another_datagram_is_a_mismatch(peer: UdpPeer, client: socket.socket, se
 
     client.sendto(sent, peer.address)
 
-    said = re.escape(f'udp_peer got "{sent.decode()}", expected "QUERY"')
+    got = f'"{sent.decode()}"' if sent else "an empty datagram"
+    said = re.escape(f'udp_peer got {got}, expected "QUERY"')
     with pytest.raises(ExpectationFailed, match=said) as failure:
         peer.check()
     assert "also:" not in str(failure.value)

@@ -20,19 +20,19 @@ import errno
 import os
 import socket as _socket
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from select import EPOLLERR, EPOLLHUP, EPOLLOUT
 from typing import Any
 
 from sockharness.engine import options, sockopts
 from sockharness.engine.handlers import CheckedHandlers, HandlerGroup
-from sockharness.engine.loop import outer as hosts
+from sockharness.engine.loop import outer
 from sockharness.engine.loop.kernel import AddressInfo, Kernel
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.loop.timers import Timer
-from sockharness.engine.tcp.securing import Securing
 from sockharness.engine.tcp.socket import Socket
+from sockharness.engine.tcp.waiting import HandshakeWait, wait, waking
 from sockharness.engine.tls.plan import Plan
 from sockharness.errors import ClosedError, UsageError, os_error, with_code
 from sockharness.record import record
@@ -130,7 +130,9 @@ class Connecting:
             self._check_may_await()
             self._awaited = True
             try:
-                await hosts.until_rung(self._waiting)
+                await outer.until_rung(
+                    lambda wake: waking(self._waiters, self._is_settled, wake),
+                )
             except BaseException:
                 with suppress(UsageError):  # closed, and so settled
                     self.cancel()
@@ -156,7 +158,6 @@ class Connecting:
         if timeout is not None:
             options.seconds("timeout", timeout)
         if not self._settled:
-            self._check_may_wait()
             self._wait(timeout)
         self._awaited = True
         if self._error is not None:
@@ -165,7 +166,7 @@ class Connecting:
             raise TimeoutError(f"connect: expected a result within {timeout} s, still pending")
         return self._socket
 
-    def secured(self) -> Securing:
+    def secured(self) -> HandshakeWait:
         """Return what waits for a good handshake of TLS: `await connecting.secured()`.
 
         Outside of asyncio and trio `connecting.secured().result(timeout)`. Both return the socket.
@@ -175,7 +176,7 @@ class Connecting:
         """
         if self._settings.tls is None:
             raise UsageError("secured: expected a connection with TLS, this one has none")
-        return Securing(self, self._reactor)
+        return HandshakeWait(self, self._reactor)
 
     def cancel(self) -> None:
         """Give up: close the descriptor, call no handler, let `result` raise ECANCELED.
@@ -442,16 +443,8 @@ class Connecting:
 
     # Waiting
 
-    def _check_may_wait(self) -> None:
-        if hosts.running():
-            raise UsageError("result: it would block the running event loop")
-        if self._reactor.in_thread and self._reactor.running:
-            raise UsageError(
-                "result: it would block the reactor; use the handlers, or wait outside"
-            )
-
     def _check_may_await(self) -> None:
-        if not hosts.running():
+        if not outer.running():
             raise UsageError("await: expected a running asyncio or trio loop; use result()")
         if self._reactor.in_thread and self._reactor.host is None:
             raise UsageError("await: the reactor runs in no loop; use result()")
@@ -459,29 +452,9 @@ class Connecting:
     def _wait(self, timeout: float | None) -> None:
         before, self._awaited = self._awaited, True
         try:
-            if self._reactor.in_thread:
-                self._reactor.run_until(self._is_settled, timeout)
-            else:
-                self._wait_for_the_other_thread(timeout)
+            wait(self._reactor, self._waiters, self._is_settled, timeout)
         finally:
             self._awaited = before
-
-    def _wait_for_the_other_thread(self, timeout: float | None) -> None:
-        settled = threading.Event()
-        longest = threading.TIMEOUT_MAX  # some 292 years; what is beyond raises
-        with self._waiting(settled.set):
-            settled.wait(None if timeout is None else min(timeout, longest))
-
-    @contextmanager
-    def _waiting(self, wake: Callable[[], object]) -> Iterator[None]:
-        """Have `wake` called when this settles, at once if it has, in whatever thread."""
-        self._waiters.append(wake)
-        try:
-            if self._settled:  # settling sets the flag first, then looks for waiters
-                wake()
-            yield
-        finally:
-            self._waiters.remove(wake)
 
     def _is_settled(self) -> bool:
         return self._settled

@@ -5,7 +5,7 @@ that is closed abandons the handles it still has.
 """
 
 import socket as _socket
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sockharness.engine.loop.reactor import Reactor
 
@@ -17,6 +17,22 @@ class HandedOver(NamedTuple):
     remote: Any
     half_open: bool
     paused: bool
+
+
+class Unsent(Protocol):
+    """Bytes that wait to be sent; an `Outbox`."""
+
+    def __len__(self) -> int:
+        """Return how many bytes wait."""
+        ...
+
+    def flush(self) -> None:
+        """Offer them to the socket."""
+        ...
+
+    def drop(self) -> None:
+        """Forget them."""
+        ...
 
 
 class Handle:

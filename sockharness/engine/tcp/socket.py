@@ -31,15 +31,15 @@ import errno
 import socket as _socket
 from contextlib import suppress
 from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sockharness.engine import names, options, sockopts
 from sockharness.engine.chunk import Data, chunk_of
-from sockharness.engine.handle import HandedOver, Handle
+from sockharness.engine.handle import HandedOver, Unsent
 from sockharness.engine.handlers import Handler, HandlerGroup
 from sockharness.engine.loop.outer import Call
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.loop.timers import Timer
+from sockharness.engine.tcp.settable import Settable
 from sockharness.engine.tcp.states import NEXT, Happening, ReadyState, State
 from sockharness.engine.tcp.tls_facts import TLSFacts
 from sockharness.errors import UsageError, os_error, with_code
@@ -62,23 +62,7 @@ _BROKEN = State.BROKEN
 _CLOSED = State.CLOSED
 
 
-class Waiting(Protocol):
-    """Bytes that wait to be sent; an `Outbox`."""
-
-    def __len__(self) -> int:
-        """Return how many bytes wait."""
-        ...
-
-    def flush(self) -> None:
-        """Offer them to the socket."""
-        ...
-
-    def drop(self) -> None:
-        """Forget them."""
-        ...
-
-
-class Socket(Handle, names.Ends, TLSFacts):
+class Socket(Settable, names.Ends, TLSFacts):
     """A connection; made by `listen` and `connect`, never directly.
 
     All methods belong to the reactor's thread. On a closed socket nothing raises and nothing
@@ -103,7 +87,6 @@ class Socket(Handle, names.Ends, TLSFacts):
         "_paused",
         "_remote",
         "_state",
-        "_timer",
         "data",
     )
 
@@ -121,8 +104,8 @@ class Socket(Handle, names.Ends, TLSFacts):
         self._leftover: memoryview | None = None  # of end(data), still to be sent
         self._error: OSError | None = None  # why it is BROKEN
         self._end_call: Call | None = None  # an `async def end` that has not ended yet
-        self._timer: Timer | None = None
-        self._outbox: Waiting | None = None  # an `Outbox`, of a user who has asked for one
+        self._timer = None
+        self._outbox: Unsent | None = None  # an `Outbox`, of a user who has asked for one
         self._local: Any = None
         self._remote: Any = None
         self._bytes_written = 0
@@ -288,7 +271,7 @@ class Socket(Handle, names.Ends, TLSFacts):
         if self._state is not _CLOSED:
             self._release()
 
-    # Receiving, time
+    # Receiving
 
     def pause(self) -> None:
         """Stop reading: no `data`, no `end`; a reset is still seen (TCP-179..181)."""
@@ -305,22 +288,6 @@ class Socket(Handle, names.Ends, TLSFacts):
         if self._paused:
             self._paused = False
             self._update()
-
-    def timeout(self, seconds: float) -> None:
-        """Call `timeout` once, `seconds` from now; 0 cancels. It never closes (TCP-112, D2).
-
-        Traffic does not postpone it; another call replaces it. Any number, no default.
-        """
-        self._reactor.check()
-        if self._sock is None:
-            return
-        delay = options.seconds("seconds", seconds)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if delay:
-            self._timer = self._reactor.call_later(delay, self._on_timeout)
-            self._timer.unref()
 
     def hand_over(self) -> HandedOver:
         """Give the descriptor away, unregistered, for `upgrade_tls`; no `close` follows."""
@@ -342,24 +309,6 @@ class Socket(Handle, names.Ends, TLSFacts):
         self._reactor.check()
         if self._state is not _CLOSED:
             self._group.reload(socket)
-
-    # Options
-
-    def set_no_delay(self, on: bool = True) -> bool:  # noqa: FBT001, FBT002 - Bun's signature
-        """Send small segments at once (TCP_NODELAY), as sockets do from the start (TCP-186)."""
-        self._reactor.check()
-        options.flag("on", on)
-        return self._sock is not None and sockopts.no_delay(self._sock, on=on)
-
-    def set_keep_alive(self, on: bool = False, initial_delay: float = 0.0) -> bool:  # noqa: FBT001, FBT002 - Bun's signature
-        """Probe an idle connection, first after `initial_delay` seconds (TCP-187).
-
-        A delay below 1 s leaves the system's. Returns whether the system agreed.
-        """
-        self._reactor.check()
-        options.flag("on", on)
-        delay = int(options.seconds("initial_delay", initial_delay))
-        return self._sock is not None and sockopts.keep_alive(self._sock, on=on, delay=delay)
 
     # Properties
 
@@ -425,12 +374,6 @@ class Socket(Handle, names.Ends, TLSFacts):
         drain = self._group.handlers.drain
         if drain is not None:
             self._group.call(drain, self)
-
-    def _on_timeout(self) -> None:
-        self._timer = None
-        timeout = self._group.handlers.timeout
-        if timeout is not None:
-            self._group.call(timeout, self)
 
     def _on_gone(self, mask: int) -> None:
         """Handle an error or the end of both directions while nothing may be read."""

@@ -31,17 +31,16 @@ from typing import Any, NoReturn
 
 from sockharness.engine import names, options, sockopts
 from sockharness.engine.chunk import Data
-from sockharness.engine.handle import Handle
 from sockharness.engine.handlers import tell
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.udp import error_queue, multicast, outgoing
+from sockharness.engine.udp import error_queue, outgoing
 from sockharness.engine.udp.batch_sender import BatchSender
 from sockharness.engine.udp.binding import DatagramBinding
 from sockharness.engine.udp.handlers import DatagramHandlers
 from sockharness.engine.udp.inbox import Inbox
-from sockharness.engine.udp.multicast import Option
 from sockharness.engine.udp.outgoing import Batch, Destinations
+from sockharness.engine.udp.settable import Settable
 from sockharness.errors import ClosedError, os_error, with_code
 
 _TRIES = 8  # of one send that fails for other reasons than its own
@@ -54,7 +53,7 @@ _NO_ROOM = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # D6
 Datagrams = Sequence[object]
 
 
-class UDPSocket(Handle):
+class UDPSocket(Settable):
     """A UDP socket; made by `udp_socket`. `with udp:` closes it.
 
     All methods belong to the reactor's thread.
@@ -68,13 +67,11 @@ class UDPSocket(Handle):
         "_armed",
         "_destinations",
         "_error",
-        "_family",
         "_fd",
         "_handlers",
         "_hostname",
         "_inbox",
         "_ipv6",
-        "_kernel",
         "_known",
         "_last",
         "_remote",
@@ -207,86 +204,6 @@ class UDPSocket(Handle):
                 self._error = with_code(error)
             self._arm()
         return sent
-
-    # Options
-
-    def set_broadcast(self, on: bool) -> bool:  # noqa: FBT001 - Bun's signature
-        """Allow sending to broadcast addresses, or not (SO_BROADCAST); off at first. Returns `on`.
-
-        Raises `TypeError` unless it is a bool; `OSError` EBADF when closed, as all of these.
-        """
-        return bool(self._set("set_broadcast", multicast.BROADCAST, lambda: options.flag("on", on)))
-
-    def set_ttl(self, n: int) -> int:
-        """Set how many hops `n` unicast may take, 1 to 255; 64 at first (K). Returns it.
-
-        On an IPv6 socket it does not concern IPv4 (UDP-145). Raises `TypeError`, `ValueError`.
-        """
-        option = multicast.HOPS[self._family]
-        return self._set("set_ttl", option, lambda: options.integer("set_ttl", n, 1, 255))
-
-    def set_multicast_ttl(self, n: int) -> int:
-        """Set how many hops `n` multicast may take, 0 (this host, D16) to 255; 1 at first.
-
-        Returns it.
-        """
-        option = multicast.MULTICAST_HOPS[self._family]
-        function = "set_multicast_ttl"
-        return self._set(function, option, lambda: options.integer(function, n, 0, 255))
-
-    def set_multicast_loopback(self, on: bool) -> bool:  # noqa: FBT001 - Bun's signature
-        """Let members on this host hear what this socket sends; on at first. Returns `on`."""
-        option = multicast.MULTICAST_LOOP[self._family]
-        value = self._set("set_multicast_loopback", option, lambda: options.flag("on", on))
-        return bool(value)
-
-    def set_multicast_interface(self, address: str) -> bool:
-        """Let multicast leave by the interface with this address; `0.0.0.0`: by the route.
-
-        IPv6: by the zone, `::%eth0`; without zone by the route (UDP-149). Returns `True`.
-
-        Raises:
-            TypeError, ValueError: no IP address, an unknown zone, a group.
-            OSError: EADDRNOTAVAIL, no address of this host.
-        """
-        return self._apply("set_multicast_interface", multicast.interface, address)
-
-    def add_membership(self, group: str, interface: str | None = None) -> bool:
-        """Join a group, of all sources. Returns `True`.
-
-        Args:
-            group: a multicast address. Its family decides, not the socket's.
-            interface: an IPv4 address of this host; IPv6: `::%eth0`. Absent: the system chooses.
-
-        Raises:
-            TypeError, ValueError: no group, no interface, two families.
-            OSError: EADDRINUSE (joined already), ENODEV (no such interface, no route), ENOPROTOOPT
-                (IPv6 group, IPv4 socket), ENOBUFS (too many: 20 by default over IPv4).
-        """
-        return self._apply("add_membership", multicast.membership, group, interface, join=True)
-
-    def drop_membership(self, group: str, interface: str | None = None) -> bool:
-        """Leave a group; raises as `add_membership`, EADDRNOTAVAIL if it was not joined there."""
-        return self._apply("drop_membership", multicast.membership, group, interface, join=False)
-
-    def add_source_specific_membership(
-        self, source: str, group: str, interface: str | None = None
-    ) -> bool:
-        """Join a group for one source; several add up (UDP-175). Returns `True`.
-
-        Raises as `add_membership`; the same source again is EADDRNOTAVAIL.
-        """
-        named = (source, group, interface)
-        function = "add_source_specific_membership"
-        return self._apply(function, multicast.source_membership, *named, join=True)
-
-    def drop_source_specific_membership(
-        self, source: str, group: str, interface: str | None = None
-    ) -> bool:
-        """Leave a group for one source; with the last one the group is left. Raises as joining."""
-        named = (source, group, interface)
-        function = "drop_source_specific_membership"
-        return self._apply(function, multicast.source_membership, *named, join=False)
 
     # Life
 
@@ -489,31 +406,6 @@ class UDPSocket(Handle):
         if self._remote is not None:
             return outgoing.connected_batch(datagrams)
         return outgoing.batch(datagrams, self._destinations)
-
-    # Parts of the rest
-
-    def _apply(
-        self, function: str, option: Callable[..., Option], *named: object, **how: bool
-    ) -> bool:
-        sock = self._settable(function)
-        with options.describing(function, *named):
-            sock.setsockopt(*option(*named, self._kernel, **how))
-        return True
-
-    def _set(self, function: str, option: tuple[int, int], value: Callable[[], int]) -> int:
-        sock = self._settable(function)
-        wanted = value()
-        with options.describing(function, wanted):
-            sock.setsockopt(*option, wanted)
-        return wanted
-
-    def _settable(self, function: str) -> _socket.socket:
-        """Return the socket; when closed raise EBADF, before arguments are looked at (UDP-138)."""
-        self._reactor.check()
-        if self._sock is None:
-            closed = f"{function}: the socket is closed"
-            raise options.described(os_error(errno.EBADF), closed)
-        return self._sock
 
     def _release(self) -> None:
         sock = self._sock

@@ -7,7 +7,7 @@ from sockharness.printable import count
 from sockharness.replay.failed import failed
 from sockharness.replay.stage import Stage
 from sockharness.sockspec import model
-from sockharness.sockspec.decode.words import UDP_ACTIONS
+from sockharness.sockspec.decode.words import beside
 from sockharness.story.events import Event
 from sockharness.story.expectations import ANY_ERROR, ending, how_it_ended
 from sockharness.story.timeline import Channel, Timeline
@@ -32,7 +32,7 @@ def judge_error(channel: Channel, action: model.Action, event: Event) -> None:
 
 def _if_meant(channel: Channel, action: model.Action, event: Event) -> str:
     """Tell the step that expects what a call raised; an arrow itself has no `raises`."""
-    if "raises" not in UDP_ACTIONS.get(action.name, ()):
+    if "raises" not in beside(action.name):
         return ""
     code = event.code if event.code.isupper() else ANY_ERROR  # not `ClosedError`
     step = f"- {channel.peer}: {{{action.name}: …, raises: {code}}}"

@@ -1,9 +1,9 @@
 """Nodes to model: the schema of `sockspec: 1`, from the top.
 
-Every complaint has a place and, where there is one, the mend; all of a file's complaints are
-reported at once. A key that is in no table is an error with the nearest known key. `cases:`
-decodes the exchange once for each case, with the names that the case binds, and so the peers if
-they use any.
+Every complaint has a location and, where there is one, the mend; all of a file's complaints are
+reported at once. A key that `sockspec.table` does not have is an error, with the nearest known key.
+`cases:` decodes the exchange once for each case, with the names that the case binds, and so the
+peers if they use any.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 from sockharness.errors import Problem, SpecError
 from sockharness.location import Location
 from sockharness.nearest import did_you_mean
-from sockharness.sockspec import model
+from sockharness.sockspec import model, table
 from sockharness.sockspec.decode import networks, payloads, words
 from sockharness.sockspec.decode.actions import ActionDecoder
 from sockharness.sockspec.decode.context import Context
@@ -47,11 +47,6 @@ TOLD = 20
 """The most problems that are told one by one."""
 MAX_REPEATED = 100_000
 """The most nodes that may be decoded for all cases together: each case decodes the file anew."""
-
-_TOP = (
-    "sockspec", "name", "shows", "peers", "exchange", "let", "cases", "handlers", "wire", "needs",
-    "allow", "engines", "differs", "hosts", "certs",
-)  # fmt: skip
 
 _RULE = re.compile(r"(?:TCP|TLS|UDP)-\d{3}|" + words.ROW.pattern, re.ASCII)
 """A rule of Bun's behaviour, or a row of the deliberate differences."""
@@ -102,7 +97,7 @@ class _File:
         if version is None:
             raise Refusal(root.location, "no 'sockspec' key", "begin with 'sockspec: 1'")
         as_word(version, ("1",), "a version of the format")
-        known = self._problems.entries(root, _TOP)
+        known = self._problems.entries(root, table.keys("file"))
         title = ""
         with self._problems.collect():
             if "name" in known:

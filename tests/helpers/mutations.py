@@ -21,9 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockharness.sockspec.decode.seeing import WITH
 from sockharness.sockspec.decode.tls_words import FACTS
-from sockharness.sockspec.decode.words import VERBS
+from sockharness.sockspec.decode.words import SEEN_WITH, VERBS
 from sockharness.sockspec.text import nodes
 from sockharness.sockspec.text.nodes import Mapping, Node, Scalar, Sequence
 
@@ -217,7 +216,7 @@ def _seen(value: Mapping, line: str) -> tuple[str, str, str]:
 
 def _without_misfits(step: str, event: str) -> str:
     """Take the keys out of a step that do not go with its new event: it must load."""
-    for key, fitting in WITH.items():
+    for key, fitting in SEEN_WITH.items():
         if event not in fitting:
             step = re.sub(rf", {key}: [^,}}]+", "", step)
     return step
@@ -252,7 +251,7 @@ def _other_facts(value: Mapping) -> Iterator[tuple[str, str]]:
 
 def _with_event(value: Mapping, event: str) -> Mapping:
     """Return a step about another event, without the keys that do not go with it."""
-    misfits = {key for key, fitting in WITH.items() if event not in fitting}
+    misfits = {key for key, fitting in SEEN_WITH.items() if event not in fitting}
     kept = tuple(entry for entry in value.entries if entry[0].text not in misfits)
     return _with(Mapping(kept, value.location), "sees", event)
 

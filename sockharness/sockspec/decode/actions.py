@@ -1,7 +1,7 @@
 """Decodes what a peer is told to do: the actions of steps and of handlers, with what they return.
 
-Adding an action is a line in `words.STREAM_ACTIONS` (or `PLAIN_ACTIONS`) and a branch in `action`;
-those of a UDP socket are in `words.UDP_ACTIONS` and in `datagrams`.
+Adding an action is a row of `table.actions` and a branch in `action`; the values of those of a UDP
+socket are decoded in `datagrams`.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from sockharness.location import Location
 from sockharness.nearest import did_you_mean
 from sockharness.printable import show
-from sockharness.sockspec import model
+from sockharness.sockspec import model, table
 from sockharness.sockspec.decode import words
+from sockharness.sockspec.decode.by_table import decoders
 from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.decode.datagrams import DatagramActions, check_send
 from sockharness.sockspec.decode.tls import TlsDecoder
@@ -66,7 +67,8 @@ class ActionDecoder:
         return self._datagrams.decode(verb, value, node)
 
     def _reload(self, value: Node, place: Location) -> model.Action:
-        tls = value.get("tls") if isinstance(value, MappingNode) else None
+        [key] = table.keys("reload")
+        tls = value.get(key) if isinstance(value, MappingNode) else None
         if tls is None:
             return model.Reload(self.handlers_or_name(value), place)
         assert isinstance(value, MappingNode)
@@ -81,9 +83,12 @@ class ActionDecoder:
             hint = "without options write the bare word 'upgrade_tls'"
             raise unexpected(node, "options of TLS such as {cert: NAME}", hint)
         known = self._context.problems.decode(
-            node, {**self._tls.keys, "on": lambda node: self.handlers_or_name(node, udp=False)}
+            node, decoders("upgrade_tls", {**self._tls.keys, "on": self._stream_handlers})
         )
         return model.UpgradeTls(self._tls.secured(node, known), place, known.get("on"))
+
+    def _stream_handlers(self, node: Node) -> model.HandlerSet | str:
+        return self.handlers_or_name(node, udp=False)
 
     def verb(self, node: Node, verbs: tuple[str, ...]) -> tuple[Scalar, Node, list[Scalar]]:
         """Return the key that says what a mapping is about, its value, and the other keys."""
@@ -158,15 +163,14 @@ class ActionDecoder:
 
     def _handler_action(self, node: Node, event: str, *, udp: bool | None) -> model.Action:
         if isinstance(node, Scalar):
-            word = as_word(node, ("echo", *words.ALL_PLAIN_ACTIONS), "an action")
+            word = as_word(node, table.words(*_INSIDE), "an action")
             if word == "echo" and event != "data":
                 raise Refusal(node.location, "'echo' needs data", "it goes into 'data:'")
             return model.Echo(node.location) if word == "echo" else words.plain(word, node.location)
-        known = words.ACTIONS if udp is None else words.actions(udp=udp)
-        verb, value, rest = self.verb(node, (*known, "raise"))
-        beside = {"to"} & set(words.ACTIONS.get(verb.text, ()))
+        sections = _INSIDE if udp is None else (_INSIDE[udp],)
+        verb, value, rest = self.verb(node, table.verbs(*sections))
         for key in rest:
-            if key.text not in beside:
+            if key.text not in table.keys(f"handler {verb.text}"):
                 raise Refusal(key.location, f"unknown key '{show(key.text, limit=40)}'")
         if verb.text == "raise":
             return model.Raise(as_text(value, "a message"), verb.location)
@@ -190,7 +194,7 @@ class ActionDecoder:
                 raise Refusal(place, f"{kind} has no handler '{event}'", hint)
             for action in actions:
                 if words.does_not_fit(action.name, udp=udp):
-                    hint = words.other_word(action.name, tuple(words.actions(udp=udp)))
+                    hint = words.other_word(action.name, table.verbs(_INSIDE[udp]))
                     raise Refusal(action.location, f"{kind} has no '{action.name}'", hint)
                 check_send(self._context, peer, action, replies=event == "data")
                 if isinstance(action, model.UpgradeTls | model.ReloadTls):
@@ -235,12 +239,8 @@ def _capture_name(node: Node) -> str:
     return words.value_name(node)
 
 
-_BOUNDS: dict[str, Decoder] = {
-    "at_least": as_size,
-    "at_most": as_size,
-    "less_than": as_size,
-    "capture": _capture_name,
-}
+_INSIDE = ("stream handler", "udp handler")
+_BOUNDS = decoders("returns", {"capture": _capture_name})
 
 
 def _first_word(node: MappingNode) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 
 from sockharness.nearest import did_you_mean
 from sockharness.printable import show
-from sockharness.sockspec import model
+from sockharness.sockspec import model, table
 from sockharness.sockspec.decode import networks, words
+from sockharness.sockspec.decode.by_table import PLAIN, decoders
 from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.decode.hosts import host, place
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
@@ -17,8 +18,6 @@ from sockharness.sockspec.text.problems import Decoder
 from sockharness.sockspec.text.typed import (
     Known,
     Refusal,
-    as_bool,
-    as_int,
     as_mapping,
     as_sequence,
     as_text,
@@ -85,9 +84,8 @@ class UdpDecoder:
 
     def _multicast(self, node: Node) -> model.Multicast:
         keys = as_mapping(node, "{group: auto}")
-        known = self._context.problems.decode(
-            keys, {"group": self._group, "sources": self._sources, "interface": _interface}
-        )
+        own = {"group": self._group, "sources": self._sources, "interface": _interface}
+        known = self._context.problems.decode(keys, decoders("multicast", own))
         if "group" not in known:
             hint = "'auto', 'auto_ssm', or the peer whose group it is"
             raise self._context.problems.missing(keys, known, "expected 'group'", hint)
@@ -162,7 +160,8 @@ class DatagramActions:
                 return model.Membership(name, at, of)
         if isinstance(value, Scalar):
             networks.check_word(self._context, value)
-        return model.SetOption(name, _SETTINGS[name](value), at)
+        decode = _SETTINGS[table.row("udp step", name).takes]
+        return model.SetOption(name, decode(value), at)
 
     def _datagram(self, node: Node) -> model.Payload:
         payload = self._context.datagram(node)
@@ -293,15 +292,6 @@ def _interface(node: Node) -> str:
     return address
 
 
-_UDP: dict[str, Decoder] = {
-    "bind": _bind,
-    "connect": lambda node: as_text(node, "a peer's name or an IP address"),
-    "port": lambda node: as_int(node, least=0, most=65535, what="a port"),
-}
-_SETTINGS: dict[str, Decoder] = {
-    "set_broadcast": as_bool,
-    "set_multicast_loopback": as_bool,
-    "set_ttl": lambda node: as_int(node, least=1, most=255, what="a number of hops"),
-    "set_multicast_ttl": lambda node: as_int(node, least=0, most=255, what="a number of hops"),
-    "set_multicast_interface": _interface,
-}
+_UDP = decoders("udp", {"bind": _bind})
+_SETTINGS: dict[str, Decoder] = {**PLAIN, "interface": _interface}
+"""What decodes the value of a setting, by the kind that the table gives it."""

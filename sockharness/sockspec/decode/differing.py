@@ -33,7 +33,7 @@ def check_replaces(step: MappingNode, subject: tuple[Scalar, Node], key: Scalar)
     who, value = subject
     entries = value.entries if isinstance(value, MappingNode) else ()
     verb = next((each.text for each, _ in entries if each.text in words.VERBS), "")
-    inside = (verb, *words.VERBS[verb]) if verb else ()
+    inside = (verb, *words.beside(verb)) if verb else ()
     outside = (who.text, "within") if step.get("differs") is not None else ()
     if key.text in (outside or inside):
         return

@@ -5,8 +5,8 @@ A scalar is text in UTF-8. Escapes work in double quotes, where YAML has them, a
 else is an escape that somebody hoped for, and refused with the mend. A reference is a whole
 scalar; nothing inside longer text is replaced.
 
-The mapping forms are a table, `FORMS`: the key that names the form, the keys it may have beside
-it, and the function that decodes it. Adding a form is a line there.
+The mapping forms are rows of `table.data`. Adding a form is a row there, and a function here that
+decodes it.
 """
 
 import base64
@@ -28,7 +28,7 @@ from sockharness.match.sized import AnyBytes, Length, Sha256
 from sockharness.nearest import did_you_mean
 from sockharness.printable import show
 from sockharness.record import record
-from sockharness.sockspec import model
+from sockharness.sockspec import model, table
 from sockharness.sockspec.model import Payload
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar, Sequence
@@ -226,9 +226,8 @@ def _form(node: MappingNode, scope: Scope) -> Payload:
         hint = hint or f"known: {', '.join(streams)}"
         got = f"'{show(' '.join(keys), limit=40)}'" if keys else "an empty mapping"
         raise Refusal(_first_key(node), f"expected bytes, got {got}", hint)
-    form = FORMS[names[0]]
-    known = scope.problems.entries(node, (names[0], *form.beside))
-    payload = form.decode(_Form(node, names[0], scope))
+    known = scope.problems.entries(node, (names[0], *table.keys(f"bytes {names[0]}")))
+    payload = FORMS[names[0]](_Form(node, names[0], scope))
     if len(known) < len(node.entries):
         raise Known
     return payload
@@ -255,7 +254,10 @@ class _Form:
     def need(self, key: str, because: str) -> Node:
         found = self.node.get(key)
         if found is None:
-            known, message = (self.name, *FORMS[self.name].beside), f"'{self.name}' needs '{key}'"
+            known, message = (
+                (self.name, *table.keys(f"bytes {self.name}")),
+                f"'{self.name}' needs '{key}'",
+            )
             raise self.scope.problems.missing(self.node, known, message, because)
         return found
 
@@ -491,30 +493,24 @@ def _needs_messages(form: _Form) -> None:
         raise Refusal(form.node.location, f"'{form.name}' needs a peer that gets messages", hint)
 
 
-@record
-class Form:
-    """A way to describe bytes: how it is decoded, and which keys may stand beside its own."""
-
-    decode: Callable[[_Form], Payload]
-    beside: tuple[str, ...] = ()
-
-
-FORMS: dict[str, Form] = {
-    "hex": Form(_hex),
-    "base64": Form(_base64),
-    "text": Form(_text),
-    "file": Form(_file),
-    "bytes": Form(_bytes, ("pattern",)),
-    "repeat": Form(_repeat, ("times",)),
-    "concat": Form(_concat),
-    "rest_of": Form(_rest_of, ("after",)),
-    "capture": Form(_capture, ("length", "regex", "example")),
-    "sha256": Form(_sha256, ("length", "example")),
-    "regex": Form(_regex, ("example",)),
-    "length": Form(_length, ("example",)),
-    "starts_with": Form(_starts_with, ("example",)),
-    "any": Form(_any, ("example",)),
-    "unordered": Form(_unordered),
+_FORMS: dict[str, Callable[[_Form], Payload]] = {
+    "hex": _hex,
+    "base64": _base64,
+    "text": _text,
+    "file": _file,
+    "bytes": _bytes,
+    "repeat": _repeat,
+    "concat": _concat,
+    "rest_of": _rest_of,
+    "capture": _capture,
+    "sha256": _sha256,
+    "regex": _regex,
+    "length": _length,
+    "starts_with": _starts_with,
+    "any": _any,
+    "unordered": _unordered,
 }
-MESSAGES = ("starts_with", "any", "unordered")
+MESSAGES = table.keys("message matcher", "received")
 """The forms that need a peer that gets messages."""
+FORMS = {key: _FORMS[key] for key in table.keys("bytes", "matcher", "message matcher", "received")}
+"""What decodes each form of the table, in its order: the first whose key is there is meant."""

@@ -4,9 +4,10 @@ from typing import Any
 
 from sockharness.nearest import did_you_mean
 from sockharness.printable import show
-from sockharness.sockspec import model
+from sockharness.sockspec import model, table
 from sockharness.sockspec.decode import networks, words
 from sockharness.sockspec.decode.actions import ActionDecoder
+from sockharness.sockspec.decode.by_table import decoders
 from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.decode.datagrams import UdpDecoder
 from sockharness.sockspec.decode.hosts import host, place
@@ -18,11 +19,7 @@ from sockharness.sockspec.text.problems import Decoder
 from sockharness.sockspec.text.typed import (
     Known,
     Refusal,
-    as_bool,
-    as_int,
     as_mapping,
-    as_size,
-    as_text,
 )
 
 
@@ -34,6 +31,7 @@ class PeerDecoder:
         self._actions = actions
         self._udp = UdpDecoder(context)
         self._tls = TlsDecoder(context)
+        self._secured = decoders("tls", _OWN | self._tls.keys)
 
     def decode(self, node: Node, handlers: Node | None) -> None:
         """Decode the peers, with the named handler sets that they use."""
@@ -64,7 +62,7 @@ class PeerDecoder:
 
     def _peer(self, key: Scalar, node: Node) -> model.Peer:
         what = "a peer such as {tcp: {listen: loopback}}"
-        known = self._context.problems.entries(as_mapping(node, what), _PEER)
+        known = self._context.problems.entries(as_mapping(node, what), table.keys("peer"))
         transports = [name for name in TRANSPORTS if name in known]
         if not transports:
             message = f"peer '{key.text}' has no transport"
@@ -102,19 +100,19 @@ class PeerDecoder:
         return handlers
 
     def _stream(self, node: MappingNode, *, secured: bool) -> model.Listen | model.Connect:
-        table = _TCP | self._tls.keys if secured else _TCP
+        known_here = self._secured if secured else _TCP
         misplaced = [key for key, _ in node.entries if key.text in self._tls.keys]
         if misplaced and not secured:
             hint = "write 'tls:' in place of 'tcp:'"
             raise Refusal(misplaced[0].location, f"'{misplaced[0].text}' goes with 'tls'", hint)
-        known = self._context.problems.decode(node, table)
+        known = self._context.problems.decode(node, known_here)
         decoded = tuple(known)
         tls = self._tls.secured(node, known) if secured else None
         if tls is not None and ("listen" in known) != ("connect" in known):
             self._tls.check_side(tls, server="listen" in known, node=node)
         known = {name: value for name, value in known.items() if name in _TCP}
         options = model.StreamOptions(
-            **{name: known.pop(name) for name in _OPTIONS.keys() & known}, tls=tls
+            **{name: known.pop(name) for name in _OPTIONS & known.keys()}, tls=tls
         )
         if ("listen" in known) == ("connect" in known):
             hint = "{listen: loopback} waits for connections, {connect: server} makes one"
@@ -183,17 +181,7 @@ def _facts(peer: Node) -> tuple[str, ...]:
 
 TRANSPORTS = ("tcp", "tls", "udp")
 _TWO = {2: "two", 3: "three"}
-_PEER = (*TRANSPORTS, "multicast", "on", "host")
-_OPTIONS: dict[str, Decoder] = {
-    "allow_half_open": as_bool,
-    "pause_on_connect": as_bool,
-    "send_buffer": lambda node: as_size(node, least=1),
-    "recv_buffer": lambda node: as_size(node, least=1),
-}
-_TCP: dict[str, Decoder] = {
-    "listen": place,
-    "connect": lambda node: as_text(node, "a peer's name or an IP address"),
-    "port": lambda node: as_int(node, least=0, most=65535, what="a port"),
-    "backlog": lambda node: as_int(node, least=0, most=65535, what="a backlog"),
-    **_OPTIONS,
-}
+_OWN: dict[str, Decoder] = {"listen": place}
+_TCP = decoders("tcp", _OWN)
+_OPTIONS = _TCP.keys() - {"listen", "connect", "port", "backlog"}
+"""What goes into `StreamOptions`: what listeners and clients both have."""

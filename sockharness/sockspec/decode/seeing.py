@@ -11,13 +11,6 @@ from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.typed import Refusal, as_seconds, as_text, as_word, unexpected
 
-WITH: dict[str, tuple[str, ...]] = {
-    "error": ("close", "error", "connect_error", "handshake", "uncaught_exception"),
-    "message": ("error", "connect_error", "handshake", "uncaught_exception"),
-    "alert": ("handshake", "error"),
-    **dict.fromkeys(tls_words.FACTS, ("handshake",)),
-}
-"""What can be said beside `sees`, with the events that have it."""
 ERRORS = (
     "none",
     "any",
@@ -40,7 +33,7 @@ class SeesDecoder:
         if isinstance(value, Scalar) and value.text == "data":
             raise Refusal(value.location, "'sees' is not for data", "use 'received: \"…\"'")
         event = self._event(peer, value, "uncaught_exception")
-        for key, fitting in WITH.items():
+        for key, fitting in words.SEEN_WITH.items():
             found = node.get(key)
             if found is not None and event not in fitting:
                 told = f"'{key}' goes with {', '.join(fitting)}"

@@ -1,6 +1,6 @@
 """Decodes the exchange, step by step.
 
-Adding an expectation is a line in `words.VERBS` and a branch in `_told`.
+Adding an expectation is a row of `table.steps` and a branch in `_told`.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 from sockharness.location import Location
 from sockharness.nearest import LONGEST_WORD, did_you_mean, nearest
 from sockharness.printable import show
-from sockharness.sockspec import model
+from sockharness.sockspec import model, table
 from sockharness.sockspec.decode import payloads, words
 from sockharness.sockspec.decode.actions import ActionDecoder
 from sockharness.sockspec.decode.context import Context
@@ -158,8 +158,9 @@ class StepDecoder:
     def _bare_word(self, node: Scalar, name: str) -> str:
         """Return the word of an action; what looks like bytes gets the mend for those."""
         udp = self._context.is_udp(name)
-        known = words.UDP_PLAIN_ACTIONS if udp else (*words.PLAIN_ACTIONS, "connect")
-        if not node.style and node.text in words.actions(udp=udp) and node.text not in known:
+        section = "udp step" if udp else "stream step"
+        known = table.words(section)
+        if not node.style and node.text in table.verbs(section) and node.text not in known:
             mend = f"write '{name}: {{{node.text}: …}}'"
             raise Refusal(node.location, f"'{node.text}' needs a value", mend)
         is_text = not _WORD.fullmatch(node.text) and not nearest(node.text, known)
@@ -270,10 +271,10 @@ class StepDecoder:
 
     def _told(self, peer: model.PeerRef, node: MappingNode, within: float | None) -> model.Step:
         known = self._context.peers.get(peer.name)
-        verbs = words.verbs(udp=known.udp is not None) if known else tuple(words.VERBS)
+        verbs = words.verbs(udp=known.udp is not None) if known else words.VERBS
         verb, value, rest = self._actions.verb(node, verbs)
         for key in rest:
-            known_key(key, (verb.text, *words.VERBS[verb.text]))
+            known_key(key, (verb.text, *words.beside(verb.text)))
         within = self._limit(node, within)
         if verb.text not in ("stop", "reload"):
             self._check_which(peer)

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from sockharness.nearest import did_you_mean
 from sockharness.sockspec import model
 from sockharness.sockspec.decode import tls_words, words
+from sockharness.sockspec.decode.by_table import decoders
 from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
@@ -17,7 +18,6 @@ from sockharness.sockspec.text.typed import (
     Refusal,
     as_bool,
     as_mapping,
-    as_seconds,
     as_sequence,
     as_text,
     as_word,
@@ -38,18 +38,7 @@ class TlsDecoder:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.keys: dict[str, Decoder] = {
-            "cert": self._cert,
-            "sni": self._sni,
-            "alpn": _protocols,
-            "verify": lambda node: as_word(node, tls_words.VERIFY, "how to verify"),
-            "server_name": _host_name,
-            "min_version": _version,
-            "max_version": _version,
-            "ciphers": lambda node: as_text(node, "ciphers in OpenSSL's notation"),
-            "handshake_timeout": as_seconds,
-            "resume": as_bool,
-        }
+        self.keys = decoders("reload tls", {"cert": self._cert, "sni": self._sni, **_OPTIONS})
 
     def certs(self, node: Node) -> None:
         """Decode the certificates into the context."""
@@ -137,16 +126,7 @@ class FactsDecoder:
 
     def __init__(self, context: Context) -> None:
         self._tls = TlsDecoder(context)
-        self._keys: dict[str, Decoder] = {
-            "success": _truth,
-            "authorized": _truth,
-            "version": _version,
-            "cipher": lambda node: as_text(node, "the name of a cipher"),
-            "alpn": lambda node: as_text(node, "a protocol or none"),
-            "certificate": self._certificate,
-            "server_name": lambda node: as_text(node, "a name or none").lower(),
-            "reused": _truth,
-        }
+        self._keys = {"certificate": self._certificate, **_FACTS}
 
     def decode(self, node: MappingNode) -> dict[str, str]:
         """Return what is said, as text by word."""
@@ -218,7 +198,24 @@ def _name_or_address(node: Node) -> str:
     return text
 
 
-_CERTIFICATE: dict[str, Decoder] = {
-    "names": _names,
-    "bad": lambda node: as_word(node, tls_words.BAD, "what is wrong with it"),
+_CERTIFICATE = decoders(
+    "certificate",
+    {"names": _names, "bad": lambda node: as_word(node, tls_words.BAD, "what is wrong with it")},
+)
+_OPTIONS: dict[str, Decoder] = {
+    "alpn": _protocols,
+    "verify": lambda node: as_word(node, tls_words.VERIFY, "how to verify"),
+    "server_name": _host_name,
+    "min_version": _version,
+    "max_version": _version,
+    "ciphers": lambda node: as_text(node, "ciphers in OpenSSL's notation"),
+}
+_FACTS: dict[str, Decoder] = {
+    "success": _truth,
+    "authorized": _truth,
+    "version": _version,
+    "cipher": lambda node: as_text(node, "the name of a cipher"),
+    "alpn": lambda node: as_text(node, "a protocol or none"),
+    "server_name": lambda node: as_text(node, "a name or none").lower(),
+    "reused": _truth,
 }

@@ -1,8 +1,9 @@
 """Decodes the checks of what crossed the wire."""
 
-from sockharness.sockspec import model
+from sockharness.sockspec import model, table
 from sockharness.sockspec.decode import payloads
 from sockharness.sockspec.decode.actions import ActionDecoder
+from sockharness.sockspec.decode.by_table import decoders
 from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
@@ -10,7 +11,6 @@ from sockharness.sockspec.text.typed import (
     Refusal,
     as_int,
     as_mapping,
-    as_seconds,
     as_sequence,
     as_text,
     unexpected,
@@ -40,12 +40,9 @@ class WireDecoder:
     def _wire_check(self, node: MappingNode) -> model.WireCheck:
         known = self._context.problems.decode(
             node,
-            {
-                "where": self._field_tests,
-                "each": self._each,
-                "count": self._count,
-                "within": as_seconds,
-            },
+            decoders(
+                "check", {"where": self._field_tests, "each": self._each, "count": self._count}
+            ),
         )
         if "where" not in known:
             hint = "e.g. where: {TCP.flags: S}"
@@ -99,4 +96,4 @@ def _frames(node: Node) -> int:
     return as_int(node, least=0, most=MOST_FRAMES, what="a number of frames")
 
 
-_BOUNDS = dict.fromkeys(("at_least", "at_most", "less_than"), _frames)
+_BOUNDS = decoders("count", dict.fromkeys(table.keys("count"), _frames))

@@ -5,8 +5,8 @@ import re
 from sockharness.handlers import DATAGRAM_HANDLERS, STREAM_EVENTS, names
 from sockharness.location import Location
 from sockharness.nearest import did_you_mean
-from sockharness.sockspec import model
-from sockharness.sockspec.decode import payloads, tls_words
+from sockharness.sockspec import model, table
+from sockharness.sockspec.decode import payloads
 from sockharness.sockspec.model import Payload
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.typed import Refusal, as_text, unexpected
@@ -17,47 +17,15 @@ UDP_EVENTS = names(DATAGRAM_HANDLERS, without=("data",))
 """Those of them that a UDP socket has."""
 HANDLERS = tuple(STREAM_EVENTS)
 UDP_HANDLERS = tuple(DATAGRAM_HANDLERS)
-PLAIN_ACTIONS = (
-    "close", "terminate", "shutdown", "pause", "resume", "flush", "end", "stop", "upgrade_tls",
-)  # fmt: skip
-"""The actions of a stream that a bare word names."""
-UDP_PLAIN_ACTIONS = ("close", "add_membership", "drop_membership")
-"""Those of a UDP socket."""
-ALL_PLAIN_ACTIONS = tuple(dict.fromkeys((*PLAIN_ACTIONS, *UDP_PLAIN_ACTIONS)))
-_CALL = ("returns", "raises")
-STREAM_ACTIONS: dict[str, tuple[str, ...]] = {
-    "write": ("returns",),
-    "write_all": (),
-    "end": ("returns",),
-    "timeout": (),
-    "reload": (),
-    "shutdown": (),
-    "stop": (),
-    "upgrade_tls": (),
-}
-"""The actions that take a value, with the keys that a step may have beside each."""
-UDP_ACTIONS: dict[str, tuple[str, ...]] = {
-    "send": ("to", *_CALL),
-    "send_many": ("to", *_CALL),
-    "set_broadcast": _CALL,
-    "set_ttl": _CALL,
-    "set_multicast_ttl": _CALL,
-    "set_multicast_loopback": _CALL,
-    "set_multicast_interface": _CALL,
-    "add_membership": _CALL,
-    "drop_membership": _CALL,
-    "add_source_specific_membership": _CALL,
-    "drop_source_specific_membership": _CALL,
-    "reload": (),
-}
-ACTIONS = STREAM_ACTIONS | UDP_ACTIONS
-_EXPECTATIONS: dict[str, tuple[str, ...]] = {
-    "sees": ("error", "message", "alert", *tls_words.FACTS, "within"),
-    "received": ("within",),
-    "never": ("for",),
-}
-VERBS: dict[str, tuple[str, ...]] = {**ACTIONS, **_EXPECTATIONS}
+_STEP = ("stream step", "stream expectation", "udp step", "udp expectation")
+VERBS = table.verbs(*_STEP)
 """What a step may be about: an action or an expectation."""
+_SEES = tuple(f"sees {event}" for event in (*EVENTS, "uncaught_exception"))
+SEEN_WITH = {
+    row.key: tuple(section.removeprefix("sees ") for section in row.at)
+    for row in table.rows(*_SEES)
+}
+"""What can be said beside `sees`, with the events that have it."""
 PAUSES = ("sleep", "wait", "delay")
 NO_PAUSE = "there is no sleep; use 'within:', or 'never: …, for: …'"
 SYNONYMS = {
@@ -115,19 +83,18 @@ def other_word(word: str, verbs: tuple[str, ...]) -> str:
 
 def verbs(*, udp: bool) -> tuple[str, ...]:
     """Return what a step may be about, with a UDP socket or a stream."""
-    return (*actions(udp=udp), *_EXPECTATIONS)
+    return table.verbs(*(_STEP[2:] if udp else _STEP[:2]))
 
 
-def actions(*, udp: bool) -> dict[str, tuple[str, ...]]:
-    """Return the actions with a value of a UDP socket or a stream."""
-    return UDP_ACTIONS if udp else STREAM_ACTIONS
+def beside(verb: str) -> tuple[str, ...]:
+    """Return the keys that a step may have beside one of `VERBS`."""
+    return table.keys(f"step {verb}", *(_SEES if verb == "sees" else ()))
 
 
 def does_not_fit(action: str, *, udp: bool) -> bool:
     """Say whether an action is for the other kind of peer."""
-    common = ("echo", "raise", "connect")
-    fitting = (*UDP_ACTIONS, *UDP_PLAIN_ACTIONS) if udp else (*STREAM_ACTIONS, *PLAIN_ACTIONS)
-    return action not in (*common, *fitting)
+    kind = "udp" if udp else "stream"
+    return action not in table.keys(f"{kind} step", f"{kind} handler")
 
 
 def plain(word: str, place: Location) -> model.Action:

@@ -1,0 +1,46 @@
+"""The table of the language: each key has one row in a section, and the decoders know no other."""
+
+import pytest
+
+from sockharness.handlers import DATAGRAM_HANDLERS, STREAM_EVENTS
+from sockharness.sockspec import table
+from sockharness.sockspec.decode import payloads
+from sockharness.sockspec.decode.by_table import decoders
+
+
+def test_a_key_has_one_row_in_a_section() -> None:
+    places = [(section, row.key) for row in table.ROWS for section in row.at]
+
+    assert len(places) == len(set(places))
+
+
+def test_a_row_says_what_its_key_does_and_shows_it() -> None:
+    for row in table.ROWS:
+        assert row.does, row
+        assert not row.does.endswith("."), row
+        assert row.example == row.key or row.example.startswith(f"{row.key}: "), row
+        assert row.takes or row.bare, row
+
+
+def test_a_decoder_of_a_key_without_a_row_is_refused() -> None:
+    with pytest.raises(LookupError, match="no such key in 'udp'"):
+        decoders("udp", {"bind": str, "reuse": str})
+
+
+def test_a_row_without_a_decoder_is_refused() -> None:
+    with pytest.raises(LookupError, match="a key in 'udp' has no decoder"):
+        decoders("udp", {})
+
+
+def test_a_row_that_there_is_not_is_not_found() -> None:
+    with pytest.raises(LookupError, match="no 'reuse' in 'udp'"):
+        table.row("udp", "reuse")
+
+
+def test_each_form_of_bytes_has_a_row() -> None:
+    assert tuple(payloads.FORMS) == table.keys("bytes", "matcher", "message matcher", "received")
+
+
+def test_the_handlers_are_those_of_the_engine() -> None:
+    assert set(table.keys("stream handlers")) == set(STREAM_EVENTS)
+    assert set(table.keys("udp handlers")) == set(DATAGRAM_HANDLERS)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from sockharness import TcpServer, UdpPeer, match
-from sockharness.facade import messages
 from sockharness.facade.callsite import call_site
 from sockharness.facade.script import ConnectionScript, Exchange, Ruling, Script
+from sockharness.facade.udp import messages
 from sockharness.match.exact import StartsWith, as_matcher
 from sockharness.match.joined import Capture
 from sockharness.match.matcher import Matcher, Verdict

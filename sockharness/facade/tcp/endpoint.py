@@ -6,11 +6,11 @@ engine's stead, so that a reply in pieces is still sent whole after the other si
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sockharness.errors import TLSError
 from sockharness.facade.context import HarnessContext, refuse_async
-from sockharness.facade.ledger import Handler, Ledger
+from sockharness.facade.ledger import Ledger
 from sockharness.facade.script import Exchange
 from sockharness.facade.tcp.dispatch import Dispatch
 from sockharness.facade.tcp.stream import Stream
@@ -64,7 +64,7 @@ class Endpoint:
             self.ledger.refuse_closed()
             return self.ledger.state(want, rule=rule, script=self.stream(number).script)
 
-    def handle(self, handlers: Mapping[str, Handler], *, merge: bool) -> None:
+    def handle(self, handlers: Mapping[str, Any], *, merge: bool) -> None:
         """Put a user's handlers in charge, beside those there are (`merge`) or in their place."""
         from sockharness.engine.handlers import CheckedHandlers
 
@@ -73,8 +73,9 @@ class Endpoint:
         for name in handlers:
             if name not in HANDLED:
                 raise TypeError(f"socket: handler {name!r} is not called here")
+        given = {name: handler for name, handler in handlers.items() if handler is not None}
         with self.context.lock:
-            self.ledger.handlers = self.ledger.with_handlers(handlers, merge=merge)
+            self.ledger.handlers = self.ledger.with_handlers(given, merge=merge)
             if "data" in self.ledger.handlers and any(self._with_unread()):
                 self.context.runner.post(self._hand_over)
 

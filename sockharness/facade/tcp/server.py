@@ -1,28 +1,21 @@
 """`TcpServer`: a server as a test holds it. Thread-safe; `.aio` has what can be awaited."""
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any, Unpack
 
 from sockharness.facade.context import TIMEOUT
 from sockharness.facade.ledger import Handler
 from sockharness.facade.script import Exchange, Want
 from sockharness.facade.tcp.connection import Connection as Connection
 from sockharness.facade.tcp.connection import event_wait
-from sockharness.facade.tcp.endpoint import HANDLED
 from sockharness.facade.tcp.listening import Service
 from sockharness.facade.tcp.stream import Stream
 from sockharness.printable import count
 from sockharness.story.events import Event
 
 if TYPE_CHECKING:
-    from sockharness.engine.tcp.socket import Socket
-
-    SocketHandler = Callable[[Socket], object]
-    DataHandler = Callable[[Socket, bytes], object]
-    CloseHandler = Callable[[Socket, BaseException | None], object]
-    ErrorHandler = Callable[[Socket, BaseException], object]
-    HandshakeHandler = Callable[[Socket, bool, OSError | None], object]
+    from sockharness.engine.streams import Handlers
 
 __tracebackhide__ = True
 
@@ -88,60 +81,31 @@ class TcpServer:
         with self._service.context.lock:
             return [self._handle(stream) for stream in self._service.opened()]
 
-    def on(
-        self,
-        *,
-        open: "SocketHandler | None" = None,
-        data: "DataHandler | None" = None,
-        drain: "SocketHandler | None" = None,
-        end: "SocketHandler | None" = None,
-        close: "CloseHandler | None" = None,
-        error: "ErrorHandler | None" = None,
-        timeout: "SocketHandler | None" = None,
-        handshake: "HandshakeHandler | None" = None,
-        **unknown: Never,
-    ) -> None:
+    def on(self, **handlers: "Unpack[Handlers]") -> None:
         """Add handlers, which are called on the harness's thread with the engine's socket.
 
-        What one raises goes to `error`; without that it fails the test and resets the connection.
+        If one raises, `error` is called; without that the test fails and the connection is reset.
+
+        Args:
+            handlers: those of the engine, by name: `open`, `data`, `drain`, `end`, `close`,
+                `error`, `timeout`, `handshake`.
 
         Raises:
             TypeError: an unknown handler, or one that cannot be called.
             UsageError: an `async def` handler; `data` beside `expect` or `when`.
         """
-        given = _given(locals())
-        self._service.handle({**given, **unknown}, merge=True)
+        self._service.handle(handlers, merge=True)
 
     def reload(
-        self,
-        socket: Mapping[str, Handler] | None = None,
-        *,
-        open: "SocketHandler | None" = None,
-        data: "DataHandler | None" = None,
-        drain: "SocketHandler | None" = None,
-        end: "SocketHandler | None" = None,
-        close: "CloseHandler | None" = None,
-        error: "ErrorHandler | None" = None,
-        timeout: "SocketHandler | None" = None,
-        handshake: "HandshakeHandler | None" = None,
-        **unknown: Never,
+        self, socket: Mapping[str, Handler] | None = None, **handlers: "Unpack[Handlers]"
     ) -> None:
         """Replace all handlers, also those of open connections; raises as `on`.
 
         Args:
             socket: the handlers as a mapping, as the engine's `reload` takes them.
-            open: and the others: the same by keyword.
-            data: see there.
-            drain: see there.
-            end: see there.
-            close: see there.
-            error: see there.
-            timeout: see there.
-            handshake: see there.
-            unknown: nothing; a misspelt name is refused with the one that was meant.
+            handlers: the same by name; see `on`.
         """
-        given = _given(locals())
-        self._service.handle({**(socket or {}), **given, **unknown}, merge=False)
+        self._service.handle({**(socket or {}), **handlers}, merge=False)
 
     # Waiting and judging
 
@@ -212,7 +176,3 @@ class AioTcpServer:
         """Wait for an event of any connection; see `TcpServer.wait_for`."""
         want = event_wait(self._service.ledger, event)
         return self._service.context.wait_async(want, timeout)
-
-
-def _given(arguments: Mapping[str, Any]) -> dict[str, Handler]:
-    return {name: arguments[name] for name in HANDLED if arguments[name] is not None}

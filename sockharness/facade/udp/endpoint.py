@@ -1,7 +1,7 @@
 """One datagram socket of a test: what came, what is expected of it, what goes out.
 
 It is a `udp_peer`, a member of a multicast group, or what a group sends from. Datagrams are judged
-when they come, one by one and whole (`sockharness.facade.messages`). What nothing stated wants
+when they come, one by one and whole (`sockharness.facade.udp.messages`). What nothing stated wants
 stays unread for somebody to fetch, and fails the test if nobody has fetched it or looked at it.
 After a mismatch nothing is judged any more: what follows is out of step.
 
@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sockharness.facade import messages
 from sockharness.facade.context import HarnessContext, refuse_async
 from sockharness.facade.ledger import Handler, Ledger
 from sockharness.facade.queues import datagrams, make_room
 from sockharness.facade.script import Answer, Exchange, Ruling, as_bytes
+from sockharness.facade.udp import messages
 from sockharness.facade.udp.datagram import Address, Datagram
 from sockharness.facade.udp.received import Received
 from sockharness.facade.udp.sending import Outgoing, Sending

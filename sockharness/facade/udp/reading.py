@@ -2,9 +2,9 @@
 
 from sockharness.errors import ExpectationFailed, UsageError
 from sockharness.facade.callsite import call_site
-from sockharness.facade.messages import unexpected
 from sockharness.facade.udp.datagram import Datagram
 from sockharness.facade.udp.endpoint import UdpEndpoint
+from sockharness.facade.udp.messages import unexpected
 from sockharness.story.expectations import Mismatch
 
 __tracebackhide__ = True

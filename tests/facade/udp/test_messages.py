@@ -2,8 +2,8 @@ import threading
 
 from sockharness import match
 from sockharness.facade.callsite import call_site
-from sockharness.facade.messages import judge
 from sockharness.facade.script import Exchange, Ruling, Script
+from sockharness.facade.udp.messages import judge
 from sockharness.match.exact import as_matcher
 
 

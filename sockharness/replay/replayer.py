@@ -6,13 +6,13 @@ the time is over. When the steps are done, whatever nobody claimed is a finding:
 ignored silently.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from sockharness.drivers.engine import EngineFailed
 from sockharness.location import Location
 from sockharness.printable import count
 from sockharness.replay.calls import check_raised, check_returned, judge, judge_error
+from sockharness.replay.channels import Channels
 from sockharness.replay.differences import (
     Differs,
     if_meant,
@@ -27,8 +27,8 @@ from sockharness.replay.hints import deafness, silence, tongues
 from sockharness.replay.in_time import Judge
 from sockharness.replay.settling import settle, unfinished
 from sockharness.replay.stage import Stage
+from sockharness.replay.waiting import CASE_LIMIT, Waiting
 from sockharness.sockspec import model
-from sockharness.sockspec.text.typed import CASE_SECONDS
 from sockharness.story.events import Event
 from sockharness.story.expectations import (
     BytesExpected,
@@ -43,12 +43,8 @@ from sockharness.story.expectations import (
 )
 from sockharness.story.handshakes import alert_judge, handshake_judge
 from sockharness.story.messages import DatagramsExpected
-from sockharness.story.outcome import Failure, Outcome, Verdict, Wait
+from sockharness.story.outcome import Failure, Outcome, Verdict
 from sockharness.story.timeline import LISTENER, Channel
-
-CASE_LIMIT = "the case's limit"
-STEP = 5.0
-"""Seconds that a step may take, unless it says otherwise."""
 
 
 @dataclass(slots=True)
@@ -62,10 +58,16 @@ class Replayer:
 
     stage: Stage
     scale: float = 1.0
-    _told: list[Event] = field(default_factory=list)
-    _owed: list[tuple[Channel, model.Action, Event]] = field(default_factory=list)
-    _place: Location | None = None
+    _calls: list[Event] = field(default_factory=list)
+    _unjudged: list[tuple[Channel, model.Action, Event]] = field(default_factory=list)
+    _location: Location | None = None
     _row: str = ""
+    _waiting: Waiting = field(init=False)
+    _channels: Channels = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._waiting = Waiting(self.stage, self.scale)
+        self._channels = Channels(self.stage, self._waiting)
 
     def run(self) -> Outcome:
         """Replay; the outcome says what came of it."""
@@ -91,12 +93,12 @@ class Replayer:
     def _failures(self) -> list[Failure]:
         try:
             for number, step in enumerate(self.stage.case.steps):
-                self._place = step.location
+                self._location = step.location
                 self._step_here(number, step)
             self.stage.driver.sync()
             unfinished = self._settle()
-            self._judge_owed()
-            return self._wire() + unfinished + findings(self.stage, self._told, unfinished)
+            self._judge_calls()
+            return self._wire() + unfinished + findings(self.stage, self._calls, unfinished)
         except StepFailed as wrong:
             told = wrong.failure.mismatch.events
             cause = because_of_handshake(self.stage, wrong.failure)
@@ -107,7 +109,7 @@ class Replayer:
 
     def _engine_failed(self, failed: EngineFailed) -> Failure:
         mismatch = Mismatch(headline=failed.headline, note=failed.headline, details=failed.details)
-        return Failure(mismatch=mismatch, location=self._place)
+        return Failure(mismatch=mismatch, location=self._location)
 
     def _with_remarks(self, failures: list[Failure]) -> list[Failure]:
         """Add what the engines say besides to the first failure."""
@@ -151,29 +153,29 @@ class Replayer:
             case model.Act():
                 self._act(step)
             case model.Sees():
-                channel = self._channel(step.peer, step.within, opened=step.event != "open")
+                channel = self._channels.of(step.peer, step.within, opened=step.event != "open")
                 hint = deafness(self.stage.case, step)
                 self._await(_seen(channel, step), step.location, step.within, hint=hint)
             case model.Received():
-                channel = self._channel(step.peer, step.within)
+                channel = self._channels.of(step.peer, step.within)
                 matcher = step.payload.matcher(self.stage.names)
                 self._await(BytesExpected(channel, matcher), step.location, step.within)
             case model.ReceivedDatagrams():
-                channel = self._channel(step.peer, step.within)
+                channel = self._channels.of(step.peer, step.within)
                 matchers = [each.matcher(self.stage.names) for each in step.payloads]
                 datagrams = DatagramsExpected(channel, matchers, unordered=step.unordered)
                 self._await(datagrams, step.location, step.within)
             case model.Never():
-                channel = self._channel(step.peer, None)
+                channel = self._channels.of(step.peer, None)
                 self._never(NothingExpected(channel, step.event), step)
 
     def _arrow(self, step: model.Arrow) -> None:
         if self.stage.case.peers[step.sender.name].udp is not None:
             self._datagram(step)
             return
-        sender, receiver = self._both_ends(step)
+        sender, receiver = self._channels.of_arrow(step)
         if self.stage.case.peers[step.sender.name].scripted:
-            self._tell(sender, model.WriteAll(step.payload, step.location))
+            self._do(sender, model.WriteAll(step.payload, step.location))
         matcher = step.payload.matcher(self.stage.names)
         self._await(
             BytesExpected(receiver, matcher),
@@ -190,7 +192,7 @@ class Replayer:
         if peer.scripted:
             to = "" if peer.udp is not None and peer.udp.connected else step.receiver.name
             sender = self.stage.timeline.channel(step.sender.name)
-            self._tell(sender, model.Send(step.payload, step.location, to))
+            self._do(sender, model.Send(step.payload, step.location, to))
         matcher = step.payload.matcher(self.stage.names)
         expectation = DatagramsExpected(receiver, [matcher], source=step.sender.name)
         self._await(expectation, step.location, step.within, hint=silence(self.stage.case, step))
@@ -203,8 +205,8 @@ class Replayer:
         if action.name in ("stop", "reload") and self.stage.case.peers[step.peer.name].listens:
             channel = self.stage.timeline.channel(step.peer.name)
         else:
-            channel = self._channel(step.peer, step.within)
-        event = self._tell(channel, action, checked=step.returns is not None or bool(step.raises))
+            channel = self._channels.of(step.peer, step.within)
+        event = self._do(channel, action, checked=step.returns is not None or bool(step.raises))
         if step.raises:
             check_raised(step, event)
         elif step.returns is not None:
@@ -213,7 +215,7 @@ class Replayer:
             if step.returns.capture and event.result is not None:
                 self.stage.names.capture({step.returns.capture: event.result})
 
-    def _tell(self, channel: Channel, action: model.Action, *, checked: bool = False) -> Event:
+    def _do(self, channel: Channel, action: model.Action, *, checked: bool = False) -> Event:
         """Let the driver act; a call that failed or was cut short fails the step, maybe later.
 
         Args:
@@ -225,31 +227,24 @@ class Replayer:
             words = f"{channel.peer} cannot {action.name}: it saw {ending(channel)}"
             raise failed(action.location, words, events=how_it_ended(channel))
         event = self.stage.driver.act(channel, action)
-        self._told.append(event)
+        self._calls.append(event)
         if checked:
             self.stage.driver.sync()
         else:
-            self._owed.append((channel, action, event))
-            self._judge_owed()
+            self._unjudged.append((channel, action, event))
+            self._judge_calls()
         return event
 
-    def _judge_owed(self) -> None:
+    def _judge_calls(self) -> None:
         """Judge what calls returned that no step says more of, as soon as they have returned."""
-        owed, self._owed = self._owed, []
-        for channel, action, event in owed:
+        calls, self._unjudged = self._unjudged, []
+        for channel, action, event in calls:
             if self.stage.driver.pending(event):
-                self._owed.append((channel, action, event))
+                self._unjudged.append((channel, action, event))
             else:
                 judge(self.stage, channel, action, event)
 
-    # ---- waiting
-
-    def _held(self, condition: Callable[[], bool], limit: float) -> bool:
-        """Say whether a condition held in time; if not, an engine that hangs is to blame."""
-        held = self.stage.run_until(condition, limit)
-        if not held:
-            self.stage.driver.sync()
-        return held
+    # ---- expectations
 
     def _await(
         self,
@@ -260,19 +255,27 @@ class Replayer:
         hint: str = "",
         also: str = "",
     ) -> None:
+        """Wait until an expectation is satisfied, or cannot be any more.
+
+        Args:
+            expectation: what is to come.
+            location: of the step.
+            within: the seconds that the step has.
+            hint: why nothing may come at all.
+            also: another hint.
+        """
         progress: Progress | None = None
         judge = Judge(expectation, location, scale=self.scale)
 
         def decided() -> bool:
             nonlocal progress
-            if self._owed:
-                self._judge_owed()
+            if self._unjudged:
+                self._judge_calls()
             progress = judge.ask(expectation.check)
             return progress.state is not State.PENDING
 
-        began = self.stage.timeline.now()
-        limit, origin = self._limit(within)
-        self._held(decided, limit)
+        peer, began = expectation.channel.peer, self.stage.timeline.now()
+        wait = self._waiting.wait(decided, within, peer=peer)
         assert progress is not None, "the condition is asked at least once"
         if progress.state is State.SATISFIED:
             self.stage.names.capture(progress.captures)
@@ -280,9 +283,10 @@ class Replayer:
         mismatch = progress.mismatch or judge.ask(expectation.give_up)
         hints = tuple(filter(None, ("" if mismatch.received else hint, also)))
         mismatch = replace(mismatch, details=(*mismatch.details, *hints))
-        wait = None
-        if mismatch.waiting_for:
-            wait = self._waited(expectation.channel.peer, began, limit, origin)
+        if not mismatch.waiting_for:
+            wait = None
+        elif wait is None:
+            wait = self._waiting.since(began, within, peer=peer)
         raise StepFailed(Failure(mismatch=mismatch, location=location, wait=wait))
 
     def _never(self, expectation: NothingExpected, step: model.Never) -> None:
@@ -293,107 +297,21 @@ class Replayer:
             progress = expectation.check()
             return progress.state is State.FAILED
 
-        began = self.stage.timeline.now()
-        lasting, limit = step.lasting * self.scale, self._left()
-        if self._held(came, min(lasting, limit)) and progress.mismatch is not None:
+        lasting = step.lasting * self.scale
+        wait = self._waiting.last(came, lasting, peer=step.peer.name)
+        if wait is None and progress.mismatch is not None:
             raise StepFailed(Failure(mismatch=progress.mismatch, location=step.location))
-        if limit < lasting:
+        if wait is not None and wait.origin == CASE_LIMIT:
             said = f"{step.peer} had no {step.event} until {CASE_LIMIT}"
-            wait = self._waited(step.peer.name, began, limit, CASE_LIMIT)
             note = f"{said}; the step asks for {lasting:g} s"
             raise failed(step.location, said, note, wait=wait, waiting_for=f"no {step.event}")
-
-    def _waited(self, peer: str, began: float, limit: float, origin: str) -> Wait:
-        lasted = self.stage.timeline.now() - began
-        return Wait(peer=peer, lasted=lasted, limit=limit, origin=origin, scale=self.scale)
-
-    def _limit(self, within: float | None) -> tuple[float, str]:
-        """Return the seconds that a step may still take, and where that comes from."""
-        wanted = within if within is not None else STEP
-        limit = min(wanted * self.scale, self._left())
-        if limit < wanted * self.scale:
-            return limit, CASE_LIMIT
-        return limit, "within" if within is not None else "default"
-
-    def _left(self) -> float:
-        """Return the seconds that are left of the case."""
-        return max(0.0, CASE_SECONDS * self.scale - self.stage.timeline.now())
-
-    # ---- who is meant
-
-    def _both_ends(self, step: model.Arrow) -> tuple[Channel, Channel]:
-        """Return the sender's and the receiver's end of the connection between them."""
-        sender, receiver = step.sender, step.receiver
-        if self.stage.case.peers[sender.name].listens:
-            near = self._channel(receiver, step.within)
-            return self._far_end(near, sender, step.within), near
-        near = self._channel(sender, step.within)
-        return near, self._far_end(near, receiver, step.within)
-
-    def _far_end(self, near: Channel, ref: model.PeerRef, within: float | None) -> Channel:
-        if ref.connection is not None:
-            return self._channel(ref, within)
-        began = self.stage.timeline.now()
-        limit, origin = self._limit(within)
-        self._held(lambda: near.remote is not None or _never_accepted(near), limit)
-        if near.remote is not None:
-            return near.remote
-        if _never_accepted(near):
-            raise failed(ref.location, f"{near.peer} saw {ending(near)}", events=how_it_ended(near))
-        words = f"{ref.name} did not accept {near.peer}'s connection"
-        because = tongues(self.stage.case, ref.name, near.peer)
-        note = f"{words}: {because}" if because else words
-        wait = self._waited(near.peer, began, limit, origin)
-        raise failed(ref.location, words, note, wait=wait, waiting_for=f"{ref.name} to accept")
-
-    def _channel(self, ref: model.PeerRef, within: float | None, *, opened: bool = True) -> Channel:
-        """Return the connection that is meant, once it is open (or can no longer open)."""
-        if self.stage.case.peers[ref.name].udp is not None:
-            return self.stage.timeline.channel(ref.name)
-        listens = self.stage.case.peers[ref.name].listens
-        if ref.other is not None and listens:
-            near = self._channel(ref.other, within)
-            return self._far_end(near, model.PeerRef(name=ref.name, location=ref.location), within)
-        known = self.stage.timeline.connections(ref.name)
-        number = ref.connection or (1 if listens else len(known))
-        if number == LISTENER:
-            hint = f"{ref.name} has not connected yet"
-            raise failed(ref.location, hint, f"{hint}; add the step '- {ref.name}: connect' before")
-        channel = self.stage.timeline.channel(ref.name, number)
-        if opened:
-            self._await_open(channel, ref, within)
-        return channel
-
-    def _await_open(self, channel: Channel, ref: model.PeerRef, within: float | None) -> None:
-        """Wait until a connection is open, or can no longer open."""
-        if channel.opened or channel.closed:
-            return
-        began = self.stage.timeline.now()
-        limit, origin = self._limit(within)
-        if self._held(lambda: bool(channel.opened or channel.closed), limit):
-            return
-        listens = self.stage.case.peers[ref.name].listens
-        if ref.connection is None:
-            words = f"{ref.name} accepted no connection" if listens else f"{ref} has no connection"
-        else:
-            known = [each for each in self.stage.timeline.connections(ref.name) if each.opened]
-            did = "accepted" if listens else "made"
-            words = f"{ref.name} {did} {count(len(known), 'connection')}; {ref} did not come"
-        note = f"{words}, or a handshake is not done" if self.stage.case.speaks_tls else words
-        wait = self._waited(ref.name, began, limit, origin)
-        raise failed(ref.location, words, note, wait=wait, waiting_for="a connection")
 
     # ---- the end
 
     def _settle(self) -> list[Failure]:
-        """Wait for what engines owe, as long as a step may take; return what stays unfinished."""
-        began = self.stage.timeline.now()
-        limit, origin = self._limit(None)
-        owed = settle(self.stage, limit)
-        return [
-            unfinished(self.stage, each, self._waited(each.action.peer, began, limit, origin))
-            for each in owed
-        ]
+        """Wait for what engines owe; return the failures of what stays unfinished."""
+        owed = settle(self.stage, self._waiting)
+        return [unfinished(self.stage, each, wait) for each, wait in owed]
 
     def _wire(self) -> list[Failure]:
         if not self.stage.case.wire:
@@ -411,9 +329,3 @@ def _seen(channel: Channel, step: model.Sees) -> EventExpected:
         return EventExpected(channel, step.event, judge=judge)
     judge = alert_judge(step.alert)
     return EventExpected(channel, step.event, error=step.error, message=step.message, judge=judge)
-
-
-def _never_accepted(channel: Channel) -> bool:
-    """Say whether a client's connection is over for good, so that no listener can accept it."""
-    closed = channel.closed
-    return closed is not None and (channel.opened is None or closed.error is not None)

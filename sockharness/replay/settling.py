@@ -10,25 +10,27 @@ An idle `timeout` is not waited for: nobody was promised that it fires.
 from sockharness.drivers.engine import Owed
 from sockharness.printable import count
 from sockharness.replay.stage import Stage
+from sockharness.replay.waiting import Waiting
 from sockharness.story.events import Event
 from sockharness.story.expectations import Mismatch
 from sockharness.story.outcome import Failure, Wait
 
 
-def settle(stage: Stage, limit: float) -> list[Owed]:
-    """Go on until nothing is under way or owed; return what is owed after `limit` seconds.
+def settle(stage: Stage, waiting: Waiting) -> list[tuple[Owed, Wait]]:
+    """Go on until nothing is under way or owed; return what is owed when the time is over.
 
     Raises:
         EngineFailed: an engine in another process died or does not answer.
     """
-    deadline = stage.timeline.now() + limit
     while True:
         stage.settle()
-        left = deadline - stage.timeline.now()
         owed = stage.driver.owes()
-        if not owed or left <= 0:
-            return owed
-        stage.run_until(lambda: not stage.driver.owes(), left)
+        if not owed:
+            return []
+        peer = owed[0].action.peer
+        wait = waiting.wait(lambda: not stage.driver.owes(), None, peer=peer)
+        if wait is not None:
+            return [(each, wait) for each in stage.driver.owes()]
 
 
 def did_not_finish(action: Event) -> str:

@@ -55,6 +55,7 @@ class Stage:
             Credentials(case.certs).prepare()  # before the time begins
         self.case = case
         self.choice = choice or EngineChoice()
+        self._alone = self.choice.ours  # no other engine is there to be flushed
         self.reactor = Reactor()
         self.timeline = Timeline()
         self.places = Places()
@@ -163,18 +164,21 @@ class Stage:
             EngineFailed: if an engine in another process died.
         """
 
-        def told_and_holds() -> bool:
-            self.driver.flush()
-            return condition()
-
-        holds = condition if self.choice.ours else told_and_holds
         deadline = self.reactor.now() + timeout
+        left = timeout
         while True:
             try:
-                return self.reactor.run_until(holds, max(0.0, deadline - self.reactor.now()))
+                return self.reactor.run_until(lambda: self.holds(condition), left)
             except* RaisedBySpec as group:
                 for error in _leaves(group):
                     self._raised(error)
+            left = max(0.0, deadline - self.reactor.now())
+
+    def holds(self, condition: Callable[[], bool]) -> bool:
+        """Say whether a condition holds now, after the engines got what waits for them."""
+        if not self._alone:
+            self.driver.flush()
+        return condition()
 
     def settle(self) -> None:
         """Let everything happen that is already under way in the kernel, without waiting."""

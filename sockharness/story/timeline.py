@@ -177,4 +177,8 @@ class Timeline:
 
     def connections(self, peer: str) -> list[Channel]:
         """Return the connections of a peer in their order, without the peer's own channel."""
-        return [channel for channel in self.channels(peer) if channel.connection != LISTENER]
+        return [
+            channel
+            for channel in self._channels.values()
+            if channel.peer == peer and channel.connection != LISTENER
+        ]

@@ -322,8 +322,9 @@ class BunEngine:
 
     def _link(self, channel: Channel, message: Message) -> None:
         """Tell who is at the other end; a client's is known, a server's own address as well."""
-        local, remote = (_address(message[side]) for side in ("local", "remote"))
-        known = self._known[channel.peer]
+        local, remote = (_name(message[side]) for side in ("local", "remote"))
+        address = self._known[channel.peer]
+        known = (address.host, address.port)
         if self._run.case.peers[channel.peer].listens:
             local = local or known
         else:
@@ -374,10 +375,10 @@ def _are_of_udp(handlers: model.HandlerSet) -> bool:
     return any(does_not_fit(action.name, udp=False) for action in actions)
 
 
-def _address(told: list[Any]) -> Address | None:
-    """Return an address; a socket that was reset has forgotten it (D12)."""
-    host, port = told
-    return Address(host, port) if host and port else None
+def _name(address: list[Any]) -> tuple[str, int] | None:
+    """Return an address for the pairing; a socket that was reset has forgotten it (D12)."""
+    host, port = address
+    return (host, port) if host and port else None
 
 
 def _error(error: Message) -> Exception:

@@ -107,8 +107,7 @@ class StreamPeer:
 
     def owes(self) -> list[Owed]:
         """Return what its connections have still to write."""
-        found = (connection.owed() for connection in self._connections)
-        return [owed for owed in found if owed is not None]
+        return [owed for each in self._connections if (owed := each.owed()) is not None]
 
     def close(self) -> None:
         """Reset every connection and stop the listener.
@@ -138,8 +137,8 @@ class StreamPeer:
     def pair(self, connection: Connection, socket: Socket) -> None:
         """Let the two ends of a connection know each other."""
         connection.paired = True
-        local = Address(str(socket.local_address), int(socket.local_port or 0))
-        remote = Address(str(socket.remote_address), int(socket.remote_port or 0))
+        local = (socket.local_address, socket.local_port)
+        remote = (socket.remote_address, socket.remote_port)
         self._run.pairing.add(connection.channel, local, remote)
 
     # ---- actions

@@ -54,6 +54,8 @@ def _may_be_asked_for(path: Path) -> bool:
     ("text", "expected"),
     [
         ("to 127.0.0.1:4711, [::1]:80", "to 127.0.0.1:PORT, [::1]:PORT\n"),
+        ("to 127.0.0.1 port 4711; 5 of 6", "to 127.0.0.1 port PORT; 5 of 6\n"),
+        ("29396885 bytes still waited after 0.5 s", "SOME bytes still waited after 0.5 s\n"),
         ("<Socket at 0x7f001122aabb>\n\n", "<Socket at 0xADDRESS>\n"),
         ("    0.001   6 B     ----> x", "    T.TTT   6 B     ----> x\n"),
         ("    12.345               timeout", "    T.TTT               timeout\n"),

@@ -35,6 +35,22 @@ def replay(folder: Path, text: str, *, peers: str = PEERS, scale: float = 0.1) -
     return outcome
 
 
+def findings(outcome: Outcome, *, first: bool = False) -> str:
+    """Return the text of what is wrong, without the picture, whose order may vary.
+
+    `first` leaves out all but the first failure, where it depends on timing what follows from it.
+    """
+    lines: list[str] = []
+    for failure in outcome.failures[:1] if first else outcome.failures:
+        mismatch = failure.mismatch
+        line = f"line {failure.location.line}: " if failure.location else ""
+        note = mismatch.note if mismatch.note != mismatch.headline else ""
+        details = [note, *mismatch.details] if note else mismatch.details
+        lines += [line + mismatch.headline, *(f"  {detail}" for detail in details)]
+        lines += [f"  waiting for {mismatch.waiting_for}"] if mismatch.waiting_for else []
+    return "\n".join(lines)
+
+
 def headlines(outcome: Outcome) -> list[str]:
     """Return what is wrong, without the places."""
     return [failure.mismatch.headline for failure in outcome.failures]

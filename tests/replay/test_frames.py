@@ -11,7 +11,8 @@ from sockharness.replay.frames import check_names
 from sockharness.replay.stage import Stage
 from sockharness.sockspec import loader
 from sockharness.story.outcome import Verdict
-from tests.helpers.replaying import PEERS, headlines, replay
+from tests.gallery.plugin import Gallery
+from tests.helpers.replaying import PEERS, findings, headlines, replay
 
 HELLO = 'exchange: [client -> server: "hello", server -> client: "hello"]\n'
 
@@ -26,10 +27,10 @@ def test_frames_are_counted_by_their_fields(tmp_path: Path) -> None:
 
 
 @needs_capture
-def test_a_wrong_count_lists_the_frames_that_fit(tmp_path: Path) -> None:
+def test_a_wrong_count_lists_the_frames_that_fit(tmp_path: Path, gallery: Gallery) -> None:
     outcome = replay(tmp_path, HELLO + "wire: [{where: {TCP.flags: PA}, count: 3}]")
 
-    assert headlines(outcome) == ["2 frames on the wire, expected 3"]
+    gallery.check(findings(outcome))
     details = outcome.failures[0].mismatch.details
     assert details[0] == "the frames that fit:"
     assert all("PA" in line and "5 B" in line for line in details[1:])
@@ -45,24 +46,26 @@ def test_a_captured_text_is_found_in_a_frame(tmp_path: Path) -> None:
 
 
 @needs_capture
-def test_a_name_that_stands_for_what_its_field_never_has_fails(tmp_path: Path) -> None:
+def test_a_name_that_stands_for_what_its_field_never_has_fails(
+    tmp_path: Path, gallery: Gallery
+) -> None:
     check = "wire: [{where: {TCP.flags: S, TCP.dport: $server.host}, count: 0}]"
 
     outcome = replay(tmp_path, HELLO + check)
 
-    assert headlines(outcome) == ["TCP.dport cannot be 127.0.0.1"]
+    gallery.check(findings(outcome))
     place = outcome.failures[0].location
     assert place is not None
     assert (place.line, place.column) == (6, 42)
 
 
 @needs_capture
-def test_every_fitting_frame_must_have_what_each_says(tmp_path: Path) -> None:
+def test_every_fitting_frame_must_have_what_each_says(tmp_path: Path, gallery: Gallery) -> None:
     check = "wire: [{where: {TCP.flags: PA}, each: {Raw.load: hullo}}]"
 
     outcome = replay(tmp_path, HELLO + check)
 
-    assert headlines(outcome) == ["Raw.load is b'hello', expected hullo"]
+    gallery.check(findings(outcome))
 
 
 @needs_capture

@@ -164,7 +164,7 @@ class Ledger:
             whole: it is a datagram.
         """
         lock = self.context.lock
-        made = matcher(want, empty=whole)
+        made = matcher(want, whole=whole)
         exchange = Exchange(made, call_site(), lock, whole=whole, rule=rule)
         with lock:
             self.refuse_closed()

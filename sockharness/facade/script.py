@@ -344,24 +344,29 @@ def unanswered(exchange: Exchange) -> Mismatch:
     return Mismatch(headline=said, note=f"{said}; add .reply(…) or .ignore()")
 
 
-def matcher(want: object, *, empty: bool = False) -> Matcher:
-    """Return a matcher for what a user may write: as `match` does, and a compiled pattern.
+def matcher(want: object, *, whole: bool = False) -> Matcher:
+    """Return a matcher for an expectation as a user may write it.
 
     Args:
-        want: bytes, text, a pattern or a matcher.
-        empty: whether nothing may be wanted, as an empty datagram can be.
+        want: bytes, text (UTF-8), a compiled pattern or a matcher.
+        whole: whether it is for datagrams, which may be empty and which end by themselves.
 
     Raises:
-        TypeError: it is none.
-        ValueError: it wants no bytes at all.
+        TypeError: `want` is something else.
+        ValueError: on a stream, `want` is empty or takes all bytes to the end of a message.
     """
     if isinstance(want, re.Pattern):
         return match.regex(want)
-    if not isinstance(want, bytes | bytearray | memoryview | str) and not hasattr(want, "describe"):
+    if not isinstance(want, bytes | bytearray | memoryview | str | Matcher):
         raise TypeError(f"want: expected bytes, str, a pattern or a matcher, got {want!r}")
     made = as_matcher(want)
-    if made.expected() == b"" and not empty:
+    if whole:
+        return made
+    if made.expected() == b"":
         raise ValueError(f"want: expected at least one byte, got {want!r}")
+    if made.needs_message:
+        hint = "a stream has no messages: use bytes, match.length or match.regex"
+        raise ValueError(f"want: expected bytes with an end, got {made.describe()}; {hint}")
     return made
 
 

@@ -1,17 +1,18 @@
-"""Matchers for `expect` and `when`: what bytes will do.
+"""Matchers for `expect` and `when`: they describe bytes.
 
-On a stream a matcher takes its bytes from the start of what is unread, and its answer never depends
-on how they were cut. The bytes that it took are given to a reply that is a function.
+On a stream a matcher takes the first unread bytes, as few as satisfy it, however they were cut. A
+datagram satisfies it as a whole or not at all. A reply that is a function gets the bytes that the
+matcher took.
 """
 
 import re
 
-from sockharness.match.exact import Exact
+from sockharness.match.exact import Exact, StartsWith
 from sockharness.match.exact import as_matcher as _as_matcher
 from sockharness.match.joined import Concat
 from sockharness.match.matcher import Matcher
 from sockharness.match.regex import Regex
-from sockharness.match.sized import Length, Sha256
+from sockharness.match.sized import AnyBytes, Length, Sha256
 
 __tracebackhide__ = True  # for pytest: a wrong argument is shown where it was written
 
@@ -22,7 +23,7 @@ def exact(data: bytes) -> Matcher:
 
 
 def length(size: int) -> Matcher:
-    """Match so many bytes, whatever they are; at least one."""
+    """Match any bytes of a given number, at least one."""
     if isinstance(size, bool) or not isinstance(size, int):
         raise TypeError(f"size: expected a whole number, got {size!r}")
     if size < 1:
@@ -31,15 +32,16 @@ def length(size: int) -> Matcher:
 
 
 def regex(pattern: "bytes | str | re.Pattern[bytes] | re.Pattern[str]") -> Matcher:
-    """Match the shortest run of bytes that a pattern matches as a whole; `.` matches every byte.
+    """Match bytes that a pattern matches as a whole; `.` matches every byte.
 
-    End the pattern in what ends the message (`rb"[0-9]+\\n"`), not in something that could go on.
+    On a stream it takes the shortest run of bytes, so end the pattern in the bytes that end the
+    message: `rb"[0-9]+\\n"`. A datagram has to match from its first byte to its last.
 
     Args:
-        pattern: bytes, text (UTF-8), or a compiled one, whose flags hold.
+        pattern: bytes, text (UTF-8), or a compiled pattern, whose flags are kept.
 
     Raises:
-        ValueError: if it is no pattern.
+        ValueError: the pattern is not a regular expression.
     """
     flags = re.DOTALL
     text: object = pattern
@@ -50,7 +52,7 @@ def regex(pattern: "bytes | str | re.Pattern[bytes] | re.Pattern[str]") -> Match
     try:
         return Regex(re.compile(text.encode() if isinstance(text, str) else text, flags))
     except re.error as error:
-        raise ValueError(f"pattern: {text!r} is no regular expression: {error}") from None
+        raise ValueError(f"pattern: {text!r} is not a regular expression: {error}") from None
 
 
 def sha256(digest: str, size: int) -> Matcher:
@@ -61,5 +63,19 @@ def sha256(digest: str, size: int) -> Matcher:
 
 
 def concat(*parts: bytes | str | Matcher) -> Matcher:
-    """Match one thing after another."""
+    """Match one part after another.
+
+    On a stream each part takes the bytes that it takes alone. In a datagram the parts may divide
+    the bytes in any way: `concat(regex("a+"), "ab")` takes `aaab`.
+    """
     return Concat([_as_matcher(part) for part in parts])
+
+
+def starts_with(data: bytes | str) -> Matcher:
+    """Match a datagram that begins with these bytes, or this text (UTF-8)."""
+    return StartsWith(data.encode() if isinstance(data, str) else bytes(data))
+
+
+def any() -> Matcher:
+    """Match every datagram."""
+    return AnyBytes()

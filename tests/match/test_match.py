@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from sockharness import TcpServer, match
+from sockharness import TcpServer, UdpPeer, match
 from sockharness.match.matcher import Matcher
 
 
@@ -28,6 +28,44 @@ def test_a_server_may_expect_what_is_only_described(tcp_server: TcpServer, want:
     with socket.create_connection(tcp_server.address, timeout=5) as client:
         client.sendall(b"user anna\r\n")
         assert client.recv(5) == b"hello"
+
+
+@pytest.mark.parametrize(
+    "want",
+    [
+        match.any(),
+        match.starts_with(b"user "),
+        match.starts_with("user anna"),
+        match.concat(match.any(), "anna"),
+        match.concat("user ", match.any()),
+    ],
+    ids=["any", "bytes", "text", "any first", "any last"],
+)
+def test_a_peer_may_expect_a_datagram_of_which_it_knows_a_part(
+    udp_peer: UdpPeer, want: Matcher
+) -> None:
+    udp_peer.expect(want).reply(b"hello")
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(5)
+        client.sendto(b"user anna", udp_peer.address)
+        assert client.recv(5) == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("want", "words"),
+    [
+        (match.any(), "any bytes"),
+        (match.starts_with("GET "), '"GET " and more'),
+        (match.concat("GET ", match.any()), '"GET " then any bytes'),
+    ],
+)
+def test_a_stream_refuses_what_has_no_end(tcp_server: TcpServer, want: Matcher, words: str) -> None:
+    said = f"want: expected bytes with an end, got {words}; a stream has no messages: use bytes, "
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
+        tcp_server.expect(want)
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
+        tcp_server.when(want)
 
 
 def test_a_size_below_one_is_refused() -> None:

@@ -14,10 +14,10 @@ from sockharness import TcpServer, UdpPeer, match
 from sockharness.facade.callsite import call_site
 from sockharness.facade.script import ConnectionScript, Exchange, Ruling, Script
 from sockharness.facade.udp import messages
-from sockharness.match.exact import StartsWith, as_matcher
+from sockharness.match.exact import as_matcher
 from sockharness.match.joined import Capture
 from sockharness.match.matcher import Matcher, Verdict
-from sockharness.match.sized import AnyBytes, Until
+from sockharness.match.sized import Until
 from sockharness.story.events import Event
 from sockharness.story.expectations import BytesExpected, State
 from sockharness.story.messages import DatagramsExpected
@@ -27,7 +27,7 @@ from tests.helpers.replaying import headlines, replay
 MORE, NO = "needs more", "mismatch"
 DIGITS, LETTERS = match.regex("[0-9]+"), match.regex("[a-z]+")
 A_RUN, LINE = match.regex("a+"), match.regex(r".*\r\n")
-NOTHING, ANY = as_matcher(b""), AnyBytes()
+NOTHING, ANY = as_matcher(b""), match.any()
 ABC = hashlib.sha256(b"abc").hexdigest()
 
 # the matcher, the bytes, how many of them it takes of a stream, whether it takes all as a datagram
@@ -95,18 +95,18 @@ ROWS: list[tuple[Matcher | bytes, bytes, int | str, bool]] = [
 MESSAGES: list[tuple[Matcher | bytes, bytes, bool]] = [
     (ANY, b"", True),
     (ANY, b"abc", True),
-    (StartsWith(b"ab"), b"abc", True),
-    (StartsWith(b"ab"), b"ab", True),
-    (StartsWith(b"ab"), b"a", False),
-    (StartsWith(b"ab"), b"xab", False),
+    (match.starts_with(b"ab"), b"abc", True),
+    (match.starts_with(b"ab"), b"ab", True),
+    (match.starts_with(b"ab"), b"a", False),
+    (match.starts_with(b"ab"), b"xab", False),
     (match.concat("a", ANY), b"abc", True),
     (match.concat("a", ANY), b"xbc", False),
     (match.concat(ANY, "c"), b"abc", True),
     (match.concat(ANY, "c"), b"abcd", False),
     (match.concat(ANY, "b", ANY, "b"), b"abab", True),
     (match.concat(ANY, "b", ANY, "b"), b"ab", False),
-    (match.concat(StartsWith(b"a"), "c"), b"abc", True),
-    (match.concat(StartsWith(b"ab"), "b"), b"ab", False),
+    (match.concat(match.starts_with(b"a"), "c"), b"abc", True),
+    (match.concat(match.starts_with(b"ab"), "b"), b"ab", False),
     (Capture("all", ANY), b"abc", True),
 ]
 

@@ -6,8 +6,8 @@ also when it is called on an accepted socket (TCP-170..172). Functions are looke
 is made; changing the mapping later changes nothing (TCP-004). An exception in one of them goes to
 the group's `error`, and never out of the call that ran the handler.
 
-An `async def` handler is wrapped: to call it is to leave its coroutine to the host that drives the
-reactor, which must therefore be known. `alpn_callback` has to answer at once and cannot be one.
+An `async def` handler is wrapped: to call it is to leave its coroutine to the outer loop that
+drives the reactor, so there must be one. `alpn_callback` has to answer at once and cannot be one.
 
 A handler that was not given is `None` here. At least one of `data` and `drain` must be given, as in
 Bun (TCP-122).
@@ -26,7 +26,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from sockharness.engine.loop.outer import Call, Host
+from sockharness.engine.loop.outer import Call, OuterLoop
 from sockharness.errors import UsageError
 from sockharness.handlers import STREAM_HANDLERS
 from sockharness.nearest import nearest
@@ -66,22 +66,23 @@ class CheckedHandlers:
     server_name: Handler | None
     alpn_callback: Handler | None
 
-    def __init__(self, source: object, host: Host | None = None) -> None:
+    def __init__(self, source: object, outer: OuterLoop | None = None) -> None:
         """Read a mapping, or an object (instance, class, module) with handlers as attributes.
 
         Args:
             source: what has the handlers.
-            host: who runs `async def` handlers: that of the reactor.
+            outer: the outer loop, which runs `async def` handlers: that of the reactor.
 
         Raises:
             TypeError: an unknown name in a mapping, a misspelt one or `on_<handler>` in an object,
                 a handler that cannot be called, not with its arguments, or is an asynchronous
                 generator, neither `data` nor `drain`.
-            UsageError: an `async def` handler without host, or one that has to answer at once.
+            UsageError: an `async def` handler without an outer loop, or where the answer is
+                needed at once.
         """
         given = functions_of(source, HANDLER_NAMES)
         for name, arguments in STREAM_HANDLERS.items():
-            setattr(self, name, checked(name, given.get(name), host, arguments))
+            setattr(self, name, checked(name, given.get(name), outer, arguments))
         if self.data is None and self.drain is None:
             got = ", ".join(repr(name) for name in HANDLER_NAMES if getattr(self, name) is not None)
             raise TypeError(
@@ -102,10 +103,10 @@ class HandlerGroup:
         listener: whose group it is; `None` for a client.
         connections: the open sockets of the group, oldest first.
         tls: how new connections are secured; `None`: they are not.
-        host: to whom a client connected, by name or address.
+        hostname: to whom a client connected: a name or an address.
     """
 
-    __slots__ = ("_reactor", "connections", "handlers", "host", "listener", "tls")
+    __slots__ = ("_reactor", "connections", "handlers", "hostname", "listener", "tls")
 
     def __init__(
         self,
@@ -113,17 +114,17 @@ class HandlerGroup:
         reactor: "Reactor",
         listener: Any = None,
         tls: "Plan | None" = None,
-        host: str | None = None,
+        hostname: str | None = None,
     ) -> None:
         self.handlers = handlers
         self.tls = tls
-        self.host = host
+        self.hostname = hostname
         self.listener = listener
         self.connections: dict[Any, None] = {}  # of sockets, which know this module
         self._reactor = reactor
 
     def call(self, handler: Handler, socket: object, *args: Any) -> Call | None:
-        """Call one of the handlers; return the call that it left to the host, if it did."""
+        """Call one of the handlers; return the call that it left to the outer loop, if it did."""
         try:
             result = handler(socket, *args)
         except BaseException as error:  # noqa: BLE001 - reported, see `failed`
@@ -137,7 +138,7 @@ class HandlerGroup:
 
     def reload(self, source: object) -> None:
         """Replace all handlers; if it raises, nothing has changed."""
-        self.handlers = CheckedHandlers(source, self._reactor.host)
+        self.handlers = CheckedHandlers(source, self._reactor.outer_loop)
 
 
 def tell(error: BaseException, handler: Handler | None, socket: object, reactor: "Reactor") -> None:
@@ -238,12 +239,12 @@ def _folded(name: str) -> str:
 
 
 def checked(
-    name: str, handler: object, host: Host | None, arguments: Sequence[str] = ()
+    name: str, handler: object, outer: OuterLoop | None, arguments: Sequence[str] = ()
 ) -> Handler | None:
-    """Return a handler that can be called; an `async def` one leaves its coroutine to the host.
+    """Return a handler that can be called: an `async def` one is wrapped for the outer loop.
 
-    With the names of its arguments it must take so many, as far as that can be told at a glance: of
-    functions and methods in Python. Raises as `CheckedHandlers`.
+    With `arguments`, a function or method in Python must take that many. Raises as
+    `CheckedHandlers`.
     """
     if handler is None:
         return None
@@ -259,11 +260,11 @@ def checked(
         return handler
     if name == _ANSWERS_AT_ONCE:
         raise UsageError(f"socket: handler {name!r} is async def, but must answer at once")
-    if host is None:
+    if outer is None:
         raise UsageError(
             f"socket: handler {name!r} is async def, which needs a reactor inside asyncio or trio"
         )
-    return _spawning(handler, host)
+    return _spawning(handler, outer)
 
 
 def is_async(handler: object) -> bool:
@@ -309,10 +310,10 @@ def _unfit(name: str, handler: object, arguments: Sequence[str]) -> str:
     )
 
 
-def _spawning(handler: Handler, host: Host) -> Handler:
+def _spawning(handler: Handler, outer: OuterLoop) -> Handler:
     def spawn(socket: object, *args: Any) -> Call:
         coroutine: Any = handler(socket, *args)
-        return host.spawn(Call(coroutine, socket))
+        return outer.spawn(Call(coroutine, socket))
 
     return spawn
 

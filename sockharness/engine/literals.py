@@ -57,14 +57,14 @@ def mapped(text: str) -> str:
     return f"::ffff:{text}"
 
 
-def shown(host: str, zone: int, kernel: Kernel) -> str:
+def shown(address: str, zone: int, kernel: Kernel) -> str:
     """Return an IPv6 address with its zone by name, if there still is one, else by number."""
     if not zone:
-        return host
+        return address
     try:
-        return f"{host}%{kernel.interface_name(zone)}"
+        return f"{address}%{kernel.interface_name(zone)}"
     except OSError:
-        return f"{host}%{zone}"
+        return f"{address}%{zone}"
 
 
 def _ipv4(value: str) -> Literal | None:
@@ -78,11 +78,11 @@ def _ipv4(value: str) -> Literal | None:
 
 
 def _ipv6(option: str, value: str, kernel: Kernel) -> Literal | None:
-    host, percent, zone = value.partition("%")
+    bare, percent, zone = value.partition("%")
     if "\0" in value:
         return None
     try:
-        packed = socket.inet_pton(socket.AF_INET6, host)
+        packed = socket.inet_pton(socket.AF_INET6, bare)
     except OSError:
         return None
     number = _interface(zone, kernel) if percent else 0

@@ -7,7 +7,7 @@ import socket
 from typing import Any
 
 
-def host(name: Any) -> str | None:
+def address(name: Any) -> str | None:
     """Return the IP address without zone; `None` for a unix socket's name."""
     return str(name[0]).partition("%")[0] if isinstance(name, tuple) else None
 
@@ -22,7 +22,7 @@ def peer(sock: socket.socket) -> Any:
 
 def pair(name: Any) -> tuple[str, int]:
     """Return the IP address without zone and the port, of no unix socket's name."""
-    return str(host(name)), int(name[1])
+    return str(address(name)), int(name[1])
 
 
 def port(name: Any) -> int | None:
@@ -39,10 +39,10 @@ def family(name: Any) -> str | None:
 
 def shown(name: Any) -> str:
     """Return a name for a `repr`."""
-    return f"{host(name)}:{port(name)}" if isinstance(name, tuple) else repr(name)
+    return f"{address(name)}:{port(name)}" if isinstance(name, tuple) else repr(name)
 
 
-class Ends:
+class Addresses:
     """The addresses of a socket's two ends, for a class that knows their names."""
 
     __slots__ = ()
@@ -56,7 +56,7 @@ class Ends:
     @property
     def local_address(self) -> str | None:
         """The IP address of this side; `None` on a unix socket. Readable after close (D12)."""
-        return host(self._local_name())
+        return address(self._local_name())
 
     @property
     def local_port(self) -> int | None:
@@ -71,7 +71,7 @@ class Ends:
     @property
     def remote_address(self) -> str | None:
         """The peer's IP address; `None` on a unix socket. Readable after close (D12)."""
-        return host(self._remote_name())
+        return address(self._remote_name())
 
     @property
     def remote_port(self) -> int | None:

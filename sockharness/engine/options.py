@@ -111,8 +111,8 @@ def buffer_size(option: str, value: object) -> int | None:
     return None if value is None else integer(option, value, 1, 2**31 - 1)
 
 
-def host_name(option: str, value: object) -> str:
-    """Return `value` if it can be a host's name or address (TCP-124)."""
+def name_or_address(option: str, value: object) -> str:
+    """Return `value` if it is a name or an IP address (TCP-124)."""
     if not isinstance(value, str):
         raise TypeError(complain(option, "a name or an IP address as str", value))
     if not value or "\0" in value:
@@ -122,11 +122,11 @@ def host_name(option: str, value: object) -> str:
     return value
 
 
-@lru_cache(maxsize=64)  # programs listen and connect to the same few hosts, and this is slow
-def _is_encodable(host: str) -> bool:
+@lru_cache(maxsize=64)  # programs listen and connect to the same few names, and this is slow
+def _is_encodable(name: str) -> bool:
     """Say whether getaddrinfo(3) can be asked for a name."""
     try:
-        host.encode("idna")
+        name.encode("idna")
     except UnicodeError:
         return False
     return True
@@ -159,7 +159,7 @@ def target(function: str, *, hostname: object, port: object, unix: object) -> st
         raise TypeError(f"{function}: expected hostname and port, or unix, got neither")
     if hostname is None:
         raise TypeError(f"{function}: expected a hostname beside port {port!r}, got none")
-    host_name("hostname", hostname)
+    name_or_address("hostname", hostname)
     if port is None:
         raise TypeError(f"{function}: expected a port beside hostname {hostname!r}, got none")
     port_number("port", port)

@@ -100,7 +100,7 @@ def listen(
     reactor = (
         Reactor.current() if reactor is None else options.instance("reactor", reactor, Reactor)
     )
-    handlers = CheckedHandlers(socket, reactor.host)
+    handlers = CheckedHandlers(socket, reactor.outer_loop)
     path = options.target("listen", hostname=hostname, port=port, unix=unix)
     for name, value in (("reuse_port", reuse_port), ("ipv6_only", ipv6_only)):
         if options.flag(name, value) and path is not None:
@@ -191,19 +191,21 @@ def connect(
     reactor = (
         Reactor.current() if reactor is None else options.instance("reactor", reactor, Reactor)
     )
-    handlers = CheckedHandlers(socket, reactor.host)
+    handlers = CheckedHandlers(socket, reactor.outer_loop)
     path, adopted = _target(hostname=hostname, port=port, unix=unix, fd=fd)
-    plan = planned("connect", tls, server=False, host=hostname, handshake_timeout=handshake_timeout)
-    by_host = path is None and adopted is None
+    plan = planned(
+        "connect", tls, server=False, hostname=hostname, handshake_timeout=handshake_timeout
+    )
+    by_name = path is None and adopted is None
     reactor.check()
     if reactor.closed:
         raise ClosedError("connect: the reactor is closed")
     kernel = reactor.kernel if kernel is None else options.instance("kernel", kernel, Kernel)
     settings = Settings(
         kernel=kernel,
-        host=hostname if by_host else None,
-        port=(port or 0) if by_host else 0,
-        local=_local(kernel, local_address, local_port, by_host=by_host),
+        hostname=hostname if by_name else None,
+        port=(port or 0) if by_name else 0,
+        local=_local(kernel, local_address, local_port, by_name=by_name),
         data=data,
         half_open=options.flag("allow_half_open", allow_half_open),
         paused=options.flag("pause_on_connect", pause_on_connect),
@@ -239,19 +241,19 @@ def _target(
 
 
 def _local(
-    kernel: Kernel, address: object, port: object, *, by_host: bool
+    kernel: Kernel, address: object, port: object, *, by_name: bool
 ) -> tuple[int, Any] | None:
     """Return family (0: any) and socket address to bind to."""
     number = options.port_number("local_port", port)
     if address is None and not number:
         return None
-    if not by_host:
+    if not by_name:
         raise ValueError("connect: expected local_address and local_port beside hostname only")
     if address is None:
         return 0, ("", number)
-    host = options.host_name("local_address", address)
+    literal = options.name_or_address("local_address", address)
     try:
-        entries = kernel.addresses(host, number, flags=_socket.AI_NUMERICHOST)
+        entries = kernel.addresses(literal, number, flags=_socket.AI_NUMERICHOST)
     except _socket.gaierror:
         raise ValueError(options.complain("local_address", "an IP address", address)) from None
     return entries[0][0], entries[0][4]

@@ -40,19 +40,19 @@ class InsideKernel(Kernel):
         sock.settimeout(0)
         return sock
 
-    def addresses(self, host: str, port: int, *, flags: int = 0) -> list[AddressInfo]:
+    def addresses(self, hostname: str, port: int, *, flags: int = 0) -> list[AddressInfo]:
         """Look up as ever, except that a zone (`fe80::1%eth0`) is the host's.
 
         Raises `socket.gaierror`, also for a zone that there is not.
         """
-        bare, percent, zone = host.partition("%")
+        bare, percent, zone = hostname.partition("%")
         found = super().addresses(bare, port, flags=flags)
         if not percent:
             return found
         try:
             number = self.interface_number(zone)
         except (OSError, OverflowError):
-            message = f"{host}: no interface {zone!r} on {self._host.name}"
+            message = f"{hostname}: no interface {zone!r} on {self._host.name}"
             raise socket.gaierror(socket.EAI_NONAME, message) from None
         return [(*info[:4], (*info[4][:3], number)) for info in found]
 

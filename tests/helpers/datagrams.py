@@ -206,12 +206,12 @@ class Names(Kernel):
     def __init__(self, **names: list[str]) -> None:
         self.names = names
 
-    def addresses(self, host: str, port: int, *, flags: int = 0) -> list[Any]:
-        if host not in self.names:
-            return super().addresses(host, port, flags=flags | raw.AI_NUMERICHOST)
+    def addresses(self, hostname: str, port: int, *, flags: int = 0) -> list[Any]:
+        if hostname not in self.names:
+            return super().addresses(hostname, port, flags=flags | raw.AI_NUMERICHOST)
         return [
             entry
-            for literal in self.names[host]
+            for literal in self.names[hostname]
             for entry in super(Names, self).addresses(literal, port)
         ]
 

@@ -107,7 +107,7 @@ def sides(
     )
     return (
         Side(Session(configs[0], Recorder(answer))),
-        Side(Session(configs[1], Recorder(), host=host, **options)),
+        Side(Session(configs[1], Recorder(), hostname=host, **options)),
     )
 
 

@@ -121,8 +121,8 @@ def test_a_port_can_be_bound_again_at_once_after_stop(tcp: MakeTalk, free_port: 
 class NoNames(Kernel):
     """A resolver that knows addresses only."""
 
-    def addresses(self, host: str, port: int, *, flags: int = 0) -> list[AddressInfo]:
-        return super().addresses(host, port, flags=flags | raw.AI_NUMERICHOST)
+    def addresses(self, hostname: str, port: int, *, flags: int = 0) -> list[AddressInfo]:
+        return super().addresses(hostname, port, flags=flags | raw.AI_NUMERICHOST)
 
 
 @pytest.mark.shows("TCP-134")

@@ -1,7 +1,7 @@
 """A reactor inside the loop of asyncio (uvloop too) or trio.
 
-epoll descriptors can be polled themselves, so the host watches one descriptor, `fileno()`, however
-many sockets there are. The host runs an iteration (`turn`) when that is readable, when the next
+epoll descriptors can be polled themselves, so the outer loop watches one descriptor, `fileno()`,
+however many sockets there are. It runs an iteration (`turn`) when that is readable, when the next
 timer is due, and when `rearm` says that something else is to be done. Nothing else wakes it.
 
 **Whose reactor.** In asyncio each loop has one, made when `Reactor.current()` is first called in
@@ -30,7 +30,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
-from sockharness.engine.loop import outer as hosts
+from sockharness.engine.loop import outer
 from sockharness.engine.loop.current import register_finder
 from sockharness.engine.loop.outer import Call, Failure
 from sockharness.engine.loop.reactor import Reactor, raise_together
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     import trio
 
-_hosts: "WeakKeyDictionary[asyncio.AbstractEventLoop, ref[_InAsyncio]]" = WeakKeyDictionary()
+_loops: "WeakKeyDictionary[asyncio.AbstractEventLoop, ref[_InAsyncio]]" = WeakKeyDictionary()
 _attached: ContextVar[Reactor] = ContextVar("attached")
 
 
@@ -55,13 +55,13 @@ def _reactor_of(library: str) -> Reactor:
     import asyncio
 
     loop = asyncio.get_running_loop()
-    made = _hosts.get(loop)
-    host = None if made is None else made()
-    if host is None or host.reactor.closed:
-        host = _InAsyncio(loop)
-        _hosts[loop] = ref(host)
-    host.own_thread()
-    return host.reactor
+    made = _loops.get(loop)
+    found = None if made is None else made()
+    if found is None or found.reactor.closed:
+        found = _InAsyncio(loop)
+        _loops[loop] = ref(found)
+    found.own_thread()
+    return found.reactor
 
 
 @asynccontextmanager
@@ -75,35 +75,35 @@ async def attached() -> AsyncIterator[Reactor]:
         ExceptionGroup: what the block raised, and handlers, and nobody took (D17).
         UsageError: not inside trio; asyncio needs no such block.
     """
-    if hosts.running() != "trio":
+    if outer.running() != "trio":
         raise UsageError("attached: expected to be inside trio; asyncio needs no such block")
     import trio
 
     with Reactor() as reactor:
         async with trio.open_nursery() as nursery:
-            host = _InTrio(reactor, nursery)
+            inside = _InTrio(reactor, nursery)
             token = _attached.set(reactor)
-            nursery.start_soon(host.run)
+            nursery.start_soon(inside.run)
             try:
                 yield reactor
             finally:
                 _attached.reset(token)
-                nursery.start_soon(host.tell_the_rest)
+                nursery.start_soon(inside.report_the_rest)
                 nursery.cancel_scope.cancel()
 
 
 class _Leash:
     """Closes the reactor when the loop lets go of this; never called."""
 
-    __slots__ = ("_host",)
+    __slots__ = ("_driver",)
 
-    def __init__(self, host: "_InAsyncio") -> None:
-        self._host = host
+    def __init__(self, driver: "_InAsyncio") -> None:
+        self._driver = driver
 
     def __call__(self) -> None: ...
 
     def __del__(self) -> None:
-        self._host.end()
+        self._driver.end()
 
 
 class _InAsyncio:
@@ -176,7 +176,7 @@ class _InAsyncio:
     def end(self) -> None:
         """Close the reactor: the loop has ended."""
         reactor = self.reactor
-        if reactor.host is not self or reactor.is_foreign or not self._loop.is_closed():
+        if reactor.outer_loop is not self or reactor.is_foreign or not self._loop.is_closed():
             return
         self.own_thread()
         reactor.report_unclaimed()
@@ -265,7 +265,7 @@ class _InTrio:
                 await self._nursery.start(self._call, self._calls.pop(0))
             await self._sleep()
 
-    async def tell_the_rest(self) -> None:
+    async def report_the_rest(self) -> None:
         """Raise what is left to be told when the block is left."""
         if not self._reactor.closed:
             self._reactor.report_unclaimed()

@@ -59,15 +59,17 @@ class Kernel:
         sock.settimeout(0)
         return sock
 
-    def addresses(self, host: str, port: int, *, flags: int = 0) -> list[AddressInfo]:
-        """Look up a host for stream sockets; blocks. Raises `socket.gaierror`."""
+    def addresses(self, hostname: str, port: int, *, flags: int = 0) -> list[AddressInfo]:
+        """Look up a name for stream sockets; blocks. Raises `socket.gaierror`."""
         try:
-            _socket.inet_pton(_socket.AF_INET, host)
+            _socket.inet_pton(_socket.AF_INET, hostname)
         except OSError:
             pass  # an IPv6 address, a short form such as 127.1, or a name
         else:  # the resolver would say the same, but takes fifty times as long
-            return [(_socket.AF_INET, _socket.SOCK_STREAM, _socket.IPPROTO_TCP, "", (host, port))]
-        return list(_socket.getaddrinfo(host, port, type=_socket.SOCK_STREAM, flags=flags))
+            return [
+                (_socket.AF_INET, _socket.SOCK_STREAM, _socket.IPPROTO_TCP, "", (hostname, port))
+            ]
+        return list(_socket.getaddrinfo(hostname, port, type=_socket.SOCK_STREAM, flags=flags))
 
     def send_messages(self, sock: _socket.socket, headers: int, count: int) -> int:
         """Send with sendmmsg(2), which Python does not have; return how many went, at least one.

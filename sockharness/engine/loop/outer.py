@@ -32,7 +32,7 @@ class Call:
         self.then: Callable[[], object] | None = None
 
 
-class Host(Protocol):
+class OuterLoop(Protocol):
     """A loop that drives a reactor; its methods are called in the reactor's thread.
 
     Attributes:

@@ -27,8 +27,9 @@ the parent's interest. So a child may do nothing with it, and `_forks` tells who
 
 **Embedding** in another loop needs three names: watch `fileno()` for readability, wake up after
 `poll_timeout()` seconds at the latest, then call `run_once(0)`. For asyncio and trio `embed` does
-it: then the reactor has a host, which calls `turn` in place of `run_once`, gets the exceptions of
-step 5, and is told when something to do comes from outside an iteration that no descriptor shows.
+it: then the reactor has an outer loop, which calls `turn` in place of `run_once` and gets the
+exceptions of step 5. The reactor calls its `rearm` when a call or a timer is added outside an
+iteration, since no descriptor shows that.
 
 Longer than other files because all of this shares one state; the heap of timers does not, and is in
 `timers`.
@@ -42,15 +43,14 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
 from sockharness.engine import options
-from sockharness.engine.loop import current, threads
-from sockharness.engine.loop import outer as hosts
+from sockharness.engine.loop import current, outer, threads
 from sockharness.engine.loop.kernel import Kernel
-from sockharness.engine.loop.outer import Failure, Host
+from sockharness.engine.loop.outer import Failure, OuterLoop
 from sockharness.engine.loop.timers import Callback, Timer, Timers
 from sockharness.errors import ClosedError, UsageError
 
 _EVENTS_PER_POLL = 256
-_LONGEST_SLEEP = 86_400.0  # epoll_wait(2) takes 24 days at most, hosts of this reactor less or more
+_LONGEST_SLEEP = 86_400.0  # epoll_wait(2) takes 24 days at most, outer loops less or more
 
 
 _FORKED = "the reactor belongs to the parent process; make one after the fork"
@@ -80,8 +80,8 @@ class Reactor:
         "_fresh",
         "_generation",
         "_handles",
-        "_host",
         "_monotonic",
+        "_outer",
         "_poller",
         "_posted",
         "_references",
@@ -117,7 +117,7 @@ class Reactor:
         self._unclaimed: list[Callable[[], BaseException | None]] = []
         self._references = 0
         self._running = False
-        self._host: Host | None = None
+        self._outer: OuterLoop | None = None
         self._awake = False
         self._woken = False
         self._wakeup = -1
@@ -153,7 +153,7 @@ class Reactor:
         Raises:
             UsageError: inside trio, but not inside `attached()`.
         """
-        library = hosts.running()
+        library = outer.running()
         if library:
             inside: Reactor = current.of_outer_loop(library)
             return inside
@@ -215,7 +215,7 @@ class Reactor:
         if self.debug:
             self.check()
         self._posted.append((function, args))
-        if self._host is not None:
+        if self._outer is not None:
             self._rearm()
 
     def call_soon_threadsafe(self, function: Callback, *args: Any) -> None:
@@ -249,7 +249,7 @@ class Reactor:
         """
         self._open_poller()
         timer = self._timers.add(options.moment("when", when), function, args)
-        if self._host is not None:
+        if self._outer is not None:
             self._rearm()
         return timer
 
@@ -268,7 +268,7 @@ class Reactor:
         self._iterate(timeout if timeout is None or timeout > 0 else 0.0)
 
     def turn(self) -> None:
-        """Run one iteration without sleeping; for the host alone."""
+        """Run one iteration without sleeping; for the outer loop alone."""
         self._iterate(0.0)
 
     def _iterate(self, timeout: float | None) -> None:
@@ -328,14 +328,14 @@ class Reactor:
         return self._sleep(None)
 
     @property
-    def host(self) -> Host | None:
+    def outer_loop(self) -> OuterLoop | None:
         """The loop of another library that drives this reactor."""
-        return self._host
+        return self._outer
 
-    def attach(self, host: Host) -> None:
-        """Let a host drive this reactor from now on, until it is closed."""
+    def attach(self, outer: OuterLoop) -> None:
+        """Let an outer loop drive this reactor from now on, until it is closed."""
         self.check_inline("attach")
-        self._host = host
+        self._outer = outer
 
     @property
     def running(self) -> bool:
@@ -374,9 +374,9 @@ class Reactor:
             raise UsageError("close: the reactor is running; return from the callback first")
         for handle in list(self._handles):
             handle.abandon()
-        host, self._host = self._host, None
-        if host is not None:
-            host.detach()
+        outer_loop, self._outer = self._outer, None
+        if outer_loop is not None:
+            outer_loop.detach()
         with self._wakeup_lock:
             self._poller.close()
             self._poller = None
@@ -406,9 +406,9 @@ class Reactor:
     def check_inline(self, function: str) -> None:
         """Raise `UsageError` unless the calling thread may run this itself."""
         self.check()
-        if self._host is not None:
+        if self._outer is not None:
             raise UsageError(
-                f"{function}: the reactor runs inside {self._host.name}; await instead"
+                f"{function}: the reactor runs inside {self._outer.name}; await instead"
             )
 
     # For the handles
@@ -432,7 +432,7 @@ class Reactor:
     def report(self, error: BaseException, source: object = None) -> None:
         """Keep an exception that no handler of `source` took until the callbacks are done."""
         self._failures.append((error, source))
-        if self._host is not None:
+        if self._outer is not None:
             self._rearm()
 
     def add_unclaimed(self, claim: Callable[[], BaseException | None]) -> None:
@@ -490,19 +490,19 @@ class Reactor:
                 self._failures.append((error, None))
 
     def raise_failures(self) -> None:
-        """Raise what was reported, or give it to `on_exception`, or to the host."""
+        """Raise what was reported, or give it to `on_exception`, or to the outer loop."""
         failures, self._failures = self._failures, []
         if self.on_exception is not None:
             for failure, _ in failures:
                 self.on_exception(failure)
-        elif self._host is not None:
-            self._host.take(failures)
+        elif self._outer is not None:
+            self._outer.take(failures)
         elif failures:
             raise_together([failure for failure, _ in failures])
 
     def _rearm(self) -> None:
-        if self._host is not None and not self._running:
-            self._host.rearm()
+        if self._outer is not None and not self._running:
+            self._outer.rearm()
 
     # Ownership
 

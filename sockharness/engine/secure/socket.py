@@ -121,7 +121,7 @@ class SecureSocket(StagedSocket):
         return Session(
             self._plan.config,
             self._watcher,
-            host=self._plan.host,
+            hostname=self._plan.hostname,
             server_name=choice.server_name,
             resume=choice.session,
             request_cert=choice.request_cert,

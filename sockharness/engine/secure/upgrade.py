@@ -163,12 +163,12 @@ def upgraded(
             raise TypeError(f"upgrade_tls: expected tls and socket, got no {name}")
     accepted = group.listener is not None
     server = accepted if is_server is None else options.flag("is_server", is_server)
-    handlers = CheckedHandlers(socket, reactor.host)
+    handlers = CheckedHandlers(socket, reactor.outer_loop)
     plan = planned(
         "upgrade_tls",
         tls,
         server=server,
-        host=None if server else group.host,
+        hostname=None if server else group.hostname,
         handshake_timeout=handshake_timeout,
     )
     if plan is None:

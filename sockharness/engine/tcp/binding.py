@@ -90,8 +90,10 @@ class Binding:
 
     def _bound_tcp(self) -> _socket.socket:
         failure: OSError | None = None
-        host, port = self.hostname or "", self.port or 0
-        for family, _, _, _, name in self.kernel.addresses(host, port, flags=_socket.AI_PASSIVE):
+        hostname, port = self.hostname or "", self.port or 0
+        for family, _, _, _, name in self.kernel.addresses(
+            hostname, port, flags=_socket.AI_PASSIVE
+        ):
             try:
                 return self._with_a_number_asked_for(self._bound(family, name))
             except OSError as error:

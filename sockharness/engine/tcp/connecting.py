@@ -44,14 +44,14 @@ class Settings:
 
     Attributes:
         kernel: hands out the socket.
-        host: to be looked up; `None` beside a path or a descriptor.
+        hostname: to be looked up; `None` beside a path or a descriptor.
         local: family (0: any) and socket address to bind to.
         buffers: options of SOL_SOCKET and their values.
         socket_class: of the connection.
     """
 
     kernel: Kernel
-    host: str | None
+    hostname: str | None
     port: int
     local: tuple[int, Any] | None
     data: Any
@@ -89,7 +89,7 @@ class Connecting:
     def __init__(self, reactor: Reactor, handlers: CheckedHandlers, settings: Settings) -> None:
         """Make an attempt that has not begun; `connect` is the way to make one."""
         self._reactor = reactor
-        self._group = HandlerGroup(handlers, reactor, tls=settings.tls, host=settings.host)
+        self._group = HandlerGroup(handlers, reactor, tls=settings.tls, hostname=settings.hostname)
         self._settings = settings
         self._settled = False
         self._awaited = False
@@ -197,15 +197,19 @@ class Connecting:
 
     def look_up(self) -> None:
         """Begin with the name: at once for literals and `localhost`, else on a thread."""
-        host, port, kernel = self._settings.host or "", self._settings.port, self._settings.kernel
-        if host == "localhost":  # the resolver answers from a file
-            self._on_looked_up(self._addresses_of(host))
+        hostname, port, kernel = (
+            self._settings.hostname or "",
+            self._settings.port,
+            self._settings.kernel,
+        )
+        if hostname == "localhost":  # the resolver answers from a file
+            self._on_looked_up(self._addresses_of(hostname))
             return
-        bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+        bare = hostname[1:-1] if hostname.startswith("[") and hostname.endswith("]") else hostname
         try:
             literal = kernel.addresses(bare, port, flags=_socket.AI_NUMERICHOST)
         except _socket.gaierror:
-            threading.Thread(target=self._look_up, name=f"look up {host}", daemon=True).start()
+            threading.Thread(target=self._look_up, name=f"look up {hostname}", daemon=True).start()
         else:
             self._on_addresses(literal)
 
@@ -242,17 +246,17 @@ class Connecting:
 
     # Looking up
 
-    def _addresses_of(self, host: str) -> list[AddressInfo] | OSError:
+    def _addresses_of(self, hostname: str) -> list[AddressInfo] | OSError:
         try:
-            return self._settings.kernel.addresses(host, self._settings.port)
+            return self._settings.kernel.addresses(hostname, self._settings.port)
         except OSError as error:
-            return options.described(error, f"look up {host}")
+            return options.described(error, f"look up {hostname}")
 
     def _look_up(self) -> None:
         """Look the name up, on the thread."""
         outcome: list[AddressInfo] | Exception
         try:
-            outcome = self._addresses_of(self._settings.host or "")
+            outcome = self._addresses_of(self._settings.hostname or "")
         except Exception as error:  # noqa: BLE001 - a bug, raised where somebody sees it
             outcome = error
         # The reactor may have been closed meanwhile, and this attempt with it.
@@ -432,21 +436,21 @@ class Connecting:
     def _goal(self) -> str:
         """Return for messages where this leads, and where from if that was asked for."""
         settings, target = self._settings, self._target
-        if settings.host is None:
+        if settings.hostname is None:
             return repr(target)
-        host, port = target[:2] if target else (settings.host, settings.port)
+        address, port = target[:2] if target else (settings.hostname, settings.port)
         if settings.local is None:
-            return f"{host} port {port}"
+            return f"{address} port {port}"
         name, number = settings.local[1][:2]
         here = [*([name] if name else []), *([f"port {number}"] if number else [])]
-        return f"{host} port {port} from {' '.join(here)}"
+        return f"{address} port {port} from {' '.join(here)}"
 
     # Waiting
 
     def _check_may_await(self) -> None:
         if not outer.running():
             raise UsageError("await: expected a running asyncio or trio loop; use result()")
-        if self._reactor.in_thread and self._reactor.host is None:
+        if self._reactor.in_thread and self._reactor.outer_loop is None:
             raise UsageError("await: the reactor runs in no loop; use result()")
 
     def _wait(self, timeout: float | None) -> None:

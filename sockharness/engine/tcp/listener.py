@@ -116,7 +116,7 @@ class Listener(Handle):
 
     @property
     def address(self) -> tuple[str, int] | str:
-        """(host, port) as bound, host an IP address; the path of a unix socket."""
+        """(address, port) as bound; the path of a unix socket."""
         if self._binding.unix is not None:
             return self._binding.unix
         return (str(self._address[0]), int(self._address[1]))

@@ -62,7 +62,7 @@ _BROKEN = State.BROKEN
 _CLOSED = State.CLOSED
 
 
-class Socket(Settable, names.Ends, TLSFacts):
+class Socket(Settable, names.Addresses, TLSFacts):
     """A connection; made by `listen` and `connect`, never directly.
 
     All methods belong to the reactor's thread. On a closed socket nothing raises and nothing

@@ -113,7 +113,7 @@ class TLSFacts:
             return self._session.server_name
         if plan.config.server:
             return None
-        given = (choice.server_name, plan.config.options.server_name, plan.host)
+        given = (choice.server_name, plan.config.options.server_name, plan.hostname)
         return next((name for name in given if name is not None), None)
 
     @property

@@ -17,14 +17,14 @@ from sockharness.errors import TLSError
 _PREFIX = "Hostname/IP does not match certificate's altnames: "
 
 
-def complaint(host: str, certificate: x509.Certificate) -> TLSError | None:
-    """Return the error if a certificate is not for this host, which may be an IP address."""
+def complaint(hostname: str, certificate: x509.Certificate) -> TLSError | None:
+    """Return the error if a certificate is not for this name, which may be an IP address."""
     names = alternative_names(certificate)
-    address = address_of(host)
+    address = address_of(hostname)
     if address is not None:
         reason = _about_address(address, names)
     else:
-        reason = _about_name(host, names, certificate)
+        reason = _about_name(hostname, names, certificate)
     return None if reason is None else TLSError(codes.WRONG_NAME, _PREFIX + reason)
 
 
@@ -48,10 +48,10 @@ def may_sign(certificate: x509.Certificate) -> bool:
     return not isinstance(usage, x509.KeyUsage) or usage.key_cert_sign
 
 
-def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address if a host is one."""
+def address_of(hostname: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the IP address if a name is one."""
     try:
-        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]").partition("%")[0])
+        return ipaddress.ip_address(hostname.removeprefix("[").removesuffix("]").partition("%")[0])
     except ValueError:
         return None
 
@@ -66,21 +66,21 @@ def _about_address(
 
 
 def _about_name(
-    host: str, names: list[x509.GeneralName], certificate: x509.Certificate
+    hostname: str, names: list[x509.GeneralName], certificate: x509.Certificate
 ) -> str | None:
-    labels = host.lower().removesuffix(".").split(".")
+    labels = hostname.lower().removesuffix(".").split(".")
     usable = [name for name in names if isinstance(name, (x509.DNSName, x509.IPAddress))]
     if usable:
         patterns = [name.value for name in names if isinstance(name, x509.DNSName)]
         if any(_fits(labels, pattern) for pattern in patterns):
             return None
-        return f"Host: {host}. is not in the cert's altnames: {shown(names)}"
+        return f"Host: {hostname}. is not in the cert's altnames: {shown(names)}"
     common = [
         str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     ]
     if any(_fits(labels, name) for name in common):
         return None
-    return f"Host: {host}. is not cert's CN: {', '.join(common)}"
+    return f"Host: {hostname}. is not cert's CN: {', '.join(common)}"
 
 
 def _fits(labels: list[str], pattern: str) -> bool:

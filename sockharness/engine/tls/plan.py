@@ -22,14 +22,14 @@ class Plan:
 
     Attributes:
         config: contexts and options.
-        host: to whom a client connects; `None` on a server and on unix sockets (TLS-100).
+        hostname: to whom a client connects; `None` on a server and on unix sockets (TLS-100).
         session: to be resumed.
         handshake_timeout: seconds.
         below: after `upgrade_tls`, gives a new socket what lies below it.
     """
 
     config: "Config"
-    host: str | None
+    hostname: str | None
     session: "ResumableSession | None"
     handshake_timeout: float | None
     below: Callable[[Any], Any] | None = None
@@ -56,7 +56,7 @@ def planned(
     tls: object,
     *,
     server: bool,
-    host: str | None = None,
+    hostname: str | None = None,
     handshake_timeout: object = None,
 ) -> Plan | None:
     """Return the plan that the arguments of `listen` and `connect` mean; `None` without TLS.
@@ -76,7 +76,7 @@ def planned(
 
     return Plan(
         config=Config(made, server=server),
-        host=host,
+        hostname=hostname,
         session=resumable("session", session),
         handshake_timeout=seconds,
     )

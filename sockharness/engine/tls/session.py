@@ -80,7 +80,7 @@ class Session:
     Args:
         config: contexts and options.
         watcher: who is told and asked.
-        host: to whom a client connected: the name to ask for and check, if there is no
+        hostname: to whom a client connected: the name to ask for and check, if there is no
             `server_name`. `None`: no name is checked (TLS-100).
         server_name: in place of that in the options.
         resume: the session to resume.
@@ -97,11 +97,11 @@ class Session:
 
     __slots__ = (
         "_alert",
+        "_checked_name",
         "_config",
         "_connection",
         "_first",
         "_fragment",
-        "_host",
         "_judged",
         "_leaf",
         "_name_error",
@@ -129,7 +129,7 @@ class Session:
         config: Config,
         watcher: Watcher,
         *,
-        host: str | None = None,
+        hostname: str | None = None,
         server_name: str | None = None,
         resume: ResumableSession | None = None,
         request_cert: bool | None = None,
@@ -139,7 +139,7 @@ class Session:
         self.server = config.server
         self._config = config
         self._watcher = watcher
-        self._host = server_name or options.server_name or host
+        self._checked_name = server_name or options.server_name or hostname
         self._refuses = (
             options.reject_unauthorized if reject_unauthorized is None else reject_unauthorized
         )
@@ -163,7 +163,7 @@ class Session:
         self.fault: TLSError | None = None
         self.reused: bool | None = None
         self.new_sessions: list[ResumableSession] = []
-        self._offered_name = self._name_to_offer(server_name, options.server_name, host)
+        self._offered_name = self._name_to_offer(server_name, options.server_name, hostname)
         self._connection = self._connect()
 
     def _name_to_offer(self, *given: str | None) -> bytes:
@@ -335,8 +335,8 @@ class Session:
             return self._undecodable, codes.WRONG_NAME_ALERT
         if leaf is None or not (self._verified or self._resume):  # shown now, or with a session
             return codes.no_certificate(), _CERTIFICATE_REQUIRED
-        if not self.server and self._host:
-            self._name_error = self._about_name(self._host, leaf)
+        if not self.server and self._checked_name:
+            self._name_error = self._about_name(self._checked_name, leaf)
         if self._verdict == codes.SELF_SIGNED and not identity.may_sign(leaf):
             return codes.verdict(codes.UNKNOWN_ISSUER)
         if self._verdict:
@@ -346,9 +346,9 @@ class Session:
         return self._name_error, codes.WRONG_NAME_ALERT
 
     @staticmethod
-    def _about_name(host: str, leaf: x509.Certificate) -> TLSError | None:
+    def _about_name(name: str, leaf: x509.Certificate) -> TLSError | None:
         try:
-            return identity.complaint(host, leaf)
+            return identity.complaint(name, leaf)
         except ValueError as error:  # its names cannot be decoded
             return material.undecodable("the peer's certificate", error)
 

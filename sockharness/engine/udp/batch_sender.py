@@ -85,11 +85,11 @@ class BatchSender:
         return batch.reachable, None
 
     def _runs(self, batch: Batch) -> list[Run]:
-        payloads, ports, hosts, reachable = batch
+        payloads, ports, targets, reachable = batch
         allowed = self._segments and self._reactor.segment_offload
         if not allowed or reachable < max(2, len(payloads)):
             return coalescing.singles(reachable)
-        return coalescing.runs(ports, hosts, payloads, self._segments)
+        return coalescing.runs(ports, targets, payloads, self._segments)
 
     def _send_run(self, sock: _socket.socket, batch: Batch, run: Run) -> tuple[int, OSError | None]:
         """Send a run; return where it ended, and the error if there was one."""
@@ -122,7 +122,7 @@ class BatchSender:
         start, end, size = run
         name: tuple[Any, ...] = ()
         if batch.ports:
-            name = (0, self._destinations.name(batch.ports[start], batch.hosts[start]))
+            name = (0, self._destinations.name(batch.ports[start], batch.targets[start]))
         message = (b"".join(batch.payloads[start:end]),)
         try:
             sock.sendmsg(message, coalescing.segment(size), *name)
@@ -139,7 +139,7 @@ class BatchSender:
             return 0
         if self._vectors is None:
             self._vectors = Vectors(vectors.NAME_SIZES[sock.family] if batch.ports else 0)
-        names = self._destinations.packed(batch.ports[at:end], batch.hosts[at:end])
+        names = self._destinations.packed(batch.ports[at:end], batch.targets[at:end])
         if not self._vectors.fill(batch.payloads[at:end], names):
             return 0
         try:
@@ -154,5 +154,5 @@ class BatchSender:
         if not batch.ports:
             return self._try(sock.send, payload)
         return self._try(
-            sock.sendto, payload, self._destinations.name(batch.ports[at], batch.hosts[at])
+            sock.sendto, payload, self._destinations.name(batch.ports[at], batch.targets[at])
         )

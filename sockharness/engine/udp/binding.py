@@ -70,8 +70,8 @@ class DatagramBinding:
 
     def _bound(self) -> _socket.socket:
         failure: OSError | None = None
-        host = "::" if self._hostname == _ANY else self._hostname
-        for family, name in self._addresses(host, self._port, _socket.AI_PASSIVE):
+        hostname = "::" if self._hostname == _ANY else self._hostname
+        for family, name in self._addresses(hostname, self._port, _socket.AI_PASSIVE):
             try:
                 return self._bound_to(family, name)
             except OSError as error:
@@ -107,8 +107,8 @@ class DatagramBinding:
                 return
         raise failure or _no_address()
 
-    def _addresses(self, host: str, port: int, flags: int) -> list[tuple[int, Any]]:
-        found = self._kernel.addresses(host, port, flags=flags)
+    def _addresses(self, hostname: str, port: int, flags: int) -> list[tuple[int, Any]]:
+        found = self._kernel.addresses(hostname, port, flags=flags)
         return [(family, name) for family, _, _, _, name in found]
 
 
@@ -130,7 +130,7 @@ def _peer(connect: object) -> tuple[str, int]:
     for name in _PEER:
         if connect.get(name) is None:
             raise TypeError(options.complain("connect", f"the key {name!r}", connect))
-    hostname = options.host_name("connect hostname", connect["hostname"])
+    hostname = options.name_or_address("connect hostname", connect["hostname"])
     return hostname, options.integer("connect port", connect["port"], 1, 65535)
 
 

@@ -70,7 +70,7 @@ def singles(count: int) -> list[Run]:
 
 def runs(
     ports: Sequence[int],
-    hosts: Sequence[object],
+    targets: Sequence[object],
     payloads: Sequence[Sized],
     segments: int = SEGMENTS,
 ) -> list[Run]:
@@ -78,7 +78,7 @@ def runs(
 
     Args:
         ports: the destinations; empty if all have the same.
-        hosts: the same.
+        targets: the same.
         payloads: what is sent.
         segments: how many may go together.
     """
@@ -86,12 +86,12 @@ def runs(
     if not _has_neighbours(ports):
         return singles(count)
     sizes = list(map(len, payloads))
-    if _all_equal(ports) and _all_equal(hosts):
+    if _all_equal(ports) and _all_equal(targets):
         if _all_equal(sizes):
             return list(_cut(0, count, sizes[0], segments))
         return _merged(_cut(*run, segments) for run in _groups(sizes))
     return _merged(
-        _cut(*run, segments) for run in _groups(list(zip(sizes, ports, hosts, strict=True)))
+        _cut(*run, segments) for run in _groups(list(zip(sizes, ports, targets, strict=True)))
     )
 
 

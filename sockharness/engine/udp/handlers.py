@@ -56,11 +56,13 @@ class DatagramHandlers:
         Raises:
             TypeError: an unknown name in a mapping, an attribute `on_<handler>`, a handler that
                 cannot be called or not with its arguments, of which `data` takes four or five.
-            UsageError: an `async def` handler without a host that would run it.
+            UsageError: an `async def` handler without an outer loop that would run it.
         """
         given = functions_of(source, tuple(DATAGRAM_HANDLERS))
-        host = self._reactor.host
-        made = {name: checked(name, given.get(name), host, _ARGUMENTS[name]) for name in _ARGUMENTS}
+        outer = self._reactor.outer_loop
+        made = {
+            name: checked(name, given.get(name), outer, _ARGUMENTS[name]) for name in _ARGUMENTS
+        }
         if made["data"] is not None and not _takes_flags(given["data"]):
             made["data"] = _without_flags(made["data"])
         for name, handler in made.items():

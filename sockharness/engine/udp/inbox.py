@@ -154,14 +154,14 @@ class Inbox:
             else:
                 self._take_apart(data, control, flags, name)
                 continue
-            host, port = name[0], name[1]
+            address, port = name[0], name[1]
             if not port:  # nobody could answer to port 0 (UDP-087)
                 continue
             if ipv6 and name[3]:
-                host = literals.shown(host, name[3], self._kernel)
+                address = literals.shown(address, name[3], self._kernel)
             left -= 1
             try:
-                handler(owner, data, port, host, told)  # type: ignore[misc]
+                handler(owner, data, port, address, told)  # type: ignore[misc]
             except BaseException as error:  # noqa: BLE001 - told
                 self._handlers.failed(error, owner)
         return room - left

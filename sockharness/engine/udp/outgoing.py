@@ -35,7 +35,7 @@ class Destinations:
     """Parses destinations for a socket of one family, and remembers them.
 
     Attributes:
-        known: by address as given, what stands for it; `host` fills it.
+        known: by address as given, what stands for it; `parsed` fills it.
     """
 
     __slots__ = ("_ipv6", "_kernel", "_packed", "_remember", "known")
@@ -47,55 +47,55 @@ class Destinations:
         self._packed: dict[tuple[Any, int], bytes] = {}
         self.known: dict[str, Any] = {}
 
-    def host(self, address: object) -> Any:
+    def parsed(self, address: object) -> Any:
         """Return what stands for an address, for an IPv4 socket its text.
 
         Raises `TypeError`, `ValueError` for what is no address.
         """
         literal = literals.parse("address", address, self._kernel)
-        host: Any
+        target: Any
         if not self._ipv6:
-            host = literal.text if literal.family == _socket.AF_INET else _UNREACHABLE
+            target = literal.text if literal.family == _socket.AF_INET else _UNREACHABLE
         elif literal.family == _socket.AF_INET:
-            host = (literals.mapped(literal.text), 0)
+            target = (literals.mapped(literal.text), 0)
         else:
-            host = (literal.text, literal.zone)
+            target = (literal.text, literal.zone)
         # A zone is not kept: an interface may get another number.
-        if self._remember and host is not _UNREACHABLE and not literal.zone:
+        if self._remember and target is not _UNREACHABLE and not literal.zone:
             if len(self.known) >= _KNOWN_LIMIT:
                 self.known.clear()
-            self.known[str(address)] = host
-        return host
+            self.known[str(address)] = target
+        return target
 
     def forget(self) -> None:
         """Remember nothing from now on."""
         self._remember = False
         self.known.clear()
 
-    def name(self, port: int, host: Any) -> Any:
+    def name(self, port: int, target: Any) -> Any:
         """Return the socket address for sendto; `None` if this family cannot reach it."""
-        if host is _UNREACHABLE:
+        if target is _UNREACHABLE:
             return None
-        return (host[0], port, 0, host[1]) if self._ipv6 else (host, port)
+        return (target[0], port, 0, target[1]) if self._ipv6 else (target, port)
 
-    def packed(self, ports: Sequence[int], hosts: Sequence[Any]) -> list[bytes]:
+    def packed(self, ports: Sequence[int], targets: Sequence[Any]) -> list[bytes]:
         """Return the socket addresses of a batch as the kernel has them in memory."""
-        keys = list(zip(hosts, ports, strict=True))
+        keys = list(zip(targets, ports, strict=True))
         try:
             return list(map(self._packed.__getitem__, keys))
         except KeyError:
             return [self._pack(*key) for key in keys]
 
-    def _pack(self, host: Any, port: int) -> bytes:
+    def _pack(self, target: Any, port: int) -> bytes:
         if len(self._packed) >= _KNOWN_LIMIT:
             self._packed.clear()
         number = port.to_bytes(2, "big")
         if self._ipv6:
-            address = _socket.inet_pton(_socket.AF_INET6, host[0])
-            made = _FAMILY6 + number + bytes(4) + address + struct.pack("=I", host[1])
+            address = _socket.inet_pton(_socket.AF_INET6, target[0])
+            made = _FAMILY6 + number + bytes(4) + address + struct.pack("=I", target[1])
         else:
-            made = _FAMILY4 + number + _socket.inet_aton(host) + bytes(8)
-        self._packed[host, port] = made
+            made = _FAMILY4 + number + _socket.inet_aton(target) + bytes(8)
+        self._packed[target, port] = made
         return made
 
 
@@ -104,13 +104,13 @@ class Batch(NamedTuple):
 
     Attributes:
         payloads: what to send.
-        ports, hosts: where to; empty on a connected socket.
+        ports, targets: where to; empty on a connected socket.
         reachable: how many come before the first whose destination is of the wrong family.
     """
 
     payloads: list[Payload]
     ports: list[int]
-    hosts: list[Any]
+    targets: list[Any]
     reachable: int
 
 
@@ -140,12 +140,12 @@ def batch(datagrams: object, destinations: Destinations) -> Batch:
     if not given:
         return Batch([], [], [], 0)
     data, ports, addresses = given[0::3], given[1::3], given[2::3]
-    hosts = _known(addresses, destinations) if _are_ports(ports) else None
-    if hosts is not None:
-        return Batch(_payloads(data), ports, hosts, len(data))
-    hosts = _one_by_one(data, ports, addresses, destinations)
-    reachable = hosts.index(_UNREACHABLE) if _UNREACHABLE in hosts else len(data)
-    return Batch(_payloads(data), ports, hosts, reachable)
+    targets = _known(addresses, destinations) if _are_ports(ports) else None
+    if targets is not None:
+        return Batch(_payloads(data), ports, targets, len(data))
+    targets = _one_by_one(data, ports, addresses, destinations)
+    reachable = targets.index(_UNREACHABLE) if _UNREACHABLE in targets else len(data)
+    return Batch(_payloads(data), ports, targets, reachable)
 
 
 def first_destination(datagrams: Any) -> tuple[Any, Any]:
@@ -168,8 +168,8 @@ def refused(error: OSError, payload: Payload, to: tuple[Any, ...], bound: str) -
     if not hint:
         return error
     size = f"{len(payload)} byte{'' if len(payload) == 1 else 's'}"
-    host = str(to[0]).removeprefix(literals.mapped(""))
-    return options.described(error, f"send {size} to {host} port {to[1]}; {hint}")
+    target = str(to[0]).removeprefix(literals.mapped(""))
+    return options.described(error, f"send {size} to {target} port {to[1]}; {hint}")
 
 
 def _hint(number: int | None, size: int, bound: str) -> str:
@@ -243,15 +243,15 @@ def _one_by_one(
     data: list[Any], ports: list[Any], addresses: list[Any], destinations: Destinations
 ) -> list[Any]:
     """Return what stands for the addresses, or raise what is wrong with the first wrong entry."""
-    hosts = []
+    targets = []
     for number, (each, port, address) in enumerate(zip(data, ports, addresses, strict=True)):
         try:
             port_number(port)
-            hosts.append(destinations.host(address))
+            targets.append(destinations.parsed(address))
             payload(each)
         except (TypeError, ValueError) as error:
             raise _about(number, error) from error
-    return hosts
+    return targets
 
 
 def _about(number: int, error: TypeError | ValueError) -> TypeError | ValueError:

@@ -154,13 +154,13 @@ class UDPSocket(Settable):
             if port is None and address is None:
                 return self._send_to_peer(data)
             try:
-                host = self._known[address]
+                target = self._known[address]
             except (KeyError, TypeError):
-                host = None
+                target = None
             fit = type(data) is bytes and type(port) is int and 0 < port < 65536
-            if host is None or not fit:
+            if target is None or not fit:
                 return self._send_checked(data, port, address)
-            name = (host[0], port, 0, host[1]) if self._ipv6 else (host, port)
+            name = (target[0], port, 0, target[1]) if self._ipv6 else (target, port)
             self._last = (port, address, name)
         try:
             self._sendto(data, name)
@@ -242,12 +242,12 @@ class UDPSocket(Settable):
 
     @property
     def address(self) -> tuple[str, int]:
-        """(host, port) of this side, host an IP address without zone; also after `close` (D12)."""
+        """(address, port) of this side, without zone; also after `close` (D12)."""
         return names.pair(self._address)
 
     @property
     def remote_address(self) -> tuple[str, int] | None:
-        """(host, port) of the peer; `None` on a socket that is not connected."""
+        """(address, port) of the peer; `None` on a socket that is not connected."""
         return None if self._remote is None else names.pair(self._remote)
 
     @property
@@ -322,9 +322,9 @@ class UDPSocket(Settable):
         self._open("send")
         if self._remote is not None:
             raise TypeError(f"send: expected data alone: the socket is connected, {self!r}")
-        number, host = outgoing.port_number(port), self._destinations.host(address)
+        number, target = outgoing.port_number(port), self._destinations.parsed(address)
         payload = outgoing.payload(data)
-        name = self._destinations.name(number, host)
+        name = self._destinations.name(number, target)
         if name is None:
             self._fail(os_error(errno.EAFNOSUPPORT), payload, (address, number))
         return self._try(self._sendto, payload, name)
@@ -468,7 +468,7 @@ def udp_socket(
     kernel = reactor.kernel if kernel is None else options.instance("kernel", kernel, Kernel)
     binding = DatagramBinding(
         kernel,
-        hostname=options.host_name("hostname", hostname),
+        hostname=options.name_or_address("hostname", hostname),
         port=options.port_number("port", port),
         connect=connect,
         reuse_addr=options.flag("reuse_addr", reuse_addr),

@@ -254,7 +254,7 @@ def test_a_forked_child_does_not_touch_its_parents_reactor(run_loop: RunLoop) ->
         listener = listen(socket={"data": boom}, hostname="127.0.0.1", port=0)
         child = os.fork()
         if child == 0:
-            embed._hosts.clear()
+            embed._loops.clear()
             os._exit(0)
         os.waitpid(child, 0)
         await connect(socket={"data": boom}, hostname="127.0.0.1", port=listener.port)

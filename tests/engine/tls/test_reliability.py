@@ -97,7 +97,7 @@ class Bench:
         port = self.listener.port if self.listener else self.plain.getsockname()[1]
         ours = socket.create_connection(("127.0.0.1", port))
         if self.listener:
-            return ours, Side(Session(self.client, Recorder(), host="localhost"))
+            return ours, Side(Session(self.client, Recorder(), hostname="localhost"))
         peer, _ = self.plain.accept()
         connect(
             socket=self.handlers,
@@ -237,7 +237,7 @@ def talk(version: int, flight: int, at: int, mask: int) -> tuple[dict[str, Side]
     """Let two sessions talk, with one byte changed; return them and the length of the flight."""
     server, client = _CONFIGS[version]
     sides = {
-        "client": Side(Session(client, Recorder(), host="localhost")),
+        "client": Side(Session(client, Recorder(), hostname="localhost")),
         "server": Side(Session(server, Recorder())),
     }
     number = length = 0

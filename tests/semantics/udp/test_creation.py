@@ -127,7 +127,7 @@ class Unresolved(Kernel):
     def __init__(self, number: int) -> None:
         self.number = number
 
-    def addresses(self, host: str, port: int, *, flags: int = 0) -> list[Any]:
+    def addresses(self, hostname: str, port: int, *, flags: int = 0) -> list[Any]:
         raise raw.gaierror(self.number, "injected")
 
 
@@ -138,10 +138,10 @@ class Unresolved(Kernel):
 )
 def test_a_name_that_cannot_be_looked_up_says_so(number: int, code: str, option: str) -> None:
     class Half(Unresolved):
-        def addresses(self, host: str, port: int, *, flags: int = 0) -> list[Any]:
-            if host == "nowhere.test":
-                return super().addresses(host, port, flags=flags)
-            return Kernel.addresses(self, host, port, flags=flags)
+        def addresses(self, hostname: str, port: int, *, flags: int = 0) -> list[Any]:
+            if hostname == "nowhere.test":
+                return super().addresses(hostname, port, flags=flags)
+            return Kernel.addresses(self, hostname, port, flags=flags)
 
     given: dict[str, Any] = {"hostname": "nowhere.test"}
     if option == "connect":

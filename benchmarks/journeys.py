@@ -215,7 +215,7 @@ def replay() -> Journey:
     """A spec of two steps: set up, replayed and closed."""
     from sockharness.machine.policy import Policy
     from sockharness.replay.replayer import Replayer
-    from sockharness.replay.stage import Stage
+    from sockharness.replay.setup import Setup
     from sockharness.sockspec import loader
 
     with tempfile.TemporaryDirectory() as folder:
@@ -224,8 +224,8 @@ def replay() -> Journey:
         [case] = loader.load(path).cases
 
     def travel() -> None:
-        with Stage(case, policy=Policy()) as stage:
-            if Replayer(stage, 1.0).run().failures:
+        with Setup(case, policy=Policy()) as setup:
+            if Replayer(setup, 1.0).run().failures:
                 raise SystemExit("the spec failed")
 
     return _settled(lambda: counted(never, travel))

@@ -15,7 +15,7 @@ from sockharness.errors import SpecError
 from sockharness.machine import probes
 from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.report.text import failure_text
 from sockharness.sockspec import loader
 from sockharness.sockspec.model import Case
@@ -373,7 +373,7 @@ def _tell(path: Path, *, scale: float = SCALE) -> str:
 
 
 def _replay_case(case: Case, scale: float) -> Outcome:
-    stage = Stage(case, policy=Policy(), capture=bool(case.wire))
-    let_only_idle_time_pass(stage)
-    with stage:
-        return Replayer(stage, scale).run()
+    setup = Setup(case, policy=Policy(), capture=bool(case.wire))
+    let_only_idle_time_pass(setup)
+    with setup:
+        return Replayer(setup, scale).run()

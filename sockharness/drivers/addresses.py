@@ -9,7 +9,7 @@ from sockharness.sockspec import model
 from sockharness.sockspec.model.bindings import Value
 
 
-class Places:
+class Addresses:
     """The addresses of the listeners and the UDP peers of a replay."""
 
     __slots__ = ("_bound", "_groups", "_names")
@@ -57,7 +57,7 @@ class Places:
         bound = self._bound.get(text)
         return bound.host if bound is not None else text
 
-    def who(self, address: Address) -> str:
+    def peer_at(self, address: Address) -> str:
         """Return who sends from an address; empty: nobody of the spec.
 
         Who is bound to a group sends from an address of its interface.

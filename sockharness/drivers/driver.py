@@ -95,7 +95,7 @@ class Driver:
         self._policy = policy
         self._case = run.case
         self._timeline = run.timeline
-        self._places = run.places
+        self._addresses = run.addresses
         self._hosts = run.hosts
         self._leased = ExitStack()
         self._engines: dict[str, Engine] = {}
@@ -125,7 +125,7 @@ class Driver:
             message = f"{peer.name} cannot listen on {address}: {code_of(error)}"
             hint = "leave 'port' out: the system chooses one" if transport.port else ""
             raise SpecError([Problem(peer.location, message, hint)]) from None
-        self._places.add(peer.name, bound, sends=False)
+        self._addresses.add(peer.name, bound, sends=False)
 
     def connect(self, peer: model.Peer) -> None:
         """Begin a connection of a connecting peer; `open` or `connect_error` follows.
@@ -135,7 +135,7 @@ class Driver:
         """
         transport = peer.transport
         assert isinstance(transport, model.Connect)
-        target = self._places.bound(transport.peer)
+        target = self._addresses.bound(transport.peer)
         address = target or Address(self._literal(peer, transport.host), transport.port)
         self._judge(peer, address, transport.location)
         try:
@@ -156,8 +156,8 @@ class Driver:
         if udp.multicast is not None:
             at = Address(udp.multicast.interface or LOOPBACK)
             self._judge(peer, at, udp.multicast.location)
-            group = self._places.group(peer.name) or self._group(udp.multicast)
-            self._places.add_group(peer.name, group)
+            group = self._addresses.group(peer.name) or self._group(udp.multicast)
+            self._addresses.add_group(peer.name, group)
         address = self._where(peer, udp, remote)
         self._timeline.channel(peer.name).keep_datagrams()
         try:
@@ -167,7 +167,7 @@ class Driver:
             message = f"{peer.name} cannot be bound to {address}{also}: {code_of(error)}"
             hint = "leave 'port' out: the system chooses one" if udp.port else ""
             raise SpecError([Problem(peer.location, message, hint)]) from None
-        self._places.add(peer.name, bound)
+        self._addresses.add(peer.name, bound)
         for engine in self._engines.values():
             engine.learn(peer.name, bound)
 
@@ -183,7 +183,7 @@ class Driver:
     def _where(self, peer: model.Peer, udp: model.Udp, remote: Address | None) -> Address:
         """Return where a UDP socket is to be bound."""
         if udp.in_group:
-            group = self._places.group(peer.name)
+            group = self._addresses.group(peer.name)
             assert group is not None, "the loader asks for one"
             return group
         if udp.host:
@@ -198,7 +198,7 @@ class Driver:
     def _remote(self, peer: model.Peer, udp: model.Udp) -> Address | None:
         """Return whom a UDP socket is connected to."""
         if udp.peer:
-            known = self._places.bound(udp.peer)
+            known = self._addresses.bound(udp.peer)
             assert known is not None, "who is not connected is bound first"
             return known
         if not udp.remote_host:
@@ -211,13 +211,13 @@ class Driver:
         """Return a group, with its port, that nobody else uses while this replay lasts."""
         owner = multicast.of
         if owner:
-            known = self._places.group(owner)
+            known = self._addresses.group(owner)
             if known is None:
                 udp = self._case.peers[owner].udp
                 assert udp is not None, "the loader sees to it"
                 assert udp.multicast is not None, "the loader sees to it"
                 known = self._group(udp.multicast)
-                self._places.add_group(owner, known)
+                self._addresses.add_group(owner, known)
             return known
         family = socket.AF_INET6 if multicast.ipv6 else socket.AF_INET
         lease = _leases().group(family, source_specific=multicast.source_specific)

@@ -23,7 +23,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from sockharness.address import LOOPBACK, Address
-from sockharness.drivers.addresses import Places
+from sockharness.drivers.addresses import Addresses
 from sockharness.drivers.credentials import Credentials
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
@@ -110,7 +110,7 @@ class Run:
         timeline: where events go.
         names: what `$name` stands for.
         pairing: finds the two ends of each connection.
-        places: where the peers are.
+        addresses: where the peers are.
         scale: multiplies time limits.
         hosts: those of the case's network, if it has one.
     """
@@ -120,7 +120,7 @@ class Run:
     timeline: Timeline
     names: Bindings
     pairing: Pairing = field(default_factory=Pairing)
-    places: Places = field(default_factory=Places)
+    addresses: Addresses = field(default_factory=Addresses)
     scale: float = 1.0
     hosts: "Hosts | None" = None
 
@@ -141,11 +141,11 @@ class Run:
 
     def membership(self, peer: str, action: Membership) -> tuple[str, ...]:
         """Return the arguments of a method that joins or leaves a peer's group: literals."""
-        udp, group = self.case.peers[peer].udp, self.places.group(peer)
+        udp, group = self.case.peers[peer].udp, self.addresses.group(peer)
         assert udp is not None, "the loader sees to it"
         assert udp.multicast is not None, "the loader sees to it"
         assert group is not None, "groups are leased before anybody joins"
-        source = (self.places.source(action.source),) if action.source else ()
+        source = (self.addresses.source(action.source),) if action.source else ()
         at = self.interface(peer, udp.multicast.interface, ipv6=":" in group.host)
         return (*source, group.host, at)
 

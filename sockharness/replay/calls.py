@@ -5,7 +5,7 @@ Each function raises `StepFailed` if it is not as it should be.
 
 from sockharness.printable import count
 from sockharness.replay.failed import failed
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.sockspec import model
 from sockharness.sockspec.decode.words import beside
 from sockharness.story.events import Event
@@ -13,13 +13,13 @@ from sockharness.story.expectations import ANY_ERROR, ending, how_it_ended
 from sockharness.story.timeline import Channel, Timeline
 
 
-def judge(stage: Stage, channel: Channel, action: model.Action, event: Event) -> None:
+def judge(setup: Setup, channel: Channel, action: model.Action, event: Event) -> None:
     """Judge a call of which no step says what it returns."""
     judge_error(channel, action, event)
     if isinstance(action, model.Send | model.SendMany):
         _judge_sent(channel, action, event)
     elif event.result is not None:
-        _judge_written(stage, channel, action, event)
+        _judge_written(setup, channel, action, event)
 
 
 def judge_error(channel: Channel, action: model.Action, event: Event) -> None:
@@ -66,17 +66,17 @@ def _judge_sent(channel: Channel, action: model.Send | model.SendMany, event: Ev
         raise failed(action.location, note, f"{note}; write 'returns:' if that is meant")
 
 
-def _judge_written(stage: Stage, channel: Channel, action: model.Action, event: Event) -> None:
+def _judge_written(setup: Setup, channel: Channel, action: model.Action, event: Event) -> None:
     offered, result = len(event.data), event.result or 0
     if result < 0:
-        ended = channel.ended is not None and _before(stage.timeline, channel.ended, event)
+        ended = channel.ended is not None and _before(setup.timeline, channel.ended, event)
         because = f"it saw {ending(channel)}" if ended else "its writing side is shut"
         words = f"{channel.peer} cannot {action.name}: {because}"
         raise failed(action.location, words, events=how_it_ended(channel))
     if isinstance(action, model.Write) and result < offered:
         note = f"{channel.peer} write took {result} of {count(offered, 'byte')}"
         hint = "; write 'returns:' if that is meant, or use write_all"
-        if stage.case.peers[channel.peer].tls is not None and channel.secured is None:
+        if setup.case.peers[channel.peer].tls is not None and channel.secured is None:
             hint = "; its handshake is not done, so let it see 'handshake' before"
         raise failed(action.location, note, note + hint)
 

@@ -3,7 +3,7 @@
 from sockharness.printable import count
 from sockharness.replay.failed import failed
 from sockharness.replay.hints import tongues
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.replay.waiting import Waiting
 from sockharness.sockspec import model
 from sockharness.story.expectations import ending, how_it_ended
@@ -18,9 +18,9 @@ class Channels:
 
     __slots__ = ("_case", "_timeline", "_waiting")
 
-    def __init__(self, stage: Stage, waiting: Waiting) -> None:
-        self._case = stage.case
-        self._timeline = stage.timeline
+    def __init__(self, setup: Setup, waiting: Waiting) -> None:
+        self._case = setup.case
+        self._timeline = setup.timeline
         self._waiting = waiting
 
     def of_arrow(self, step: model.Arrow) -> tuple[Channel, Channel]:

@@ -5,7 +5,7 @@ What is said to fail has to fail: else the spec, or the row, is out of date, and
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.sockspec import model
 from sockharness.sockspec.decode import words
 from sockharness.story.expectations import Mismatch
@@ -21,21 +21,21 @@ class Differs(Exception):
         self.failure = failure
 
 
-def otherwise(stage: Stage, number: int, step: model.Step) -> model.Difference | None:
+def otherwise(setup: Setup, number: int, step: model.Step) -> model.Difference | None:
     """Return what is otherwise in a step, because of an engine that one of its peers runs on."""
-    return _here(stage, stage.case.differing.get(number, {}), _peers(step))
+    return _here(setup, setup.case.differing.get(number, {}), _peers(step))
 
 
-def why_it_fails(stage: Stage, failures: list[Failure]) -> str:
+def why_it_fails(setup: Setup, failures: list[Failure]) -> str:
     """Return the row that says why the case fails here, if the spec names one; empty if not.
 
     If the case does not fail, though every peer runs on that engine, or the peer that matters is
     named, a failure is added.
     """
-    difference = _here(stage, stage.case.differs, stage.case.peers)
+    difference = _here(setup, setup.case.differs, setup.case.peers)
     if difference is None:
         return ""
-    if not failures and (len(stage.choice.engines(stage.case)) == 1 or difference.peer):
+    if not failures and (len(setup.choice.engines(setup.case)) == 1 or difference.peer):
         failures.append(it_holds(difference))
         return ""
     return difference.row if failures else ""
@@ -49,19 +49,19 @@ def it_holds(difference: model.Difference) -> Failure:
     return Failure(mismatch=mismatch, location=difference.location)
 
 
-def other_engines(stage: Stage) -> dict[str, str]:
+def other_engines(setup: Setup) -> dict[str, str]:
     """Return the engine of each peer that runs on another than ours."""
-    engine = {name: stage.choice.engine(peer) for name, peer in stage.case.peers.items()}
+    engine = {name: setup.choice.engine(peer) for name, peer in setup.case.peers.items()}
     return {name: each for name, each in engine.items() if each != words.ENGINES[0]}
 
 
-def if_meant(stage: Stage, failures: Sequence[Failure]) -> str:
+def if_meant(setup: Setup, failures: Sequence[Failure]) -> str:
     """Return how a spec says that a failure on another engine is meant; empty if none is, or if
     the spec has said so and it does not fail."""
     if not failures:
         return ""
-    others = dict.fromkeys(other_engines(stage).values())
-    differing = (*stage.case.differing.values(), stage.case.differs)
+    others = dict.fromkeys(other_engines(setup).values())
+    differing = (*setup.case.differing.values(), setup.case.differs)
     said = {each.location for differences in differing for each in differences.values()}
     if failures[0].location in said:
         return ""
@@ -69,13 +69,13 @@ def if_meant(stage: Stage, failures: Sequence[Failure]) -> str:
 
 
 def _here(
-    stage: Stage, differences: Mapping[str, model.Difference], peers: Iterable[str]
+    setup: Setup, differences: Mapping[str, model.Difference], peers: Iterable[str]
 ) -> model.Difference | None:
     """Return the difference that applies: of an engine that some of `peers` run on, or of a peer's
     engine, whoever it is that sees it."""
     if not differences:
         return None
-    engine = {name: stage.choice.engine(peer) for name, peer in stage.case.peers.items()}
+    engine = {name: setup.choice.engine(peer) for name, peer in setup.case.peers.items()}
     keys = {engine[name] for name in peers} | {f"{name}:{engine[name]}" for name in engine}
     return next((each for key, each in differences.items() if key in keys), None)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from sockharness.errors import code_of
 from sockharness.printable import count, show
 from sockharness.replay.settling import did_not_finish
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.sockspec.decode.tls_words import ALERTS
 from sockharness.story.events import Event
 from sockharness.story.expectations import Mismatch, that_fits
@@ -23,38 +23,38 @@ HUNG_UP = "ECONNRESET"
 
 
 def findings(
-    stage: Stage, told: Sequence[Event], reported: Sequence[Failure] = ()
+    setup: Setup, told: Sequence[Event], reported: Sequence[Failure] = ()
 ) -> list[Failure]:
     """Return what nobody claimed and the case does not allow.
 
     Args:
-        stage: where the case was replayed.
+        setup: where the case was replayed.
         told: what its steps told peers to do.
         reported: the failures of actions that did not finish.
     """
-    found = [] if "unclaimed_events" in stage.case.allow else grave(stage)
+    found = [] if "unclaimed_events" in setup.case.allow else grave(setup)
     known = {event for failure in reported for event in failure.mismatch.events}
-    for channel in stage.timeline.channels():
-        found += _of_channel(stage, channel, told, known)
+    for channel in setup.timeline.channels():
+        found += _of_channel(setup, channel, told, known)
     return found
 
 
-def grave(stage: Stage, told: tuple[Event, ...] = ()) -> list[Failure]:
+def grave(setup: Setup, told: tuple[Event, ...] = ()) -> list[Failure]:
     """Return the events that no step claimed and that must not be ignored.
 
     Args:
-        stage: where the case was replayed.
+        setup: where the case was replayed.
         told: the events of which the failure of a step tells already.
     """
     return [
-        _unmeant(stage, channel, event)
-        for channel in stage.timeline.channels()
+        _unmeant(setup, channel, event)
+        for channel in setup.timeline.channels()
         for event in channel.unclaimed
         if _grave(event) and event not in told
     ]
 
 
-def because_of_handshake(stage: Stage, failed: Failure) -> Failure | None:
+def because_of_handshake(setup: Setup, failed: Failure) -> Failure | None:
     """Return the failure of the handshake because of which a step failed, if that is what happened.
 
     That is so if the connection of which the step tells is closed, and had one that no step
@@ -63,7 +63,7 @@ def because_of_handshake(stage: Stage, failed: Failure) -> Failure | None:
     told = failed.mismatch.events
     if any(map(failed_handshake, told)):
         return None  # that is what the step tells of
-    ends = [stage.timeline.channel(event.peer, event.connection) for event in told]
+    ends = [setup.timeline.channel(event.peer, event.connection) for event in told]
     ends += [channel.remote for channel in ends if channel.remote is not None]
     found = [
         _told(event)
@@ -98,47 +98,47 @@ def _rank(reason: str) -> int:
     return 2 if reason == HUNG_UP else 1 if reason in ALERTS else 0
 
 
-def _unmeant(stage: Stage, channel: Channel, event: Event) -> Failure:
+def _unmeant(setup: Setup, channel: Channel, event: Event) -> Failure:
     if failed_handshake(event):
-        place = stage.case.peers[channel.peer].location
+        place = setup.case.peers[channel.peer].location
         return Failure(mismatch=failure(event), location=place)
-    return _found(stage, channel, _unclaimed(channel.peer, event.name, event.error))
+    return _found(setup, channel, _unclaimed(channel.peer, event.name, event.error))
 
 
 def _of_channel(
-    stage: Stage, channel: Channel, told: Sequence[Event], known: Set[Event]
+    setup: Setup, channel: Channel, told: Sequence[Event], known: Set[Event]
 ) -> Iterator[Failure]:
-    allow = stage.case.allow
+    allow = setup.case.allow
     if channel.unread and "unread_bytes" not in allow:
-        yield _unread(stage, channel)
+        yield _unread(setup, channel)
     if channel.datagrams and "unread_datagrams" not in allow:
-        yield _unread_datagrams(stage, channel, channel.datagrams)
-    yield from _of_actions(stage, channel, told, known)
+        yield _unread_datagrams(setup, channel, channel.datagrams)
+    yield from _of_actions(setup, channel, told, known)
     unlinked = channel.connection != LISTENER and channel.remote is None and channel.opened
-    listens = stage.case.peers[channel.peer].listens
+    listens = setup.case.peers[channel.peer].listens
     if unlinked and listens and "extra_connections" not in allow:
-        yield _found(stage, channel, f"{channel.peer} has a connection from outside")
+        yield _found(setup, channel, f"{channel.peer} has a connection from outside")
     unseen_end = channel.next_unclaimed("end")
     if unseen_end and "unclaimed_events" not in allow:
         later = [event for event in channel.actions if event in told and event.at > unseen_end.at]
         if later:
             words = f"{channel.peer} saw end, which no step expects, before {later[0].name}"
-            yield _found(stage, channel, words)
+            yield _found(setup, channel, words)
 
 
 def _of_actions(
-    stage: Stage, channel: Channel, told: Sequence[Event], known: Set[Event]
+    setup: Setup, channel: Channel, told: Sequence[Event], known: Set[Event]
 ) -> Iterator[Failure]:
     for event in channel.actions:
         if event.error is not None and event not in told:
-            yield _found(stage, channel, f"{channel.peer} cannot {event.name}: {event.code}")
+            yield _found(setup, channel, f"{channel.peer} cannot {event.name}: {event.code}")
         elif channel.datagrams is not None or event in known:
             continue
         elif event.name in ("write_all", "echo") and event.result != len(event.data):
-            yield _found(stage, channel, did_not_finish(event))
+            yield _found(setup, channel, did_not_finish(event))
 
 
-def _unread(stage: Stage, channel: Channel) -> Failure:
+def _unread(setup: Setup, channel: Channel) -> Failure:
     size, peer = count(len(channel.unread), "unread byte"), channel.peer
     step = f"{channel.remote.peer} -> {peer}: …" if channel.remote else f"{peer}: {{received: …}}"
     words = that_fits(
@@ -146,11 +146,11 @@ def _unread(stage: Stage, channel: Channel) -> Failure:
         f"{peer} has {size} at the end",
     )
     hint = f"hint: add '- {step}', or 'allow: [unread_bytes]'"
-    found = _found(stage, channel, words, bytes(channel.unread))
+    found = _found(setup, channel, words, bytes(channel.unread))
     return replace(found, mismatch=replace(found.mismatch, details=(hint,)))
 
 
-def _unread_datagrams(stage: Stage, channel: Channel, unread: Sequence[Event]) -> Failure:
+def _unread_datagrams(setup: Setup, channel: Channel, unread: Sequence[Event]) -> Failure:
     peer, first = channel.peer, unread[0]
     size = count(len(unread), "unread datagram")
     of = f" from {first.source}" if first.source else " from outside"
@@ -161,12 +161,12 @@ def _unread_datagrams(stage: Stage, channel: Channel, unread: Sequence[Event]) -
     )
     step = f"{peer}: {{received: …}}"
     hint = f"hint: add '- {step}', or 'allow: [unread_datagrams]'"
-    found = _found(stage, channel, words, first.data)
+    found = _found(setup, channel, words, first.data)
     return replace(found, mismatch=replace(found.mismatch, details=(hint,)))
 
 
-def _found(stage: Stage, channel: Channel, words: str, received: bytes = b"") -> Failure:
-    place = stage.case.peers[channel.peer].location
+def _found(setup: Setup, channel: Channel, words: str, received: bytes = b"") -> Failure:
+    place = setup.case.peers[channel.peer].location
     mismatch = Mismatch(headline=words, note=words, received=received)
     return Failure(mismatch=mismatch, location=place)
 

@@ -7,7 +7,7 @@ waited for only if a count is still too low.
 
 from sockharness.errors import Problem, SpecError
 from sockharness.printable import count, show
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.sockspec.model import Case, FieldTest, Reference, WireCheck
 from sockharness.sockspec.text.typed import expected_got
 from sockharness.story.expectations import Mismatch
@@ -44,20 +44,20 @@ def check_names(case: Case) -> None:
         raise SpecError(problems)
 
 
-def check_frames(stage: Stage, *, scale: float) -> list[Failure]:
+def check_frames(setup: Setup, *, scale: float) -> list[Failure]:
     """Hold the captured frames against the case's checks; return what is not as it should be."""
-    capture = stage.capture
+    capture = setup.capture
     assert capture is not None, "a case with wire checks is staged with a capture"
     return [
         failure
-        for check in stage.case.wire
-        if (failure := _check(stage, capture, check, scale)) is not None
+        for check in setup.case.wire
+        if (failure := _check(setup, capture, check, scale)) is not None
     ]
 
 
-def _check(stage: Stage, capture: Capture, check: WireCheck, scale: float) -> Failure | None:
+def _check(setup: Setup, capture: Capture, check: WireCheck, scale: float) -> Failure | None:
     for test in (*check.where, *check.each):
-        value = _value(test, stage)
+        value = _value(test, setup)
         if wrong := misfit(test.field, value):
             mismatch = _cannot_be(test, value, wrong[0])
             return Failure(mismatch=mismatch, location=test.value_location)
@@ -66,27 +66,27 @@ def _check(stage: Stage, capture: Capture, check: WireCheck, scale: float) -> Fa
 
     def enough() -> bool:
         capture.poll()
-        fitting[:] = [frame for frame in capture.frames if _fits(frame, check.where, stage)]
+        fitting[:] = [frame for frame in capture.frames if _fits(frame, check.where, setup)]
         return check.count is None or check.count.hold(len(fitting))
 
-    if not stage.run_until(enough, within):
+    if not setup.run_until(enough, within):
         mismatch = _wrong_count(check, fitting, capture)
         return Failure(mismatch=mismatch, location=check.location)
     for frame in fitting:
         for test in check.each:
-            if not _fits(frame, (*check.where, test), stage):
-                return Failure(mismatch=_unlike(frame, test, stage), location=test.location)
+            if not _fits(frame, (*check.where, test), setup):
+                return Failure(mismatch=_unlike(frame, test, setup), location=test.location)
     return None
 
 
-def _fits(frame: Frame, tests: tuple[FieldTest, ...], stage: Stage) -> bool:
-    return fits(frame.packet, [(test.field, _value(test, stage)) for test in tests])
+def _fits(frame: Frame, tests: tuple[FieldTest, ...], setup: Setup) -> bool:
+    return fits(frame.packet, [(test.field, _value(test, setup)) for test in tests])
 
 
-def _value(test: FieldTest, stage: Stage) -> str:
+def _value(test: FieldTest, setup: Setup) -> str:
     if not isinstance(test.value, Reference):
         return test.value
-    value = stage.names.value(test.value.name)
+    value = setup.names.value(test.value.name)
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
     return str(value).partition("%")[0]  # on the wire no address has a zone
@@ -108,11 +108,11 @@ def _wrong_count(check: WireCheck, fitting: list[Frame], capture: Capture) -> Mi
     return Mismatch(headline=headline, note=headline, details=(title, *lines, *more))
 
 
-def _unlike(frame: Frame, test: FieldTest, stage: Stage) -> Mismatch:
+def _unlike(frame: Frame, test: FieldTest, setup: Setup) -> Mismatch:
     from sockharness.wire.dissect import field
 
     got = field(frame.packet, test.field)
-    headline = f"{test.field} is {got}, expected {_value(test, stage)}"
+    headline = f"{test.field} is {got}, expected {_value(test, setup)}"
     return Mismatch(headline=headline, note=headline, details=(_summary(frame),))
 
 

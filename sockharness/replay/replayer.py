@@ -26,7 +26,7 @@ from sockharness.replay.findings import because_of_handshake, findings, grave
 from sockharness.replay.hints import deafness, silence, tongues
 from sockharness.replay.in_time import Judge
 from sockharness.replay.settling import settle, unfinished
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.replay.waiting import CASE_LIMIT, Waiting
 from sockharness.sockspec import model
 from sockharness.story.events import Event
@@ -49,14 +49,14 @@ from sockharness.story.timeline import LISTENER, Channel
 
 @dataclass(slots=True)
 class Replayer:
-    """Replays a case on a stage that is set up.
+    """Replays a case that is set up.
 
     Args:
-        stage: the bundle of the case.
+        setup: what the replay owns.
         scale: multiplies every time limit.
     """
 
-    stage: Stage
+    setup: Setup
     scale: float = 1.0
     _calls: list[Event] = field(default_factory=list)
     _unjudged: list[tuple[Channel, model.Action, Event]] = field(default_factory=list)
@@ -66,16 +66,16 @@ class Replayer:
     _channels: Channels = field(init=False)
 
     def __post_init__(self) -> None:
-        self._waiting = Waiting(self.stage, self.scale)
-        self._channels = Channels(self.stage, self._waiting)
+        self._waiting = Waiting(self.setup, self.scale)
+        self._channels = Channels(self.setup, self._waiting)
 
     def run(self) -> Outcome:
         """Replay; the outcome says what came of it."""
         row = hint = ""
         try:
             failures = self._with_remarks(self._failures())
-            hint = if_meant(self.stage, failures)
-            row = why_it_fails(self.stage, failures)
+            hint = if_meant(self.setup, failures)
+            row = why_it_fails(self.setup, failures)
         except EngineFailed as failed:
             failures = [self._engine_failed(failed)]
         except Differs as differs:
@@ -83,29 +83,29 @@ class Replayer:
         verdict = Verdict.DIFFERS if row else self._verdict(failures)
         return Outcome(
             verdict=verdict,
-            timeline=self.stage.timeline,
+            timeline=self.setup.timeline,
             failures=failures,
             row=row or self._row,
-            engines=other_engines(self.stage),
+            engines=other_engines(self.setup),
             hint=hint,
         )
 
     def _failures(self) -> list[Failure]:
         try:
-            for number, step in enumerate(self.stage.case.steps):
+            for number, step in enumerate(self.setup.case.steps):
                 self._location = step.location
                 self._step_here(number, step)
-            self.stage.driver.sync()
+            self.setup.driver.sync()
             unfinished = self._settle()
             self._judge_calls()
-            return self._wire() + unfinished + findings(self.stage, self._calls, unfinished)
+            return self._wire() + unfinished + findings(self.setup, self._calls, unfinished)
         except StepFailed as wrong:
             told = wrong.failure.mismatch.events
-            cause = because_of_handshake(self.stage, wrong.failure)
+            cause = because_of_handshake(self.setup, wrong.failure)
             if cause is None:
-                return [wrong.failure, *grave(self.stage, told)]
+                return [wrong.failure, *grave(self.setup, told)]
             told = (*told, *cause.mismatch.events)
-            return [cause, wrong.failure, *grave(self.stage, told)]
+            return [cause, wrong.failure, *grave(self.setup, told)]
 
     def _engine_failed(self, failed: EngineFailed) -> Failure:
         mismatch = Mismatch(headline=failed.headline, note=failed.headline, details=failed.details)
@@ -113,7 +113,7 @@ class Replayer:
 
     def _with_remarks(self, failures: list[Failure]) -> list[Failure]:
         """Add what the engines say besides to the first failure."""
-        remarks = self.stage.driver.remarks() if failures else []
+        remarks = self.setup.driver.remarks() if failures else []
         if not remarks:
             return failures
         first = failures[0].mismatch
@@ -121,7 +121,7 @@ class Replayer:
         return [replace(failures[0], mismatch=told), *failures[1:]]
 
     def _verdict(self, failures: list[Failure]) -> Verdict:
-        capture = self.stage.capture
+        capture = self.setup.capture
         if capture is not None and not capture.whole:
             lost = f"{count(capture.drops + capture.unkept, 'frame')} lost by the capture"
             failures.insert(0, Failure(mismatch=Mismatch(headline=lost, note=lost)))
@@ -132,7 +132,7 @@ class Replayer:
 
     def _step_here(self, number: int, step: model.Step) -> None:
         """Do a step, or what is stated for the engines that its peers run on."""
-        difference = otherwise(self.stage, number, step)
+        difference = otherwise(self.setup, number, step)
         if difference is None:
             self._step(step)
             return
@@ -154,15 +154,15 @@ class Replayer:
                 self._act(step)
             case model.Sees():
                 channel = self._channels.of(step.peer, step.within, opened=step.event != "open")
-                hint = deafness(self.stage.case, step)
+                hint = deafness(self.setup.case, step)
                 self._await(_seen(channel, step), step.location, step.within, hint=hint)
             case model.Received():
                 channel = self._channels.of(step.peer, step.within)
-                matcher = step.payload.matcher(self.stage.names)
+                matcher = step.payload.matcher(self.setup.names)
                 self._await(BytesExpected(channel, matcher), step.location, step.within)
             case model.ReceivedDatagrams():
                 channel = self._channels.of(step.peer, step.within)
-                matchers = [each.matcher(self.stage.names) for each in step.payloads]
+                matchers = [each.matcher(self.setup.names) for each in step.payloads]
                 datagrams = DatagramsExpected(channel, matchers, unordered=step.unordered)
                 self._await(datagrams, step.location, step.within)
             case model.Never():
@@ -170,40 +170,40 @@ class Replayer:
                 self._never(NothingExpected(channel, step.event), step)
 
     def _arrow(self, step: model.Arrow) -> None:
-        if self.stage.case.peers[step.sender.name].udp is not None:
+        if self.setup.case.peers[step.sender.name].udp is not None:
             self._datagram(step)
             return
         sender, receiver = self._channels.of_arrow(step)
-        if self.stage.case.peers[step.sender.name].scripted:
+        if self.setup.case.peers[step.sender.name].scripted:
             self._do(sender, model.WriteAll(step.payload, step.location))
-        matcher = step.payload.matcher(self.stage.names)
+        matcher = step.payload.matcher(self.setup.names)
         self._await(
             BytesExpected(receiver, matcher),
             step.location,
             step.within,
-            hint=silence(self.stage.case, step),
-            also=tongues(self.stage.case, sender.peer, receiver.peer, sender, receiver),
+            hint=silence(self.setup.case, step),
+            also=tongues(self.setup.case, sender.peer, receiver.peer, sender, receiver),
         )
 
     def _datagram(self, step: model.Arrow) -> None:
         """Let a datagram go from one UDP socket to another."""
-        peer = self.stage.case.peers[step.sender.name]
-        receiver = self.stage.timeline.channel(step.receiver.name)
+        peer = self.setup.case.peers[step.sender.name]
+        receiver = self.setup.timeline.channel(step.receiver.name)
         if peer.scripted:
             to = "" if peer.udp is not None and peer.udp.connected else step.receiver.name
-            sender = self.stage.timeline.channel(step.sender.name)
+            sender = self.setup.timeline.channel(step.sender.name)
             self._do(sender, model.Send(step.payload, step.location, to))
-        matcher = step.payload.matcher(self.stage.names)
+        matcher = step.payload.matcher(self.setup.names)
         expectation = DatagramsExpected(receiver, [matcher], source=step.sender.name)
-        self._await(expectation, step.location, step.within, hint=silence(self.stage.case, step))
+        self._await(expectation, step.location, step.within, hint=silence(self.setup.case, step))
 
     def _act(self, step: model.Act) -> None:
         action = step.action
         if action.name == "connect":
-            self.stage.driver.connect(self.stage.case.peers[step.peer.name])
+            self.setup.driver.connect(self.setup.case.peers[step.peer.name])
             return
-        if action.name in ("stop", "reload") and self.stage.case.peers[step.peer.name].listens:
-            channel = self.stage.timeline.channel(step.peer.name)
+        if action.name in ("stop", "reload") and self.setup.case.peers[step.peer.name].listens:
+            channel = self.setup.timeline.channel(step.peer.name)
         else:
             channel = self._channels.of(step.peer, step.within)
         event = self._do(channel, action, checked=step.returns is not None or bool(step.raises))
@@ -213,7 +213,7 @@ class Replayer:
             judge_error(channel, action, event)
             check_returned(step, step.returns, event.result)
             if step.returns.capture and event.result is not None:
-                self.stage.names.capture({step.returns.capture: event.result})
+                self.setup.names.capture({step.returns.capture: event.result})
 
     def _do(self, channel: Channel, action: model.Action, *, checked: bool = False) -> Event:
         """Let the driver act; a call that failed or was cut short fails the step, maybe later.
@@ -226,10 +226,10 @@ class Replayer:
         if channel.connection != LISTENER and channel.opened is None:
             words = f"{channel.peer} cannot {action.name}: it saw {ending(channel)}"
             raise failed(action.location, words, events=how_it_ended(channel))
-        event = self.stage.driver.act(channel, action)
+        event = self.setup.driver.act(channel, action)
         self._calls.append(event)
         if checked:
-            self.stage.driver.sync()
+            self.setup.driver.sync()
         else:
             self._unjudged.append((channel, action, event))
             self._judge_calls()
@@ -239,10 +239,10 @@ class Replayer:
         """Judge what calls returned that no step says more of, as soon as they have returned."""
         calls, self._unjudged = self._unjudged, []
         for channel, action, event in calls:
-            if self.stage.driver.pending(event):
+            if self.setup.driver.pending(event):
                 self._unjudged.append((channel, action, event))
             else:
-                judge(self.stage, channel, action, event)
+                judge(self.setup, channel, action, event)
 
     # ---- expectations
 
@@ -274,11 +274,11 @@ class Replayer:
             progress = judge.ask(expectation.check)
             return progress.state is not State.PENDING
 
-        peer, began = expectation.channel.peer, self.stage.timeline.now()
+        peer, began = expectation.channel.peer, self.setup.timeline.now()
         wait = self._waiting.wait(decided, within, peer=peer)
         assert progress is not None, "the condition is asked at least once"
         if progress.state is State.SATISFIED:
-            self.stage.names.capture(progress.captures)
+            self.setup.names.capture(progress.captures)
             return
         mismatch = progress.mismatch or judge.ask(expectation.give_up)
         hints = tuple(filter(None, ("" if mismatch.received else hint, also)))
@@ -310,15 +310,15 @@ class Replayer:
 
     def _settle(self) -> list[Failure]:
         """Wait for what engines owe; return the failures of what stays unfinished."""
-        owed = settle(self.stage, self._waiting)
-        return [unfinished(self.stage, each, wait) for each, wait in owed]
+        owed = settle(self.setup, self._waiting)
+        return [unfinished(self.setup, each, wait) for each, wait in owed]
 
     def _wire(self) -> list[Failure]:
-        if not self.stage.case.wire:
+        if not self.setup.case.wire:
             return []
         from sockharness.replay.frames import check_frames
 
-        return check_frames(self.stage, scale=self.scale)
+        return check_frames(self.setup, scale=self.scale)
 
 
 def _seen(channel: Channel, step: model.Sees) -> EventExpected:

@@ -9,28 +9,28 @@ An idle `timeout` is not waited for: nobody was promised that it fires.
 
 from sockharness.drivers.engine import Owed
 from sockharness.printable import count
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.replay.waiting import Waiting
 from sockharness.story.events import Event
 from sockharness.story.expectations import Mismatch
 from sockharness.story.outcome import Failure, Wait
 
 
-def settle(stage: Stage, waiting: Waiting) -> list[tuple[Owed, Wait]]:
+def settle(setup: Setup, waiting: Waiting) -> list[tuple[Owed, Wait]]:
     """Go on until nothing is under way or owed; return what is owed when the time is over.
 
     Raises:
         EngineFailed: an engine in another process died or does not answer.
     """
     while True:
-        stage.settle()
-        owed = stage.driver.owes()
+        setup.settle()
+        owed = setup.driver.owes()
         if not owed:
             return []
         peer = owed[0].action.peer
-        wait = waiting.wait(lambda: not stage.driver.owes(), None, peer=peer)
+        wait = waiting.wait(lambda: not setup.driver.owes(), None, peer=peer)
         if wait is not None:
-            return [(each, wait) for each in stage.driver.owes()]
+            return [(each, wait) for each in setup.driver.owes()]
 
 
 def did_not_finish(action: Event) -> str:
@@ -38,7 +38,7 @@ def did_not_finish(action: Event) -> str:
     return f"{action.peer} {action.name} did not finish its {count(len(action.data), 'byte')}"
 
 
-def unfinished(stage: Stage, owed: Owed, wait: Wait) -> Failure:
+def unfinished(setup: Setup, owed: Owed, wait: Wait) -> Failure:
     """Return the failure of an action whose bytes were not all written in time."""
     action = owed.action
     words = did_not_finish(action)
@@ -49,5 +49,5 @@ def unfinished(stage: Stage, owed: Owed, wait: Wait) -> Failure:
         waiting_for="the rest to be written",
         events=(action,),
     )
-    location = stage.case.peers[action.peer].location
+    location = setup.case.peers[action.peer].location
     return Failure(mismatch=mismatch, location=location, wait=wait)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.sockspec.text.typed import CASE_SECONDS
 from sockharness.story.outcome import Wait
 
@@ -15,14 +15,14 @@ class Waiting:
     """Runs the reactor until something holds, or its time is over.
 
     Args:
-        stage: the bundle of the case.
+        setup: what the replay owns.
         scale: multiplies every limit.
     """
 
-    __slots__ = ("_scale", "_stage")
+    __slots__ = ("_scale", "_setup")
 
-    def __init__(self, stage: Stage, scale: float) -> None:
-        self._stage = stage
+    def __init__(self, setup: Setup, scale: float) -> None:
+        self._setup = setup
         self._scale = scale
 
     def wait(
@@ -38,7 +38,7 @@ class Waiting:
         Raises:
             EngineFailed: an engine that hangs or died is to blame.
         """
-        if self._stage.holds(condition):
+        if self._setup.holds(condition):
             return None
         return self._run(condition, *self._wanted(within), peer=peer)
 
@@ -54,11 +54,11 @@ class Waiting:
     def _run(
         self, condition: Callable[[], bool], seconds: float, origin: str, *, peer: str
     ) -> Wait | None:
-        began = self._stage.timeline.now()
+        began = self._setup.timeline.now()
         limit, origin = self._limit(began, seconds, origin)
-        if self._stage.run_until(condition, limit):
+        if self._setup.run_until(condition, limit):
             return None
-        self._stage.driver.sync()
+        self._setup.driver.sync()
         return self._made(peer, began, limit, origin)
 
     def _wanted(self, within: float | None) -> tuple[float, str]:
@@ -73,5 +73,5 @@ class Waiting:
         return (seconds, origin) if seconds <= left else (left, CASE_LIMIT)
 
     def _made(self, peer: str, began: float, limit: float, origin: str) -> Wait:
-        lasted = self._stage.timeline.now() - began
+        lasted = self._setup.timeline.now() - began
         return Wait(peer=peer, lasted=lasted, limit=limit, origin=origin, scale=self._scale)

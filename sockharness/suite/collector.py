@@ -18,7 +18,7 @@ from sockharness.drivers.engine import EngineFailed
 from sockharness.errors import ExpectationFailed, Problem, SpecError, Unavailable
 from sockharness.machine import probes
 from sockharness.replay.replayer import Replayer
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.sockspec import loader
 from sockharness.sockspec.model import Case, Spec
 from sockharness.story.outcome import Verdict
@@ -84,13 +84,13 @@ class SpecItem(pytest.Function):
         self.case = case
         self.choice = choice
         self.refused: pytest.UsageError | None = None
-        self._stage: Stage | None = None
+        self._setup: Setup | None = None
         self._read_back: tuple[Any, Any] | None = None
         if spec.title:
             self.user_properties.append(("title", spec.title))
 
     def setup(self) -> None:
-        """Set the stage."""
+        """Make the peers listen and connect."""
         super().setup()
         if self.refused is not None:
             raise self.refused
@@ -101,7 +101,7 @@ class SpecItem(pytest.Function):
             from sockharness.replay.frames import check_names
 
             check_names(self.case)
-        stage = Stage(
+        setup = Setup(
             self.case,
             policy=policy,
             capture=bool(self.case.wire),
@@ -111,7 +111,7 @@ class SpecItem(pytest.Function):
         )
         place = self.case.location
         try:
-            self._stage = stage.__enter__()
+            self._setup = setup.__enter__()
         except OSError as error:
             raise SpecError([Problem(place, f"cannot be set up: {error}")]) from None
         except EngineFailed as failed:
@@ -120,8 +120,8 @@ class SpecItem(pytest.Function):
     def runtest(self) -> None:
         """Replay; what is not as it should be raises the text of it."""
         scale = settings.timeout_scale(self.config)
-        assert self._stage is not None, "set-up comes first"
-        outcome = Replayer(self._stage, scale).run()
+        assert self._setup is not None, "set-up comes first"
+        outcome = Replayer(self._setup, scale).run()
         if outcome.row:
             self.user_properties.append(("differs", outcome.row))
         if outcome.verdict is Verdict.DIFFERS:
@@ -135,10 +135,10 @@ class SpecItem(pytest.Function):
 
     def teardown(self) -> None:
         """Close all that the case opened."""
-        stage, self._stage = self._stage, None
+        setup, self._setup = self._setup, None
         try:
-            if stage is not None:
-                stage.__exit__(None, None, None)
+            if setup is not None:
+                setup.__exit__(None, None, None)
         except EngineFailed as failed:
             raise ExpectationFailed(str(failed), self.case.location) from None
         finally:

@@ -1,4 +1,4 @@
-"""A stage that a real program joins, and the way to such programs."""
+"""A replay that a real program joins, and the way to such programs."""
 
 import subprocess
 import threading
@@ -12,22 +12,22 @@ from sockharness.drivers.choice import EngineChoice
 from sockharness.drivers.driver import Engines
 from sockharness.machine import probes
 from sockharness.machine.policy import Policy
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.sockspec import loader
 from tests.helpers.bun import bun_path
 from tests.helpers.programs import installed
 
 DEADLINE = 20.0
-Staged = Callable[..., Stage]
+SetUp = Callable[..., Setup]
 Run = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
-def staged(tmp_path: Path) -> Iterator[Staged]:
-    """Set the stage of a spec, with an engine; it ends with the test."""
+def set_up(tmp_path: Path) -> Iterator[SetUp]:
+    """Set up a spec, with an engine; it ends with the test."""
     with ExitStack() as stack:
 
-        def set_up(text: str, engine: str) -> Stage:
+        def set_up(text: str, engine: str) -> Setup:
             path = tmp_path / "spec.yaml"
             path.write_text(text)
             (case,) = loader.load(path).cases
@@ -35,8 +35,8 @@ def staged(tmp_path: Path) -> Iterator[Staged]:
                 pytest.skip(reason)
             bun = bun_path() if engine == "bun" else ""
             engines = stack.enter_context(Engines(bun=bun))
-            stage = Stage(case, policy=Policy(), choice=EngineChoice(engine), engines=engines)
-            return stack.enter_context(stage)
+            setup = Setup(case, policy=Policy(), choice=EngineChoice(engine), engines=engines)
+            return stack.enter_context(setup)
 
         yield set_up
 

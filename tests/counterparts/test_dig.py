@@ -3,9 +3,9 @@
 import pytest
 
 from sockharness.replay.replayer import Replayer
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.story.outcome import Verdict
-from tests.counterparts.conftest import Run, Staged
+from tests.counterparts.conftest import Run, SetUp
 
 # The question: example.test, A, IN. dig is told its number, so that the answer can have it.
 QUESTION = "07 6578616d706c65 04 74657374 00 0001 0001"
@@ -24,13 +24,13 @@ exchange:
 QUIET = ("+tries=1", "+time=10", "+noedns", "+noadflag")
 
 
-def ask(run: Run, stage: Stage, *options: str) -> str:
-    """Let dig ask the server of a stage, replay, and return what dig printed."""
-    port = stage.places.fact("server", "port")
+def ask(run: Run, setup: Setup, *options: str) -> str:
+    """Let dig ask the server of a setup, replay, and return what dig printed."""
+    port = setup.addresses.fact("server", "port")
     command = ("@127.0.0.1", "-p", str(port), "+qid=4660", *QUIET, *options, "example.test", "A")
     dig = run("dig", *command, package="dnsutils")
 
-    outcome = Replayer(stage).run()
+    outcome = Replayer(setup).run()
 
     assert outcome.verdict is Verdict.PASSED, outcome.headline
     out, err = dig.communicate(timeout=20)
@@ -39,12 +39,12 @@ def ask(run: Run, stage: Stage, *options: str) -> str:
 
 
 @pytest.mark.parametrize("engine", ["sockharness", "bun"])
-def test_dig_reads_the_answer_of_a_server_of_a_spec(staged: Staged, run: Run, engine: str) -> None:
-    assert ask(run, staged(SPEC, engine), "+short") == "192.0.2.1\n"
+def test_dig_reads_the_answer_of_a_server_of_a_spec(set_up: SetUp, run: Run, engine: str) -> None:
+    assert ask(run, set_up(SPEC, engine), "+short") == "192.0.2.1\n"
 
 
-def test_dig_finds_nothing_to_complain_of(staged: Staged, run: Run) -> None:
-    told = ask(run, staged(SPEC, "sockharness"))
+def test_dig_finds_nothing_to_complain_of(set_up: SetUp, run: Run) -> None:
+    told = ask(run, set_up(SPEC, "sockharness"))
 
     assert "status: NOERROR, id: 4660" in told
     assert "example.test.\t\t60\tIN\tA\t192.0.2.1" in told

@@ -13,7 +13,7 @@ from pathlib import Path
 from sockharness.drivers.choice import EngineChoice
 from sockharness.drivers.driver import Engines
 from sockharness.machine.policy import Policy
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.sockspec import loader, model
 from sockharness.story.events import Event, Kind
 from sockharness.story.timeline import LISTENER, Channel
@@ -41,32 +41,32 @@ def run(program: Program, choice: EngineChoice, engines: Engines, folder: Path) 
     path = folder / "program.yaml"
     path.write_text(program.spec())
     case = loader.load(path).cases[0]
-    with Stage(case, policy=Policy(), choice=choice, engines=engines) as stage:
-        _settle(stage)
+    with Setup(case, policy=Policy(), choice=choice, engines=engines) as setup:
+        _settle(setup)
         for step in case.steps:
             assert isinstance(step, model.Act)
-            channel = _channel(stage, step)
+            channel = _channel(setup, step)
             if channel is None:
                 continue
-            stage.driver.act(channel, step.action)
-            stage.driver.sync()
-            _settle(stage)
-        entries = list(stage.timeline.entries)
+            setup.driver.act(channel, step.action)
+            setup.driver.sync()
+            _settle(setup)
+        entries = list(setup.timeline.entries)
     return Stories(**{side: tuple(_story(entries, side, bulky=program.bulky)) for side in SIDES})
 
 
-def _settle(stage: Stage) -> None:
+def _settle(setup: Setup) -> None:
     # Twice: the last action of one engine may cause an event on the other one.
-    stage.settle()
-    stage.settle()
+    setup.settle()
+    setup.settle()
 
 
-def _channel(stage: Stage, step: model.Act) -> Channel | None:
+def _channel(setup: Setup, step: model.Act) -> Channel | None:
     """Return the channel of a step, or `None` if that side has not opened."""
     listens = step.peer.name == "server"
     if listens and step.action.name == "stop":
-        return stage.timeline.channel(step.peer.name, LISTENER)
-    channel = stage.timeline.channel(step.peer.name, 1)
+        return setup.timeline.channel(step.peer.name, LISTENER)
+    channel = setup.timeline.channel(step.peer.name, 1)
     return channel if channel.opened is not None else None
 
 

@@ -7,7 +7,7 @@ import pytest
 from sockharness.drivers.choice import EngineChoice
 from sockharness.drivers.driver import Engines
 from sockharness.machine.policy import Policy
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.sockspec import loader
 from tests.helpers.bun import bun_path
 from tests.helpers.ports import free_port
@@ -22,17 +22,17 @@ def engines() -> Iterator[Engines]:
 
 
 @pytest.fixture
-def stage(engines: Engines, tmp_path: Path) -> Callable[..., Stage]:
-    """Return what makes a stage of a spec's text, on Bun unless `choice` says otherwise."""
+def set_up(engines: Engines, tmp_path: Path) -> Callable[..., Setup]:
+    """Return what makes the setup of a spec's text, on Bun unless `choice` says otherwise."""
 
-    def stage(text: str, *, choice: str = "bun") -> Stage:
+    def set_up(text: str, *, choice: str = "bun") -> Setup:
         path = tmp_path / "spec.yaml"
         path.write_text(textwrap.dedent(text))
-        return Stage(
+        return Setup(
             loader.load(path).cases[0],
             policy=Policy(),
             choice=EngineChoice.parse(choice),
             engines=engines,
         )
 
-    return stage
+    return set_up

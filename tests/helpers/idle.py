@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.story.timeline import Timeline
 
 TICK = 1e-6
@@ -52,9 +52,9 @@ class _Poller:
         return getattr(self._poller, name)
 
 
-def let_only_idle_time_pass(stage: Stage) -> None:
-    """Give a stage that was not entered yet a reactor and a timeline of such a time."""
+def let_only_idle_time_pass(setup: Setup) -> None:
+    """Give a setup that was not entered yet a reactor and a timeline of such a time."""
     idle = IdleTime()
-    stage.reactor.close()
-    stage.reactor = Reactor(idle)
-    stage.timeline = Timeline(idle)
+    setup.reactor.close()
+    setup.reactor = Reactor(idle)
+    setup.timeline = Timeline(idle)

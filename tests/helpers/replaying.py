@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.sockspec import loader
 from sockharness.story.outcome import Outcome
 from tests.helpers.idle import let_only_idle_time_pass
@@ -26,10 +26,10 @@ def replay(folder: Path, text: str, *, peers: str = PEERS, scale: float = 0.1) -
     path = folder / "spec.yaml"
     path.write_text(peers + textwrap.dedent(text))
     for case in loader.load(path).cases:
-        stage = Stage(case, policy=Policy(), capture=bool(case.wire))
-        let_only_idle_time_pass(stage)
-        with stage:
-            outcome = Replayer(stage, scale).run()
+        setup = Setup(case, policy=Policy(), capture=bool(case.wire))
+        let_only_idle_time_pass(setup)
+        with setup:
+            outcome = Replayer(setup, scale).run()
         if outcome.failures:
             break
     return outcome

@@ -8,7 +8,7 @@ from sockharness.errors import SpecError
 from sockharness.machine import probes
 from sockharness.machine.policy import Policy
 from sockharness.replay.frames import check_names
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.sockspec import loader
 from sockharness.story.outcome import Verdict
 from tests.gallery.plugin import Gallery
@@ -133,7 +133,7 @@ def test_a_frame_wakes_the_reactor_by_itself(tmp_path: Path) -> None:
     path.write_text(PEERS + HELLO + "wire: [{where: {TCP.flags: S}, count: 1}]")
     (case,) = loader.load(path).cases
 
-    with Stage(case, policy=Policy(), capture=True) as stage:
-        capture = stage.capture
+    with Setup(case, policy=Policy(), capture=True) as setup:
+        capture = setup.capture
         assert capture is not None
-        assert stage.run_until(lambda: bool(capture.frames), 5)
+        assert setup.run_until(lambda: bool(capture.frames), 5)

@@ -10,7 +10,7 @@ from sockharness.errors import SpecError
 from sockharness.machine import probes
 from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.sockspec import loader, model
 from sockharness.story.outcome import Verdict
 from tests.helpers.replaying import headlines, replay
@@ -48,8 +48,8 @@ def test_cases_that_run_at_once_have_the_same_port_each(tmp_path: Path) -> None:
     case = case_of(tmp_path, PEERS)
 
     with ExitStack() as stack:
-        stages = [stack.enter_context(Stage(case, policy=Policy())) for _ in range(3)]
-        outcomes = [Replayer(stage).run() for stage in stages]
+        stages = [stack.enter_context(Setup(case, policy=Policy())) for _ in range(3)]
+        outcomes = [Replayer(setup).run() for setup in stages]
 
     assert [outcome.verdict for outcome in outcomes] == [Verdict.PASSED] * 3
 
@@ -58,9 +58,9 @@ def test_a_case_leaves_no_descriptor_and_no_process(tmp_path: Path) -> None:
     case = case_of(tmp_path, PEERS + "wire: [{where: {UDP.dport: 53}, count: 1}]\n")
     before = descriptors(), children()
 
-    with Stage(case, policy=Policy(), capture=True) as stage:
+    with Setup(case, policy=Policy(), capture=True) as setup:
         assert children() > before[1]
-        assert Replayer(stage).run().verdict is Verdict.PASSED
+        assert Replayer(setup).run().verdict is Verdict.PASSED
 
     assert (descriptors(), children()) == before
 
@@ -72,7 +72,7 @@ def test_a_case_that_cannot_be_set_up_leaves_nothing_either(tmp_path: Path, more
 
     with (
         pytest.raises(SpecError, match=r"server cannot be bound to 10\.9\.9\.9:53: EADDRNOTAVAIL"),
-        Stage(case, policy=Policy(), capture=bool(more)),
+        Setup(case, policy=Policy(), capture=bool(more)),
     ):
         raise AssertionError("the host has no such address")
 
@@ -113,9 +113,9 @@ def test_a_connected_socket_is_at_the_address_from_which_it_reaches_the_other(
         ("link_local", "fe80::1:2%eth0"),
     ):
         case = case_of(tmp_path, PEERS.replace("bind: link,", f"bind: {word},"))
-        with Stage(case, policy=Policy()) as stage:
-            assert stage.names.value("client.host") == address
-            assert Replayer(stage).run().verdict is Verdict.PASSED
+        with Setup(case, policy=Policy()) as setup:
+            assert setup.names.value("client.host") == address
+            assert Replayer(setup).run().verdict is Verdict.PASSED
 
 
 def test_an_interface_is_named_by_its_word_for_groups_of_both_families(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sockharness.errors import SpecError
 from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.sockspec import loader
 from sockharness.story.outcome import Verdict
 from tests.gallery.plugin import Gallery
@@ -283,10 +283,10 @@ def test_a_connection_from_outside_is_a_finding(tmp_path: Path, gallery: Gallery
     path.write_text(PEERS + 'exchange: [client -> server: "a", server -> client: "a"]')
     (case,) = loader.load(path).cases
 
-    with Stage(case, policy=Policy()) as stage:
-        (port,) = stage.places.ports()
+    with Setup(case, policy=Policy()) as setup:
+        (port,) = setup.addresses.ports()
         with socket.create_connection(("127.0.0.1", port)):
-            outcome = Replayer(stage).run()
+            outcome = Replayer(setup).run()
 
     gallery.check(findings(outcome))
 
@@ -297,8 +297,8 @@ def test_a_stage_leaves_nothing_open(tmp_path: Path) -> None:
     (case,) = loader.load(path).cases
     before = descriptors()
 
-    with Stage(case, policy=Policy()) as stage:
-        Replayer(stage).run()
+    with Setup(case, policy=Policy()) as setup:
+        Replayer(setup).run()
         during = descriptors()
 
     assert during > before
@@ -315,7 +315,7 @@ def test_a_stage_that_cannot_be_set_leaves_nothing_open(tmp_path: Path) -> None:
         before = descriptors()
 
         with pytest.raises(SpecError, match=r"server cannot listen on .*: EADDRINUSE"):
-            Stage(case, policy=Policy()).__enter__()
+            Setup(case, policy=Policy()).__enter__()
 
         assert descriptors() == before
 
@@ -408,10 +408,10 @@ def test_a_closed_case_is_freed_at_once_without_the_garbage_collector(tmp_path: 
     parts: list[weakref.ref[object]] = []
 
     def play() -> None:
-        with Stage(case, policy=Policy()) as stage:
-            assert not Replayer(stage).run().failures
-            channel = stage.timeline.channel("client", 1)
-            parts.extend(map(weakref.ref, (stage, stage.driver, stage.reactor, channel)))
+        with Setup(case, policy=Policy()) as setup:
+            assert not Replayer(setup).run().failures
+            channel = setup.timeline.channel("client", 1)
+            parts.extend(map(weakref.ref, (setup, setup.driver, setup.reactor, channel)))
 
     gc.disable()
     try:

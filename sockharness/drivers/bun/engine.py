@@ -318,7 +318,7 @@ class BunEngine:
     def _source(self, message: Message) -> str:
         """Name who sent a datagram."""
         sender = message.get("from")
-        return self._run.places.who(Address(*sender)) if sender else ""
+        return self._run.addresses.peer_at(Address(*sender)) if sender else ""
 
     def _link(self, channel: Channel, message: Message) -> None:
         """Tell who is at the other end; a client's is known, a server's own address as well."""

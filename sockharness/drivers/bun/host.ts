@@ -238,7 +238,7 @@ const COMMANDS: Record<string, (command: Command) => void | Promise<void>> = {
   listen,
   connect,
   bind: (command) => bind(play, command),
-  learn: ({ peer, hostname, port }) => void play.places.set(peer, { hostname, port }),
+  learn: ({ peer, hostname, port }) => void play.addresses.set(peer, { hostname, port }),
   act: told_to_act,
   handlers: ({ name, set }) => void play.sets.set(name, set),
   late: ({ id, data }) => void play.late.set(id, Buffer.from(data, "base64")),

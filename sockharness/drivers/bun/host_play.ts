@@ -82,7 +82,7 @@ export interface Endpoint {
 export class Play {
   over = false;
   readonly endpoints = new Map<string, Endpoint>();
-  readonly places = new Map<string, { hostname: string; port: number }>();
+  readonly addresses = new Map<string, { hostname: string; port: number }>();
   readonly listeners = new Map<string, TCPSocketListener<Connection>>();
   readonly connections = new Map<string, Connection>();
   readonly counts = new Map<string, number>();

@@ -126,6 +126,6 @@ function done(endpoint: UdpEndpoint, action: Action, received?: Received): any {
 function target(endpoint: UdpEndpoint, action: Action, received?: Received): [number, string] | [] {
   if (endpoint.connected) return [];
   if (!action.to) return [received!.port, received!.address];
-  const { hostname, port } = endpoint.play.places.get(action.to)!;
+  const { hostname, port } = endpoint.play.addresses.get(action.to)!;
   return [port, hostname];
 }

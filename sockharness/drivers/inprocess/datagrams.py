@@ -160,7 +160,7 @@ class DatagramPeer:
     def _to(self, peer: str, received: Received | None) -> tuple[int, str] | tuple[()]:
         """Return port and address of a peer, or of the sender of a datagram; or nothing."""
         if peer:
-            address = self._run.places.bound(peer)
+            address = self._run.addresses.bound(peer)
             assert address is not None, "all sockets are bound before anything is sent"
             return address.port, address.host
         if received is None:
@@ -176,7 +176,7 @@ class DatagramPeer:
 
     def source(self, sender: Address) -> str:
         """Return the name of the peer that sends from there, if it is one."""
-        return self._run.places.who(sender)
+        return self._run.addresses.peer_at(sender)
 
     def record(
         self,

@@ -23,7 +23,7 @@ from sockharness.engine.loop.reactor import Reactor
 from sockharness.errors import SpecError, UsageError
 from sockharness.machine.policy import Policy
 from sockharness.replay.replayer import Replayer
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.report.text import failure_text
 from sockharness.sockspec import loader, model
 from sockharness.sockspec.model.bindings import Bindings
@@ -42,43 +42,43 @@ exchange:
 CLOCKS = 0.0005
 """How far, in seconds, a time that the child tells may be from ours."""
 MIXES = ("bun", "server:bun,client:sockharness", "server:sockharness,client:bun")
-Staged = Callable[..., Stage]
+SetUp = Callable[..., Setup]
 
 
-def replay(stage: Stage, *, scale: float = 1.0) -> Outcome:
-    with stage:
-        return Replayer(stage, scale).run()
+def replay(setup: Setup, *, scale: float = 1.0) -> Outcome:
+    with setup:
+        return Replayer(setup, scale).run()
 
 
-def port_of(stage: Stage) -> int:
-    port = stage.places.fact("server", "port")
+def port_of(setup: Setup) -> int:
+    port = setup.addresses.fact("server", "port")
     assert isinstance(port, int)
     return port
 
 
-def names(stage: Stage, peer: str) -> list[str]:
+def names(setup: Setup, peer: str) -> list[str]:
     """Return what happened to a peer, calls in brackets."""
     return [
         f"{event.name}()" if event.kind is Kind.ACTION else event.name
-        for event in stage.timeline.entries
+        for event in setup.timeline.entries
         if event.peer == peer
     ]
 
 
 @pytest.mark.parametrize("choice", MIXES)
-def test_a_conversation_passes(stage: Staged, choice: str) -> None:
+def test_a_conversation_passes(set_up: SetUp, choice: str) -> None:
     text = ECHO + '  - client -> server: "hi"\n  - server -> client: "hi"\n'
 
-    outcome = replay(stage(text, choice=choice))
+    outcome = replay(set_up(text, choice=choice))
 
     assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
 
 
 @pytest.mark.parametrize("choice", MIXES)
-def test_a_wrong_byte_fails_and_is_told(stage: Staged, choice: str) -> None:
+def test_a_wrong_byte_fails_and_is_told(set_up: SetUp, choice: str) -> None:
     text = ECHO + '  - client -> server: "hi"\n  - server -> client: "ho"\n'
 
-    outcome = replay(stage(text, choice=choice))
+    outcome = replay(set_up(text, choice=choice))
 
     assert outcome.headline == 'line 7: client got "hi", expected "ho"'
     assert outcome.hint == "differs: {bun: ROW}, see docs/bun-differences.md"
@@ -87,38 +87,38 @@ def test_a_wrong_byte_fails_and_is_told(stage: Staged, choice: str) -> None:
 
 
 @pytest.mark.parametrize("choice", MIXES)
-def test_bytes_of_every_value_arrive_as_they_were_said(stage: Staged, choice: str) -> None:
+def test_bytes_of_every_value_arrive_as_they_were_said(set_up: SetUp, choice: str) -> None:
     text = ECHO.replace("peers:", "let: {blob: {bytes: 3MiB, pattern: counter}}\npeers:")
 
     outcome = replay(
-        stage(text + "  - client -> server: $blob\n  - server -> client: $blob\n", choice=choice)
+        set_up(text + "  - client -> server: $blob\n  - server -> client: $blob\n", choice=choice)
     )
 
     assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
 
 
 def test_what_happens_inside_a_call_stands_between_its_beginning_and_what_follows(
-    stage: Staged,
+    set_up: SetUp,
 ) -> None:
     text = ECHO.replace("data: [echo]", 'data: [write: "bye", end, write: "more"]')
-    staged = stage(text + '  - client -> server: "x"\n  - server -> client: "bye"\n')
+    setup = set_up(text + '  - client -> server: "x"\n  - server -> client: "bye"\n')
 
-    replay(staged)
+    replay(setup)
 
-    assert names(staged, "server") == ["open", "data", "write()", "end()", "close", "write()"]
-    results = [event.result for event in staged.timeline.entries if event.name == "write"]
+    assert names(setup, "server") == ["open", "data", "write()", "end()", "close", "write()"]
+    results = [event.result for event in setup.timeline.entries if event.name == "write"]
     assert results == [3, -1]
 
 
-def test_events_are_in_order_and_have_a_time_within_the_replay(stage: Staged) -> None:
+def test_events_are_in_order_and_have_a_time_within_the_replay(set_up: SetUp) -> None:
     text = ECHO + '  - client -> server: "hi"\n  - server -> client: "hi"\n'
-    staged = stage(text)
+    setup = set_up(text)
 
-    replay(staged)
+    replay(setup)
 
-    times = [event.at for event in staged.timeline.entries]
+    times = [event.at for event in setup.timeline.entries]
     assert times == sorted(times)
-    assert 0 < times[0] <= times[-1] < staged.timeline.now()
+    assert 0 < times[0] <= times[-1] < setup.timeline.now()
 
 
 def test_the_time_of_a_new_child_is_compared_with_ours(engines: Engines) -> None:
@@ -134,7 +134,7 @@ def test_the_time_of_a_new_child_is_compared_with_ours(engines: Engines) -> None
     assert before - CLOCKS < told[0]["at"] + program.offset < after + CLOCKS
 
 
-def test_what_is_told_between_two_waits_is_done_in_one_turn(stage: Staged) -> None:
+def test_what_is_told_between_two_waits_is_done_in_one_turn(set_up: SetUp) -> None:
     text = """\
 sockspec: 1
 peers:
@@ -150,12 +150,12 @@ exchange:
   - server: {never: end, for: 20ms}
 """
     for _ in range(10):
-        outcome = replay(stage(text))
+        outcome = replay(set_up(text))
 
         assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
 
 
-def test_a_call_that_fails_is_told_though_its_result_comes_later(stage: Staged) -> None:
+def test_a_call_that_fails_is_told_though_its_result_comes_later(set_up: SetUp) -> None:
     text = """
 sockspec: 1
 peers:
@@ -166,44 +166,46 @@ exchange:
   - client: {write: ab}
 """
 
-    outcome = replay(stage(text))
+    outcome = replay(set_up(text))
 
     assert outcome.headline == "line 8: client cannot write: its writing side is shut"
 
 
-def test_a_fact_that_is_known_only_later_can_be_written_by_a_handler(stage: Staged) -> None:
+def test_a_fact_that_is_known_only_later_can_be_written_by_a_handler(set_up: SetUp) -> None:
     text = ECHO.replace("{data: [echo]}", "{open: [write: $server.port]}")
-    staged = stage(text + "  - server -> client: $server.port\n")
+    setup = set_up(text + "  - server -> client: $server.port\n")
 
-    outcome = replay(staged)
+    outcome = replay(setup)
 
     assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
 
 
-def test_errors_of_the_system_are_those_of_python(stage: Staged) -> None:
+def test_errors_of_the_system_are_those_of_python(set_up: SetUp) -> None:
     text = ECHO.replace("data: [echo]", "data: [terminate]")
-    staged = stage(
+    setup = set_up(
         text + '  - client -> server: "x"\n  - client: {sees: close, error: ECONNRESET}\n'
     )
 
-    outcome = replay(staged)
+    outcome = replay(setup)
 
     assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
-    (error,) = [event.error for event in staged.timeline.entries if event.error is not None]
+    (error,) = [event.error for event in setup.timeline.entries if event.error is not None]
     assert isinstance(error, ConnectionResetError)
 
 
-def test_an_address_is_judged_before_bun_gets_it(stage: Staged) -> None:
-    staged = stage(ECHO.replace("listen: loopback", "listen: 192.0.2.7") + "  - client: end\n")
+def test_an_address_is_judged_before_bun_gets_it(set_up: SetUp) -> None:
+    setup = set_up(ECHO.replace("listen: loopback", "listen: 192.0.2.7") + "  - client: end\n")
 
     with pytest.raises(SpecError, match=r"192\.0\.2\.7:0 is not a loopback address"):
-        replay(staged)
+        replay(setup)
 
 
-def test_a_port_that_is_taken_is_an_error_of_the_spec(stage: Staged) -> None:
+def test_a_port_that_is_taken_is_an_error_of_the_spec(set_up: SetUp) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        second = stage(ECHO.replace("loopback}", f"loopback, port: {port}}}") + "  - client: end\n")
+        second = set_up(
+            ECHO.replace("loopback}", f"loopback, port: {port}}}") + "  - client: end\n"
+        )
 
         with pytest.raises(
             SpecError, match=f"server cannot listen on 127\\.0\\.0\\.1:{port}: EADDRINUSE"
@@ -211,10 +213,10 @@ def test_a_port_that_is_taken_is_an_error_of_the_spec(stage: Staged) -> None:
             replay(second)
 
 
-def test_a_bun_that_is_in_use_is_not_taken_away(stage: Staged) -> None:
+def test_a_bun_that_is_in_use_is_not_taken_away(set_up: SetUp) -> None:
     text = ECHO + '  - client -> server: "hi"\n  - server -> client: "hi"\n'
-    with stage(text) as first:
-        with pytest.raises(UsageError, match="this bun is in use"), stage(text):
+    with set_up(text) as first:
+        with pytest.raises(UsageError, match="this bun is in use"), set_up(text):
             raise AssertionError("never reached")
         assert Replayer(first).run().verdict is Verdict.PASSED
 
@@ -241,9 +243,9 @@ def test_a_bun_that_does_not_start_is_told_once_and_not_tried_again(
         assert engines.bun.missing() == ""
         monkeypatch.setattr(bun_program, "START", 2.0 if "sleep" in script else 30.0)
         for _ in range(2):
-            stage = Stage(case, policy=Policy(), choice=EngineChoice.parse("bun"), engines=engines)
+            setup = Setup(case, policy=Policy(), choice=EngineChoice.parse("bun"), engines=engines)
             with pytest.raises(EngineFailed) as failed:
-                replay(stage)
+                replay(setup)
             texts.append(str(failed.value))
 
     assert texts[0].startswith(told.format(path))
@@ -261,10 +263,10 @@ def _echo(folder: Path) -> Path:
 
 
 def test_one_child_is_kept_and_knows_nothing_of_earlier_specs(
-    stage: Staged, engines: Engines, free_port: int
+    set_up: SetUp, engines: Engines, free_port: int
 ) -> None:
     listening = ECHO.replace("listen: loopback", f"listen: loopback, port: {free_port}")
-    with stage(listening + "  - client: {sees: open}\n") as first:
+    with set_up(listening + "  - client: {sees: open}\n") as first:
         assert port_of(first) == free_port
     pid = engines.bun.child().pid
     text = f"""\
@@ -273,62 +275,62 @@ peers: {{client: {{tcp: {{connect: 127.0.0.1, port: {free_port}}}}}}}
 exchange: [client: {{sees: connect_error, error: ECONNREFUSED}}]
 """
 
-    outcome = replay(stage(text))
+    outcome = replay(set_up(text))
 
     assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
     assert engines.bun.child().pid == pid
 
 
-def test_a_crash_shows_and_the_next_spec_has_a_new_child(stage: Staged, engines: Engines) -> None:
+def test_a_crash_shows_and_the_next_spec_has_a_new_child(set_up: SetUp, engines: Engines) -> None:
     text = ECHO + '  - client -> server: "hi"\n  - server -> client: "hi"\n'
-    with stage(text) as staged:
+    with set_up(text) as setup:
         pid = engines.bun.child().pid
         with open(f"/proc/{pid}/fd/2", "ab", buffering=0) as stderr:
             stderr.write(b"panic: oh no\n")
         os.kill(pid, signal.SIGKILL)
-        outcome = Replayer(staged).run()
+        outcome = Replayer(setup).run()
 
     told = failure_text(outcome).splitlines()
     assert told[0] == "line 6: bun died: SIGKILL"
     assert "  bun wrote on stderr:" in told
     assert "    panic: oh no" in told
     assert outcome.hint == ""
-    assert replay(stage(text)).verdict is Verdict.PASSED
+    assert replay(set_up(text)).verdict is Verdict.PASSED
     assert engines.bun.child().pid != pid
 
 
 def test_a_hang_shows_as_one_and_not_as_a_silent_peer(
-    stage: Staged, engines: Engines, monkeypatch: pytest.MonkeyPatch
+    set_up: SetUp, engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = ECHO + '  - client -> server: "hi"\n  - server -> client: "hi"\n'
-    with stage(text, choice="server:bun") as staged, monkeypatch.context() as hasty:
+    with set_up(text, choice="server:bun") as setup, monkeypatch.context() as hasty:
         os.kill(engines.bun.child().pid, signal.SIGSTOP)
         hasty.setattr(bun, "ANSWER", 0.1)
-        outcome = Replayer(staged, 0.05).run()
+        outcome = Replayer(setup, 0.05).run()
 
     assert outcome.headline == "line 6: bun did not answer within 0.1 s"
-    assert replay(stage(text)).verdict is Verdict.PASSED
+    assert replay(set_up(text)).verdict is Verdict.PASSED
 
 
 def test_a_hang_at_the_end_is_not_swallowed(
-    stage: Staged, engines: Engines, monkeypatch: pytest.MonkeyPatch
+    set_up: SetUp, engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    staged = stage(ECHO + "  - client: {sees: open}\n")
+    setup = set_up(ECHO + "  - client: {sees: open}\n")
 
     def hang() -> None:
         os.kill(engines.bun.child().pid, signal.SIGSTOP)
         monkeypatch.setattr(bun, "RESET", 0.1)
 
-    with pytest.raises(EngineFailed, match="bun did not answer within"), staged:
+    with pytest.raises(EngineFailed, match="bun did not answer within"), setup:
         hang()
 
 
-def test_what_bun_writes_on_stderr_shows_in_a_failure(stage: Staged, engines: Engines) -> None:
+def test_what_bun_writes_on_stderr_shows_in_a_failure(set_up: SetUp, engines: Engines) -> None:
     text = ECHO + '  - client -> server: "hi"\n  - server -> client: "ho"\n'
-    with stage(text) as staged:
+    with set_up(text) as setup:
         with open(f"/proc/{engines.bun.child().pid}/fd/2", "ab", buffering=0) as stderr:
             stderr.write(b"warning: something\n")
-        outcome = Replayer(staged).run()
+        outcome = Replayer(setup).run()
 
     assert "    warning: something" in failure_text(outcome).splitlines()
 
@@ -481,9 +483,9 @@ def test_the_child_ends_with_the_program(engines: Engines) -> None:
 
 
 @pytest.mark.parametrize("choice", ["bun", *MIXES[1:]])
-def test_handlers_of_udp_and_of_streams_have_names_side_by_side(stage: Staged, choice: str) -> None:
+def test_handlers_of_udp_and_of_streams_have_names_side_by_side(set_up: SetUp, choice: str) -> None:
     outcome = replay(
-        stage(
+        set_up(
             """\
             sockspec: 1
             handlers:
@@ -511,7 +513,7 @@ def test_handlers_of_udp_and_of_streams_have_names_side_by_side(stage: Staged, c
 
 
 @pytest.mark.parametrize("choice", MIXES)
-def test_the_rest_of_a_write_all_is_sent_after_the_last_step(stage: Staged, choice: str) -> None:
+def test_the_rest_of_a_write_all_is_sent_after_the_last_step(set_up: SetUp, choice: str) -> None:
     text = """\
 sockspec: 1
 let: {blob: {bytes: 16MiB, pattern: counter}}
@@ -521,16 +523,16 @@ peers:
   client: {tcp: {connect: server}}
 exchange: [client: {write_all: $blob}, server: resume]
 """
-    staged = stage(text, choice=choice)
+    setup = set_up(text, choice=choice)
 
-    outcome = replay(staged)
+    outcome = replay(setup)
 
     assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
-    assert staged.timeline.channel("server", 1).received == 16 * 2**20
+    assert setup.timeline.channel("server", 1).received == 16 * 2**20
 
 
 @pytest.mark.parametrize("choice", MIXES)
-def test_what_is_owed_at_the_deadline_is_a_finding(stage: Staged, choice: str) -> None:
+def test_what_is_owed_at_the_deadline_is_a_finding(set_up: SetUp, choice: str) -> None:
     text = """\
 sockspec: 1
 let: {blob: {bytes: 16MiB, pattern: counter}}
@@ -540,7 +542,7 @@ peers:
   client: {tcp: {connect: server}}
 exchange: [client: {write_all: $blob}]
 """
-    outcome = replay(stage(text, choice=choice), scale=0.05)
+    outcome = replay(set_up(text, choice=choice), scale=0.05)
 
     (failure,) = outcome.failures
     assert failure.mismatch.headline == "client write_all did not finish its 16777216 bytes"

@@ -12,13 +12,13 @@ from sockharness.drivers.bun.engine import BunEngine
 from sockharness.drivers.bun.jsonl import Message
 from sockharness.errors import SpecError, TLSError, code_of
 from sockharness.replay.replayer import Replayer
-from sockharness.replay.stage import Stage
+from sockharness.replay.setup import Setup
 from sockharness.report.text import failure_text
 from sockharness.sockspec import loader, model
 from sockharness.story.events import Event, Secured
 from sockharness.story.outcome import Outcome, Verdict
 
-Staged = Callable[..., Stage]
+SetUp = Callable[..., Setup]
 MIXES = ("bun", "server:bun,client:sockharness", "server:sockharness,client:bun")
 CERTS = """\
 sockspec: 1
@@ -47,25 +47,25 @@ def peers(server: str = "", client: str = "", steps: str = "", *, certs: str = "
     )
 
 
-def replay(stage: Stage) -> Outcome:
-    with stage:
-        return Replayer(stage, 1.0).run()
+def replay(setup: Setup) -> Outcome:
+    with setup:
+        return Replayer(setup, 1.0).run()
 
 
-def passes(stage: Stage) -> Stage:
-    """Replay a spec, which has to pass; return its stage."""
-    outcome = replay(stage)
+def passes(setup: Setup) -> Setup:
+    """Replay a spec, which has to pass; return its setup."""
+    outcome = replay(setup)
     assert outcome.verdict is Verdict.PASSED, failure_text(outcome)
-    return stage
+    return setup
 
 
-def handshakes(stage: Stage, peer: str) -> list[Event]:
-    return [e for e in stage.timeline.entries if (e.peer, e.name) == (peer, "handshake")]
+def handshakes(setup: Setup, peer: str) -> list[Event]:
+    return [e for e in setup.timeline.entries if (e.peer, e.name) == (peer, "handshake")]
 
 
-def secured(stage: Stage, peer: str) -> Secured:
+def secured(setup: Setup, peer: str) -> Secured:
     """Return what a peer's only handshake came to."""
-    (event,) = handshakes(stage, peer)
+    (event,) = handshakes(setup, peer)
     assert event.secured is not None
     return event.secured
 
@@ -74,13 +74,13 @@ BOTH = "client: {sees: handshake}\nserver: {sees: handshake}\n"
 
 
 @pytest.mark.parametrize("choice", MIXES)
-def test_a_handshake_is_told_with_what_both_sides_agreed_on(stage: Staged, choice: str) -> None:
+def test_a_handshake_is_told_with_what_both_sides_agreed_on(set_up: SetUp, choice: str) -> None:
     options = ", alpn: [h2, x]", ", alpn: [x], server_name: localhost"
     text = peers(*options, BOTH + 'client -> server: "hi"')
 
-    staged = passes(stage(text, choice=choice))
+    setup = passes(set_up(text, choice=choice))
 
-    client, server = secured(staged, "client"), secured(staged, "server")
+    client, server = secured(setup, "client"), secured(setup, "server")
     assert client.cipher.startswith("TLS_")
     assert client == Secured(
         success=True,
@@ -96,37 +96,37 @@ def test_a_handshake_is_told_with_what_both_sides_agreed_on(stage: Staged, choic
 
 
 @pytest.mark.parametrize("side", ["server", "client"])
-def test_versions_are_those_of_the_spec(stage: Staged, side: str) -> None:
+def test_versions_are_those_of_the_spec(set_up: SetUp, side: str) -> None:
     options = {side: ", max_version: TLSv1.2, ciphers: ECDHE-ECDSA-AES256-GCM-SHA384"}
 
-    staged = passes(stage(peers(**options, steps=BOTH)))
+    setup = passes(set_up(peers(**options, steps=BOTH)))
 
-    facts = secured(staged, "client")
+    facts = secured(setup, "client")
     assert (facts.version, facts.cipher) == ("TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384")
-    assert secured(staged, "server").cipher == facts.cipher
+    assert secured(setup, "server").cipher == facts.cipher
 
 
-def test_a_server_sees_whose_certificate_it_demands(stage: Staged) -> None:
+def test_a_server_sees_whose_certificate_it_demands(set_up: SetUp) -> None:
     text = peers(", verify: require", ", cert: alice", BOTH)
 
-    staged = passes(stage(text))
+    setup = passes(set_up(text))
 
-    facts = secured(staged, "server")
+    facts = secured(setup, "server")
     assert (facts.certificate, facts.authorized) == ("alice", True)
     assert facts.names == "DNS:alice.example"
 
 
-def test_of_a_handshake_that_failed_nothing_was_agreed_on(stage: Staged) -> None:
-    staged = stage(peers(", cert: old", "", "client: {sees: close}", certs="old"))
+def test_of_a_handshake_that_failed_nothing_was_agreed_on(set_up: SetUp) -> None:
+    setup = set_up(peers(", cert: old", "", "client: {sees: close}", certs="old"))
 
-    replay(staged)
+    replay(setup)
 
-    facts, (event,) = secured(staged, "client"), handshakes(staged, "client")
+    facts, (event,) = secured(setup, "client"), handshakes(setup, "client")
     assert event.code == "CERT_HAS_EXPIRED"
     assert facts == Secured(success=False, server_name="127.0.0.1", certificate="old", names=NAMES)
 
 
-def test_who_refuses_nobody_is_told_what_is_wrong_and_goes_on(stage: Staged) -> None:
+def test_who_refuses_nobody_is_told_what_is_wrong_and_goes_on(set_up: SetUp) -> None:
     text = peers(
         ", cert: old",
         ", verify: none",
@@ -134,26 +134,26 @@ def test_who_refuses_nobody_is_told_what_is_wrong_and_goes_on(stage: Staged) -> 
         certs="old",
     )
 
-    staged = passes(stage(text))
+    setup = passes(set_up(text))
 
-    (event,) = handshakes(staged, "client")
+    (event,) = handshakes(setup, "client")
     assert event.code == "CERT_HAS_EXPIRED"
-    assert secured(staged, "client").version == "TLSv1.3"
-    assert not secured(staged, "client").authorized
+    assert secured(setup, "client").version == "TLSv1.3"
+    assert not secured(setup, "client").authorized
 
 
-def test_an_alert_that_bun_received_has_its_name(stage: Staged) -> None:
-    staged = stage(peers(", alpn: [a]", ", alpn: [b]", "client: {sees: close}"))
+def test_an_alert_that_bun_received_has_its_name(set_up: SetUp) -> None:
+    setup = set_up(peers(", alpn: [a]", ", alpn: [b]", "client: {sees: close}"))
 
-    replay(staged)
+    replay(setup)
 
-    (event,) = handshakes(staged, "client")
+    (event,) = handshakes(setup, "client")
     assert isinstance(event.error, TLSError)
     assert (event.code, event.error.alert) == ("EPROTO", 120)
     assert event.error.reason == "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
 
 
-def test_a_plain_stream_goes_over_to_tls_at_both_ends(stage: Staged) -> None:
+def test_a_plain_stream_goes_over_to_tls_at_both_ends(set_up: SetUp) -> None:
     text = """\
     sockspec: 1
     peers:
@@ -168,14 +168,14 @@ def test_a_plain_stream_goes_over_to_tls_at_both_ends(stage: Staged) -> None:
       - server -> client: "secure"
     """
 
-    staged = passes(stage(text))
+    setup = passes(set_up(text))
 
-    assert secured(staged, "client").server_name == "localhost"
-    data = [e.data for e in staged.timeline.entries if e.name == "data"]
+    assert secured(setup, "client").server_name == "localhost"
+    data = [e.data for e in setup.timeline.entries if e.name == "data"]
     assert data == [b"starttls", b"go", b"secure"]  # no ciphertext
 
 
-def test_handlers_of_its_own_can_come_with_an_upgrade(stage: Staged) -> None:
+def test_handlers_of_its_own_can_come_with_an_upgrade(set_up: SetUp) -> None:
     text = """\
     sockspec: 1
     peers:
@@ -190,11 +190,11 @@ def test_handlers_of_its_own_can_come_with_an_upgrade(stage: Staged) -> None:
       - server -> client: "encrypted"
     """
 
-    passes(stage(text))
+    passes(set_up(text))
 
 
 @pytest.mark.parametrize("choice", ["sockharness", *MIXES])
-def test_an_upgrade_keeps_the_handlers_of_a_reload(stage: Staged, choice: str) -> None:
+def test_an_upgrade_keeps_the_handlers_of_a_reload(set_up: SetUp, choice: str) -> None:
     text = """\
     sockspec: 1
     handlers:
@@ -210,12 +210,12 @@ def test_an_upgrade_keeps_the_handlers_of_a_reload(stage: Staged, choice: str) -
       - server -> client: "encrypted"
     """
 
-    passes(stage(text, choice=choice))
+    passes(set_up(text, choice=choice))
 
 
 @pytest.mark.parametrize("choice", MIXES)
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
-def test_a_session_is_resumed(stage: Staged, choice: str, version: str) -> None:
+def test_a_session_is_resumed(set_up: SetUp, choice: str, version: str) -> None:
     text = f"""\
     sockspec: 1
     peers:
@@ -233,10 +233,10 @@ def test_a_session_is_resumed(stage: Staged, choice: str, version: str) -> None:
       - server@2: {{sees: handshake, reused: true}}
     """
 
-    passes(stage(text, choice=choice))
+    passes(set_up(text, choice=choice))
 
 
-def test_a_connection_that_was_reset_before_it_opened_is_told(stage: Staged) -> None:
+def test_a_connection_that_was_reset_before_it_opened_is_told(set_up: SetUp) -> None:
     text = """\
     sockspec: 1
     peers:
@@ -248,9 +248,9 @@ def test_a_connection_that_was_reset_before_it_opened_is_told(stage: Staged) -> 
       - server: {sees: close, error: ECONNRESET}
     """
 
-    staged = passes(stage(text))
+    setup = passes(set_up(text))
 
-    assert [e.name for e in staged.timeline.entries if e.peer == "server"] == ["close"]
+    assert [e.name for e in setup.timeline.entries if e.peer == "server"] == ["close"]
 
 
 @pytest.mark.parametrize(
@@ -318,12 +318,12 @@ def test_what_reloads_tls_is_not_for_bun(tmp_path: Path) -> None:
 @pytest.mark.parametrize("choice", ["sockharness", *MIXES])
 @pytest.mark.parametrize("side", ["server", "client"])
 def test_ciphers_that_nobody_knows_are_an_error_of_the_spec(
-    stage: Staged, side: str, choice: str
+    set_up: SetUp, side: str, choice: str
 ) -> None:
     text = peers(**{side: ", ciphers: NOPE"}, steps=BOTH)
 
     with pytest.raises(SpecError, match=f"{side} cannot have this TLS: Invalid ciphers"):
-        stage(text, choice=choice).__enter__()
+        set_up(text, choice=choice).__enter__()
 
 
 def error(code: str, message: str) -> Message:

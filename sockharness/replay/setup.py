@@ -1,4 +1,4 @@
-"""The stage of one case: its reactor, timeline, names, driver and capture, in one bundle.
+"""What one replay owns: its reactor, timeline, names, driver and capture.
 
 Replaying uses no thread: everything that can make an event has a descriptor in the same reactor,
 so the order on the timeline is the order that the loop saw. Closing goes in reverse order.
@@ -10,7 +10,7 @@ from select import EPOLLIN, POLLIN, poll
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from sockharness.drivers.addresses import Places, joins
+from sockharness.drivers.addresses import Addresses, joins
 from sockharness.drivers.choice import EngineChoice
 from sockharness.drivers.credentials import Credentials
 from sockharness.drivers.driver import Driver, Engines
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sockharness.wire.capture import Capture
 
 
-class Stage:
+class Setup:
     """What one replay owns. A context manager; entering makes the peers listen and connect, on
     hosts of a network of their own if the case says so.
 
@@ -58,8 +58,8 @@ class Stage:
         self._alone = self.choice.ours  # no other engine is there to be flushed
         self.reactor = Reactor()
         self.timeline = Timeline()
-        self.places = Places()
-        self.names = Bindings(self.places.fact)
+        self.addresses = Addresses()
+        self.names = Bindings(self.addresses.fact)
         self.driver: Driver
         self._policy = policy
         self._scale = scale
@@ -69,7 +69,7 @@ class Stage:
         self._captures = capture
         self._stack = ExitStack()
 
-    def __enter__(self) -> "Stage":
+    def __enter__(self) -> "Setup":
         with ExitStack() as stack:
             if self.case.hosts:
                 from sockharness.drivers.network import Hosts
@@ -123,7 +123,7 @@ class Stage:
             reactor=self.reactor,
             timeline=self.timeline,
             names=self.names,
-            places=self.places,
+            addresses=self.addresses,
             scale=self._scale,
             hosts=self._hosts,
         )
@@ -147,7 +147,7 @@ class Stage:
             capture = Capture(interface, ports=None, make_socket=make_socket)
         else:
             of = ("tcp", "udp", *(("groups",) if self.case.has_groups else ()))
-            capture = Capture(ports=self.places.ports(), protocols=of)
+            capture = Capture(ports=self.addresses.ports(), protocols=of)
         self.capture = stack.enter_context(capture)
         self.reactor.segment_offload = False  # what crosses the wire is then one frame a datagram
         fd = capture.fileno()

@@ -55,12 +55,18 @@ class Gallery:
 def golden_file(item: pytest.Item) -> Path:
     """Return the golden file of a test, e.g. `report/test_text/test_the_head[short].txt`.
 
-    The mark `golden_file` names another one.
+    The mark `golden_file` names another one. With the mark `one_golden_file` all parameters of a
+    test have the same text.
     """
     if marked := item.get_closest_marker("golden_file"):
         return Path(marked.args[0])
     module = item.path.relative_to(TESTS).with_suffix("")
-    return FOLDER / module / (re.sub(r"[^\w\[\].,=+-]+", "-", item.name) + ".txt")
+    name = item.name.partition("[")[0] if _is_shared(item) else item.name
+    return FOLDER / module / (re.sub(r"[^\w\[\].,=+-]+", "-", name) + ".txt")
+
+
+def _is_shared(item: pytest.Item) -> bool:
+    return item.get_closest_marker("one_golden_file") is not None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -73,6 +79,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "golden_file(path): the golden file of the test")
+    config.addinivalue_line("markers", "one_golden_file: the same one for all parameters")
     if config.getoption("--accept-gallery") and os.environ.get("CI"):
         raise pytest.UsageError("--accept-gallery: CI compares with golden files, never writes any")
 
@@ -81,7 +88,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Note which golden files there should be; this comes before `-k` and `-m` deselect."""
     asking = [each for each in items if "gallery" in getattr(each, "fixturenames", ())]
-    paths = [golden_file(each) for each in asking]
+    tests = {
+        each.nodeid.partition("[")[0] if _is_shared(each) else each.nodeid: each for each in asking
+    }
+    paths = [golden_file(each) for each in tests.values()]
     config.stash[EXPECTED] = paths
     config.stash[MODULES] = _whole_modules(config, items)
     if config.getoption("--accept-gallery"):

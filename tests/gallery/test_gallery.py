@@ -17,6 +17,11 @@ import pytest
 def test_it(gallery, word):
     gallery.check(f"{word} at 127.0.0.1:4711\\n\\n")
 
+@pytest.mark.one_golden_file
+@pytest.mark.parametrize("word", ["a", "b c"])
+def test_it_all(gallery, word):
+    gallery.check("the same")
+
 def test_other(): pass
 """
 
@@ -93,19 +98,20 @@ def test_a_missing_and_a_different_golden_file_fail_until_they_are_accepted(
     pytester: pytest.Pytester, project: Path
 ) -> None:
     missing = run(pytester)
-    run(pytester, "--accept-gallery").assert_outcomes(passed=2)
-    run(pytester).assert_outcomes(passed=4)
+    run(pytester, "--accept-gallery").assert_outcomes(passed=4)
+    run(pytester).assert_outcomes(passed=6)
     files = {path.name: path.read_text() for path in project.iterdir()}
     (project / "test_it[a].txt").write_text("b at 127.0.0.1:PORT\n")
     different = run(pytester)
 
-    missing.assert_outcomes(failed=2, passed=2)
+    missing.assert_outcomes(failed=4, passed=2)
     missing.stdout.fnmatch_lines(["no golden file tests/gallery/test_some/test_it?a?.txt; if *"])
     assert files == {
         "test_it[a].txt": "a at 127.0.0.1:PORT\n",
         "test_it[b-c].txt": "b c at 127.0.0.1:PORT\n",
+        "test_it_all.txt": "the same\n",
     }
-    different.assert_outcomes(failed=1, passed=3)
+    different.assert_outcomes(failed=1, passed=5)
     different.stdout.fnmatch_lines(["-b at 127.0.0.1:PORT", "+a at 127.0.0.1:PORT", "if the new *"])
 
 
@@ -116,9 +122,9 @@ def test_a_golden_file_that_no_test_asks_for_fails_until_it_is_accepted(
     (project / "test_it[c].txt").write_text("a case that is gone")
     (project / "test_other.txt").write_text("a test that asks for none")
 
-    run(pytester).assert_outcomes(failed=2, passed=2)
+    run(pytester).assert_outcomes(failed=2, passed=4)
     run(pytester, "--accept-gallery")
-    run(pytester).assert_outcomes(passed=4)
+    run(pytester).assert_outcomes(passed=6)
 
 
 def test_a_test_that_gives_no_text_or_two_fails(pytester: pytest.Pytester, project: Path) -> None:

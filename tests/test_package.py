@@ -29,7 +29,9 @@ def test_the_wheel_holds_the_types_the_entry_point_and_the_licence(tmp_path: Pat
         parser = configparser.ConfigParser()
         parser.read_string(archive.read(entry_points).decode())
     hosts = {f"sockharness/drivers/bun/host{part}.ts" for part in ("", "_play", "_tls", "_udp")}
-    assert {"sockharness/py.typed", *hosts} <= set(names)
+    assert {"sockharness/py.typed", "sockharness/sockspec/sockspec-1.schema.json", *hosts} <= set(
+        names
+    )
     assert parser["pytest11"] == {"sockharness": "sockharness.plugin"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "specs/", "benchmarks/"))]

@@ -36,11 +36,6 @@ from sockharness.sockspec.text.typed import (
     unexpected,
 )
 
-FINDINGS = ("unread_bytes", "unread_datagrams", "extra_connections", "unclaimed_events")
-"""What `allow:` may name: findings at the end that would fail a spec."""
-NEEDS = ("capture", "ipv6", "multicast", "netns", "one_process")
-"""What `needs:` may name."""
-
 NOTHING = frozenset[str]()
 
 TOLD = 20
@@ -226,7 +221,7 @@ class _File:
         if node is not None:
             for item in as_sequence(node, "a list of needs").items:
                 with self._problems.collect():
-                    needs[as_word(item, NEEDS, "a need")] = item.location
+                    needs[as_word(item, words.NEEDS, "a need")] = item.location
         return needs
 
     def _case(
@@ -250,7 +245,7 @@ class _File:
         with self._problems.collect():
             if "allow" in known:
                 findings = as_sequence(known["allow"], "a list of findings").items
-                allow = frozenset(as_word(each, FINDINGS, "a finding") for each in findings)
+                allow = frozenset(as_word(each, words.FINDINGS, "a finding") for each in findings)
         differs: Mapping[str, model.Difference] = {}
         with self._problems.collect():
             differs = self._differs(known.get("differs"), context.names)

@@ -45,6 +45,10 @@ SYNONYMS = {
 """Words of other programs, with ours."""
 UDP_SYNONYMS = {"write": "send", "write_all": "send_many", "sends": "send", "writes": "send"}
 """The same, where a UDP socket is meant."""
+FINDINGS = ("unread_bytes", "unread_datagrams", "extra_connections", "unclaimed_events")
+"""What `allow:` may name: findings at the end that would fail a spec."""
+NEEDS = ("capture", "ipv6", "multicast", "netns", "one_process")
+"""What `needs:` may name."""
 ENGINES = ("sockharness", "bun")
 """What can speak for peers; the first is our own, and the default."""
 ROW = re.compile(r"D[1-9]\d?", re.ASCII)

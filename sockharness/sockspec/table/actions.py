@@ -33,7 +33,7 @@ ROWS = (
     Row(
         key="data",
         at=("stream handlers", "udp handlers"),
-        takes="list of actions",
+        takes="list of replies",
         does="runs when bytes, or a datagram, came",
         example="data: [echo]",
     ),

@@ -44,7 +44,7 @@ ROWS = (
     Row(
         key="repeat",
         at=("bytes",),
-        takes="bytes",
+        takes="plain bytes",
         does="bytes again and again",
         example='repeat: "ab", times: 3',
     ),
@@ -58,7 +58,7 @@ ROWS = (
     Row(
         key="rest_of",
         at=("bytes",),
-        takes="bytes",
+        takes="plain bytes",
         does="what is left behind a captured count",
         example="rest_of: $blob, after: $taken",
     ),
@@ -102,7 +102,7 @@ ROWS = (
     Row(
         key="starts_with",
         at=("message matcher",),
-        takes="bytes",
+        takes="plain bytes",
         does="a datagram that begins so",
         example="starts_with: h, example: hi",
     ),
@@ -168,7 +168,7 @@ ROWS = (
             "bytes starts_with",
             "bytes any",
         ),
-        takes="bytes",
+        takes="plain bytes",
         does="what a scripted peer writes in its place",
         example="example: hi",
     ),

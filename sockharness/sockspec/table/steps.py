@@ -16,8 +16,18 @@ ROWS = (
     ),
     Row(
         key="differs",
-        at=("step", "expectation"),
-        takes="step differences",
+        at=("step",),
+        takes="differences",
+        does=(
+            "what is otherwise on an [engine](#engines): the rows that say why, and what "
+            "stands there in place of the step's keys"
+        ),
+        example="differs: {bun: D1}",
+    ),
+    Row(
+        key="differs",
+        at=("expectation",),
+        takes="differences",
         does="what is otherwise on an [engine](#engines)",
         example="differs: {bun: D5, error: none}",
     ),

@@ -369,7 +369,8 @@ def test_an_empty_datagram_is_enough_for_the_peer_to_explain(pytester: pytest.Py
     result = run(pytester)
 
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(['FAILED * - line 3: udp_peer got "", expected "QUERY"'])
+    text = 'FAILED * - line 3: udp_peer got an empty datagram, expected "QUERY"'
+    result.stdout.fnmatch_lines([text])
 
 
 @pytest.mark.usefixtures("client_module")

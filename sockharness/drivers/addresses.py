@@ -1,6 +1,6 @@
-"""Where the peers are: what `$server.port` and `to: peer` mean, and from whom a datagram came.
+"""The addresses of the peers: for `$server.port`, for `to: peer`, and for the sender of a datagram.
 
-Between UDP peers there are no connections that would tell, so the addresses do. All sockets are
+UDP peers have no connections, so the address of a datagram says which peer sent it. All sockets are
 bound before anything is sent.
 """
 
@@ -20,21 +20,21 @@ class Addresses:
         self._names: dict[Address, str] = {}
 
     def add(self, peer: str, address: Address, *, sends: bool = True) -> None:
-        """Note where a peer is bound; whether it sends datagrams from there."""
+        """Note the address that a peer is bound to, and whether it sends datagrams from there."""
         self._bound[peer] = address
         if sends:
             self._names.setdefault(address, peer)
 
     def add_group(self, peer: str, address: Address) -> None:
-        """Note the group, with its port, that a peer has to do with."""
+        """Note the group and port of a peer."""
         self._groups[peer] = address
 
     def bound(self, peer: str) -> Address | None:
-        """Return where a peer is bound, which may be at its group; `None` if it is not (yet)."""
+        """Return the address that a peer is bound to, perhaps its group; else `None`."""
         return self._bound.get(peer)
 
     def group(self, peer: str) -> Address | None:
-        """Return a peer's group and its port, if it has to do with one."""
+        """Return a peer's group and port, if it has one."""
         return self._groups.get(peer)
 
     def ports(self) -> list[int]:
@@ -42,7 +42,7 @@ class Addresses:
         return [address.port for address in self._bound.values()]
 
     def fact(self, peer: str, name: str) -> Value | None:
-        """Return a peer's `host` or `port`, or the `group` it is about; `None` if it has none."""
+        """Return a peer's `host`, `port` or `group`; `None` if it has none."""
         if name == "group":
             group = self._groups.get(peer)
             return group.host if group is not None else None
@@ -53,14 +53,14 @@ class Addresses:
         return facts.get(name)
 
     def source(self, text: str) -> str:
-        """Return the address of whom a member hears: a peer by name, or an address itself."""
+        """Return the address of a multicast source, given by a peer's name or as an address."""
         bound = self._bound.get(text)
         return bound.host if bound is not None else text
 
     def peer_at(self, address: Address) -> str:
-        """Return who sends from an address; empty: nobody of the spec.
+        """Return the name of the peer that sends from an address; empty if none does.
 
-        Who is bound to a group sends from an address of its interface.
+        A peer that is bound to a group sends from an address of its interface.
         """
         found = self._names.get(address)
         if found is not None:
@@ -78,8 +78,8 @@ def joins(peer: model.Peer) -> tuple[model.Membership, ...]:
     multicast = peer.udp.multicast if peer.udp is not None else None
     if multicast is None:
         return ()
-    place = multicast.location
+    location = multicast.location
     if not multicast.sources:
-        return (model.Membership("add_membership", place),)
+        return (model.Membership("add_membership", location),)
     name = "add_source_specific_membership"
-    return tuple(model.Membership(name, place, source) for source in multicast.sources)
+    return tuple(model.Membership(name, location, source) for source in multicast.sources)

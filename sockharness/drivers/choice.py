@@ -16,7 +16,7 @@ from sockharness.sockspec.model import Case, Peer
 
 OURS = ENGINES[0]
 ROLES = ("server", "client")
-"""What also means each peer that listens, or connects, and is not named itself."""
+"""The names that also mean each peer that listens, or connects, and is not named itself."""
 
 
 @record
@@ -51,7 +51,7 @@ class EngineChoice:
         return cls(OURS, parts)
 
     def engine(self, peer: Peer) -> str:
-        """Return the engine that speaks for a peer."""
+        """Return the engine that plays a peer."""
         if not self.parts:
             return self.default
         role = "server" if peer.serves else "client"
@@ -63,7 +63,7 @@ class EngineChoice:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The engines that it names, or that play when it names none."""
+        """The engines that it names, or the default engine."""
         return tuple(self.parts.values()) or (self.default,)
 
     @property
@@ -98,7 +98,7 @@ def choices(texts: Iterable[str]) -> tuple[EngineChoice, ...]:
 
 
 def unknown_peer(choice: EngineChoice, peers: Iterable[str]) -> str:
-    """Return what is wrong with a mix that names a peer which no spec has; empty if nothing is."""
+    """Return an error text if a mix names a peer that no spec has, else the empty text."""
     known = tuple(sorted({*peers, *ROLES}))
     for name in choice.parts:
         if name not in known:
@@ -109,8 +109,8 @@ def unknown_peer(choice: EngineChoice, peers: Iterable[str]) -> str:
 
 def choices_of_id(name: str) -> str:
     """Return the engines in an item's name (`echo[a-line-bun]`), as the option has them."""
-    inside = name.rpartition("[")[2].removesuffix("]") if name.endswith("]") else ""
-    last = inside.rpartition("-")[2]
+    brackets = name.rpartition("[")[2].removesuffix("]") if name.endswith("]") else ""
+    last = brackets.rpartition("-")[2]
     engines = [part.rpartition(":")[2] for part in last.split("+")]
     return last.replace("+", ",") if set(engines) <= set(ENGINES) else ""
 

@@ -17,11 +17,11 @@ from sockharness.sockspec import model
 from sockharness.sockspec.decode.tls_words import DEFAULT, NO_ONE
 
 UNKNOWN = "unknown"
-"""How a certificate is called that is none of a case."""
+"""The name of a certificate that is not one of the case."""
 
 
 class Credentials:
-    """What the peers of a case show, and whom they trust.
+    """The certificates that the peers of a case show and trust.
 
     Args:
         certs: what the case says of its certificates.
@@ -32,7 +32,7 @@ class Credentials:
 
     @property
     def ca_pem(self) -> bytes:
-        """Return the certificate of the authority, which everybody trusts."""
+        """Return the certificate of the authority, which every peer trusts."""
         return _authority().ca_pem
 
     @property
@@ -51,7 +51,7 @@ class Credentials:
         return _authority().bad(BadCertificate[said.bad.upper()], *said.names, variant=name)
 
     def prepare(self) -> None:
-        """Make them all, and load what makes them: no step should have to wait for that."""
+        """Make all certificates now, so that no step has to wait for that."""
         from sockharness.engine.tls import context as context  # which loads pyOpenSSL
 
         for _, certificate in self._all():
@@ -65,8 +65,8 @@ class Credentials:
         """
         if not fingerprint:
             return NO_ONE
-        wanted = fingerprint.replace(":", "").lower()
-        names = (name for name, each in self._all() if _fingerprint(each.chain_pem) == wanted)
+        plain = fingerprint.replace(":", "").lower()
+        names = (name for name, each in self._all() if _fingerprint(each.chain_pem) == plain)
         return next(names, UNKNOWN)
 
     def _all(self) -> Iterator[tuple[str, Certificate]]:

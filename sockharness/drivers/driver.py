@@ -69,7 +69,7 @@ class Engines:
         return BunEngine(run, self.bun)
 
     def close(self) -> None:
-        """End what runs in processes of its own. Idempotent."""
+        """End the child processes. Idempotent."""
         if "bun" in vars(self):  # it was needed
             self.bun.close()
 
@@ -176,12 +176,12 @@ class Driver:
         return text if self._hosts is None else self._hosts.address(peer.host, text)
 
     def _judge(self, peer: model.Peer, address: Address, location: Location) -> None:
-        """Let an address pass, or refuse it; a network of the spec's own has no way out."""
+        """Reject an address that the policy forbids; hosts of a spec's network reach no other."""
         if not peer.host:
             self._policy.judge(address, location)
 
     def _where(self, peer: model.Peer, udp: model.Udp, remote: Address | None) -> Address:
-        """Return where a UDP socket is to be bound."""
+        """Return the address to bind a UDP socket to."""
         if udp.in_group:
             group = self._addresses.group(peer.name)
             assert group is not None, "the loader asks for one"
@@ -196,7 +196,7 @@ class Driver:
         return Address(LOOPBACK6 if ":" in remote.host else LOOPBACK, udp.port)
 
     def _remote(self, peer: model.Peer, udp: model.Udp) -> Address | None:
-        """Return whom a UDP socket is connected to."""
+        """Return the address that a UDP socket is connected to, if any."""
         if udp.peer:
             known = self._addresses.bound(udp.peer)
             assert known is not None, "who is not connected is bound first"
@@ -208,7 +208,7 @@ class Driver:
         return address
 
     def _group(self, multicast: model.Multicast) -> Address:
-        """Return a group, with its port, that nobody else uses while this replay lasts."""
+        """Lease a group and a port for this replay; no other process gets them."""
         owner = multicast.of
         if owner:
             known = self._addresses.group(owner)
@@ -243,7 +243,7 @@ class Driver:
             engine.sync()
 
     def settle(self) -> None:
-        """Let everything happen that is under way in other processes."""
+        """Run the loops of other processes until they have nothing more to do."""
         for engine in self._engines.values():
             engine.settle()
 
@@ -263,7 +263,7 @@ class Driver:
                 stack.callback(engine.close)
 
     def _turn(self, peer: str) -> Engine:
-        """Return a peer's engine, when the others have done what they were told."""
+        """Wait until the other engines have done everything; return the peer's engine."""
         mine = self._of[peer]
         for engine in self._engines.values():
             if engine is not mine:
@@ -272,17 +272,17 @@ class Driver:
 
 
 def _unusable(peer: model.Peer, error: TLSError) -> SpecError:
-    """Return the error of options of TLS that an engine refuses."""
-    place = peer.tls.location if peer.tls is not None else peer.location
-    told = f"{peer.name} cannot have this TLS: {error.strerror}"
+    """Return the error for TLS options that an engine rejects."""
+    location = peer.tls.location if peer.tls is not None else peer.location
+    message = f"{peer.name} cannot have this TLS: {error.strerror}"
     of_ciphers = error.code == "ERR_BORINGSSL"  # `ca` has it too, but that is no spec's to say
     hint = "the words are those of `openssl ciphers -v`" if of_ciphers else ""
-    return SpecError([Problem(place, told, hint)])
+    return SpecError([Problem(location, message, hint)])
 
 
 @cache
 def _leases() -> "Leases":
-    """Return this process's leases: one after another, so that no number comes back soon."""
+    """Return the leases of this process: it hands out numbers in turn, so none comes back soon."""
     from sockharness.machine.leases import Leases  # most specs have no group
 
     return Leases()

@@ -1,21 +1,20 @@
-"""Who executes what a spec says: the interface of an engine that speaks for peers.
+"""The interface of an engine: it executes peers of a case.
 
-A driver does what it is told at once and returns; whatever comes of it, returned values
-included, appears on the timeline. So a driver in this process and one in a child process look
-the same to the replayer. Two levels:
+A call returns at once; its result and every event appear on the timeline. So an engine in this
+process and one in a child process look the same to the replayer. There are two levels:
 
-- the *driver* is what a stage has: it judges addresses by the policy, finds out where a peer
-  connects to, and knows which engine speaks for which peer (`driver.Driver`);
+- the *driver* (`driver.Driver`) judges addresses by the policy, finds the address that a peer
+  connects to, and knows which engine plays which peer;
 - an *engine* executes its own peers. It gets IP literals only, and judges nothing.
 
-**Told and done.** An engine in another process has done what it was told only some time later.
-What it is told between two waits goes to it together and is done in one turn of its loop, as it is
-with an engine in this process; before another engine is told something, it is waited for.
+**Engines in another process.** Such an engine is done with an action only some time after the call.
+The actions between two waits go to it together, and it does them in one turn of its loop, as an
+engine in this process does. The driver waits for it before it calls another engine.
 
-**TLS.** Keys and certificates are `Run.credentials`' to give. An engine says with each `handshake`
-what it came to (`events.Secured`), where the other side's certificate has the name that
-`credentials.name_of` knows it by. A `close` may have as its note why a handshake failed of which no
-handler was told.
+**TLS.** Keys and certificates come from `Run.credentials`. An engine adds the outcome to each
+`handshake` event (`events.Secured`), with the name that `credentials.name_of` gives to the other
+side's certificate. If a handshake failed and no handler reported it, the note of the `close` event
+says why.
 """
 
 from collections.abc import Sequence
@@ -71,7 +70,7 @@ class RaisedBySpec(Exception):
 
 
 class EngineFailed(Exception):
-    """An engine died, hangs, or did what no engine may do: no verdict on a peer is possible.
+    """An engine died, hangs, or broke its protocol, so there is no verdict on any peer.
 
     Args:
         headline: what happened, in words that stand alone.
@@ -106,7 +105,7 @@ class Run:
 
     Attributes:
         case: whose peers are executed.
-        reactor: where an engine registers what it waits for; somebody else runs it.
+        reactor: where an engine registers its descriptors; the replay runs it.
         timeline: where events go.
         names: what `$name` stands for.
         pairing: finds the two ends of each connection.
@@ -178,7 +177,7 @@ class Engine(Protocol):
         ...
 
     def learn(self, peer: str, address: Address) -> None:
-        """Take note of where datagrams to a peer go, whoever speaks for it."""
+        """Note the address of a UDP peer; another engine may play that peer."""
         ...
 
     def act(self, channel: Channel, action: Action) -> Event:
@@ -193,11 +192,11 @@ class Engine(Protocol):
         ...
 
     def flush(self) -> None:
-        """Hand over what was told, without waiting."""
+        """Send the actions that wait to its process, without waiting for it."""
         ...
 
     def sync(self) -> None:
-        """Wait until all that was told is done; nothing is `pending` then.
+        """Wait until every action is done; no call is `pending` then.
 
         Raises:
             EngineFailed: if it died or does not answer.
@@ -205,7 +204,7 @@ class Engine(Protocol):
         ...
 
     def settle(self) -> None:
-        """Let everything happen that is under way in its own process, if it has one."""
+        """Run the loop of its process, if any, until that has nothing more to do."""
         ...
 
     def owes(self) -> list[Owed]:
@@ -216,7 +215,7 @@ class Engine(Protocol):
         ...
 
     def remarks(self) -> list[str]:
-        """Return what else there is to tell of it when a spec failed, such as its stderr."""
+        """Return more lines for the report of a failure, such as its stderr."""
         ...
 
     def close(self) -> None:
@@ -227,19 +226,19 @@ class Engine(Protocol):
 def handler_names(
     handlers: HandlerSet | None, *, client: bool, secure: bool = False
 ) -> tuple[str, ...]:
-    """Return which handlers a peer has: that they exist changes what an engine does."""
+    """Return the names of a peer's handlers: their presence alone changes what an engine does."""
     if handlers is None:
         return ALL + (CLIENT_ONLY if client else ()) + (("handshake",) if secure else ())
     return tuple(dict.fromkeys((*ALWAYS, *handlers.actions)))
 
 
 def udp_handler_names(handlers: HandlerSet | None) -> tuple[str, ...]:
-    """Return which handlers a peer's UDP socket has."""
+    """Return the names of the handlers of a peer's UDP socket."""
     return UDP_ALL if handlers is None else tuple(dict.fromkeys((*UDP_ALWAYS, *handlers.actions)))
 
 
 def note_of(action: Action) -> str:
-    """Return the argument of an action that is no bytes, as people write it."""
+    """Return the argument of an action, unless it is bytes, as people write it."""
     match action:
         case SetTimeout():
             return f"{action.seconds:g}"

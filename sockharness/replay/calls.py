@@ -1,6 +1,6 @@
-"""Judges what the engine's methods returned and raised: partial writes are reported, never hidden.
+"""Judge what the engine's methods returned and raised: partial writes are reported, never hidden.
 
-Each function raises `StepFailed` if it is not as it should be.
+Each function raises `StepFailed` if a call did not do what its step says.
 """
 
 from sockharness.printable import count
@@ -14,7 +14,7 @@ from sockharness.story.timeline import Channel, Timeline
 
 
 def judge(setup: Setup, channel: Channel, action: model.Action, event: Event) -> None:
-    """Judge a call of which no step says what it returns."""
+    """Judge a call whose step does not say what it returns."""
     judge_error(channel, action, event)
     if isinstance(action, model.Send | model.SendMany):
         _judge_sent(channel, action, event)
@@ -23,7 +23,7 @@ def judge(setup: Setup, channel: Channel, action: model.Action, event: Event) ->
 
 
 def judge_error(channel: Channel, action: model.Action, event: Event) -> None:
-    """Complain of a call that raised."""
+    """Raise if a call raised."""
     if event.error is not None:
         words = f"{channel.peer} cannot {action.name}: {event.code}"
         note = f"{words}: {str(event.error).removeprefix(f'{event.code}: ')}"
@@ -31,7 +31,7 @@ def judge_error(channel: Channel, action: model.Action, event: Event) -> None:
 
 
 def _if_meant(channel: Channel, action: model.Action, event: Event) -> str:
-    """Tell the step that expects what a call raised; an arrow itself has no `raises`."""
+    """Return a hint with the step that would expect the error; an arrow itself has no `raises`."""
     if "raises" not in beside(action.name):
         return ""
     code = event.code if event.code.isupper() else ANY_ERROR  # not `ClosedError`
@@ -40,7 +40,7 @@ def _if_meant(channel: Channel, action: model.Action, event: Event) -> str:
 
 
 def check_raised(step: model.Act, event: Event) -> None:
-    """Hold what a call raised against what its step says."""
+    """Compare what a call raised with what its step says."""
     name = f"{step.peer} {step.action.name}"
     if event.error is None:
         raise failed(step.location, f"{name} raised nothing, expected {step.raises}")
@@ -49,7 +49,7 @@ def check_raised(step: model.Act, event: Event) -> None:
 
 
 def check_returned(step: model.Act, bounds: model.Bounds, result: int | None) -> None:
-    """Hold what a call returned against the bounds of its step."""
+    """Compare what a call returned with the bounds of its step."""
     name = f"{step.peer} {step.action.name}"
     if result is None:
         raise failed(step.location, f"{name} returned nothing, expected {bounds}")
@@ -59,10 +59,10 @@ def check_returned(step: model.Act, bounds: model.Bounds, result: int | None) ->
 
 
 def _judge_sent(channel: Channel, action: model.Send | model.SendMany, event: Event) -> None:
-    wanted = len(action.payloads) if isinstance(action, model.SendMany) else 1
+    offered = len(action.payloads) if isinstance(action, model.SendMany) else 1
     taken = int(event.result or 0)
-    if taken < wanted:
-        note = f"{channel.peer} {action.name} took {taken} of {count(wanted, 'datagram')}"
+    if taken < offered:
+        note = f"{channel.peer} {action.name} took {taken} of {count(offered, 'datagram')}"
         raise failed(action.location, note, f"{note}; write 'returns:' if that is meant")
 
 

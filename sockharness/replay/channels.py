@@ -2,7 +2,7 @@
 
 from sockharness.printable import count
 from sockharness.replay.failed import failed
-from sockharness.replay.hints import tongues
+from sockharness.replay.hints import one_has_tls
 from sockharness.replay.setup import Setup
 from sockharness.replay.waiting import Waiting
 from sockharness.sockspec import model
@@ -67,7 +67,7 @@ class Channels:
         if wait is None:
             raise failed(ref.location, f"{near.peer} saw {ending(near)}", events=how_it_ended(near))
         words = f"{ref.name} did not accept {near.peer}'s connection"
-        because = tongues(self._case, ref.name, near.peer)
+        because = one_has_tls(self._case, ref.name, near.peer)
         note = f"{words}: {because}" if because else words
         raise failed(ref.location, words, note, wait=wait, waiting_for=f"{ref.name} to accept")
 

@@ -1,6 +1,7 @@
-"""What a spec says to be otherwise on an engine, never silently: each names the row that says why.
+"""The differences that a spec states for an engine; each names the row that says why.
 
-What is said to fail has to fail: else the spec, or the row, is out of date, and that is a failure.
+What the spec says to fail has to fail. If it does not, the spec or the row is out of date, and that
+is a failure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from sockharness.story.outcome import Failure
 
 
 class Differs(Exception):
-    """A step does not hold, and the spec says that on this engine it does not."""
+    """A step does not hold, and the spec says so for this engine."""
 
     def __init__(self, row: str, failure: Failure) -> None:
         super().__init__(row)
@@ -22,15 +23,15 @@ class Differs(Exception):
 
 
 def otherwise(setup: Setup, number: int, step: model.Step) -> model.Difference | None:
-    """Return what is otherwise in a step, because of an engine that one of its peers runs on."""
+    """Return the difference that a step states for an engine of one of its peers, if any."""
     return _here(setup, setup.case.differing.get(number, {}), _peers(step))
 
 
 def why_it_fails(setup: Setup, failures: list[Failure]) -> str:
-    """Return the row that says why the case fails here, if the spec names one; empty if not.
+    """Return the row that explains why the case fails on these engines, or the empty text.
 
-    If the case does not fail, though every peer runs on that engine, or the peer that matters is
-    named, a failure is added.
+    Adds a failure if the case should fail and does not: every peer runs on that engine, or the spec
+    names the peer that matters.
     """
     difference = _here(setup, setup.case.differs, setup.case.peers)
     if difference is None:
@@ -42,7 +43,7 @@ def why_it_fails(setup: Setup, failures: list[Failure]) -> str:
 
 
 def it_holds(difference: model.Difference) -> Failure:
-    """Return the failure of something that holds, though a row says that it does not."""
+    """Return the failure of a step or case that holds, though a row says that it does not."""
     words = f"this holds, which {difference.row} denies"
     hint = "take 'differs' out, or narrow it to what differs"
     mismatch = Mismatch(headline=words, note=f"{words}; {hint}")
@@ -50,14 +51,16 @@ def it_holds(difference: model.Difference) -> Failure:
 
 
 def other_engines(setup: Setup) -> dict[str, str]:
-    """Return the engine of each peer that runs on another than ours."""
+    """Return the engine of each peer that does not run on ours."""
     engine = {name: setup.choice.engine(peer) for name, peer in setup.case.peers.items()}
     return {name: each for name, each in engine.items() if each != words.ENGINES[0]}
 
 
 def if_meant(setup: Setup, failures: Sequence[Failure]) -> str:
-    """Return how a spec says that a failure on another engine is meant; empty if none is, or if
-    the spec has said so and it does not fail."""
+    """Return how a spec states that a failure on another engine is meant.
+
+    Empty if nothing failed, or if the spec states a difference that does not exist.
+    """
     if not failures:
         return ""
     others = dict.fromkeys(other_engines(setup).values())
@@ -71,8 +74,8 @@ def if_meant(setup: Setup, failures: Sequence[Failure]) -> str:
 def _here(
     setup: Setup, differences: Mapping[str, model.Difference], peers: Iterable[str]
 ) -> model.Difference | None:
-    """Return the difference that applies: of an engine that some of `peers` run on, or of a peer's
-    engine, whoever it is that sees it."""
+    """Return the difference that applies: one for the engine of some of `peers`, or one for a named
+    peer on its engine."""
     if not differences:
         return None
     engine = {name: setup.choice.engine(peer) for name, peer in setup.case.peers.items()}

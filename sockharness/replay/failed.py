@@ -1,4 +1,4 @@
-"""A step that is not as it should be."""
+"""The failure of a step."""
 
 from sockharness.location import Location
 from sockharness.story.events import Event
@@ -7,7 +7,7 @@ from sockharness.story.outcome import Failure, Wait
 
 
 class StepFailed(Exception):
-    """A step is not as it should be."""
+    """A step failed."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.headline)

@@ -1,4 +1,4 @@
-"""What is wrong when the steps are done: whatever nobody claimed. Nothing is ignored silently."""
+"""The findings: what no step claimed when the steps are done. Nothing is ignored silently."""
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
@@ -15,122 +15,124 @@ from sockharness.story.outcome import Failure
 from sockharness.story.timeline import LISTENER, Channel
 
 UNCLAIMED = ("error", "connect_error", "timeout", "uncaught_exception")
-"""Events that are findings when no step expects them; so are a `close` with an error, and a
-handshake that failed."""
+"""The events that are findings if no step claims them, besides a `close` with an error and a
+failed handshake."""
 
 HUNG_UP = "ECONNRESET"
-"""The error of a handshake in the midst of which the other side went away."""
+"""The error of a handshake whose other side went away."""
 
 
 def findings(
-    setup: Setup, told: Sequence[Event], reported: Sequence[Failure] = ()
+    setup: Setup, calls: Sequence[Event], reported: Sequence[Failure] = ()
 ) -> list[Failure]:
-    """Return what nobody claimed and the case does not allow.
+    """Return the findings that the case does not allow.
 
     Args:
         setup: where the case was replayed.
-        told: what its steps told peers to do.
+        calls: the actions of its steps.
         reported: the failures of actions that did not finish.
     """
     found = [] if "unclaimed_events" in setup.case.allow else grave(setup)
     known = {event for failure in reported for event in failure.mismatch.events}
     for channel in setup.timeline.channels():
-        found += _of_channel(setup, channel, told, known)
+        found += _of_channel(setup, channel, calls, known)
     return found
 
 
-def grave(setup: Setup, told: tuple[Event, ...] = ()) -> list[Failure]:
-    """Return the events that no step claimed and that must not be ignored.
+def grave(setup: Setup, reported: tuple[Event, ...] = ()) -> list[Failure]:
+    """Return a failure for each unclaimed event that must not be ignored.
 
     Args:
         setup: where the case was replayed.
-        told: the events of which the failure of a step tells already.
+        reported: the events that the failure of a step reports already.
     """
     return [
         _unmeant(setup, channel, event)
         for channel in setup.timeline.channels()
         for event in channel.unclaimed
-        if _grave(event) and event not in told
+        if _grave(event) and event not in reported
     ]
 
 
 def because_of_handshake(setup: Setup, failed: Failure) -> Failure | None:
-    """Return the failure of the handshake because of which a step failed, if that is what happened.
+    """Return the failure of the handshake that made a step fail, if there is one.
 
-    That is so if the connection of which the step tells is closed, and had one that no step
-    expects, at either end; of both the one is the cause that was not told of it by the other.
+    There is one if the step's connection is closed and a handshake that no step expects failed at
+    either end. If handshakes failed at both ends, the cause is the one that the other end did not
+    report to it.
     """
-    told = failed.mismatch.events
-    if any(map(failed_handshake, told)):
-        return None  # that is what the step tells of
-    ends = [setup.timeline.channel(event.peer, event.connection) for event in told]
-    ends += [channel.remote for channel in ends if channel.remote is not None]
+    events = failed.mismatch.events
+    if any(map(failed_handshake, events)):
+        return None  # the step itself reports it
+    channels = [setup.timeline.channel(event.peer, event.connection) for event in events]
+    channels += [channel.remote for channel in channels if channel.remote is not None]
     found = [
-        _told(event)
-        for channel in dict.fromkeys(ends)
+        _reported(event)
+        for channel in dict.fromkeys(channels)
         for event in channel.unclaimed
-        if channel.closed is not None and event not in told and failed_handshake(event)
+        if channel.closed is not None and event not in events and failed_handshake(event)
     ]
-    found += [_untold(channel.closed) for channel in ends if channel.closed and channel.closed.note]
+    closed = [channel.closed for channel in channels if channel.closed is not None]
+    found += [_unreported(event) for event in closed if event.note]
     if not found:
         return None
     _, mismatch = min(found, key=lambda each: each[0])
     return Failure(mismatch=mismatch, location=failed.location)
 
 
-def _told(event: Event) -> tuple[int, Mismatch]:
+def _reported(event: Event) -> tuple[int, Mismatch]:
     return _rank(why(event)), failure(event)
 
 
-def _untold(event: Event) -> tuple[int, Mismatch]:
-    """Return what is said of a handshake that failed and of which no handler was told."""
+def _unreported(event: Event) -> tuple[int, Mismatch]:
+    """Return the mismatch of a failed handshake that no handler reported."""
     said = f"{event.peer} handshake failed"
     headline = that_fits(f"{said}: {event.note}", f"{event.peer}: {event.note}", said)
-    hint = f"hint: '{event.peer}' has no 'handshake' handler, so nothing tells it"
+    hint = f"hint: '{event.peer}' has no 'handshake' handler, so nothing reports it"
     return _rank(event.note), Mismatch(
         headline=headline, note=f"{said}: {event.note}", details=(hint,)
     )
 
 
 def _rank(reason: str) -> int:
-    """Tell how far a reason is from the cause: an alert, or that the other side went away, says
-    that the cause is there."""
+    """Return how far a reason is from the cause, which an alert or a reset says to be at the other
+    end."""
     return 2 if reason == HUNG_UP else 1 if reason in ALERTS else 0
 
 
 def _unmeant(setup: Setup, channel: Channel, event: Event) -> Failure:
     if failed_handshake(event):
-        place = setup.case.peers[channel.peer].location
-        return Failure(mismatch=failure(event), location=place)
+        location = setup.case.peers[channel.peer].location
+        return Failure(mismatch=failure(event), location=location)
     return _found(setup, channel, _unclaimed(channel.peer, event.name, event.error))
 
 
 def _of_channel(
-    setup: Setup, channel: Channel, told: Sequence[Event], known: Set[Event]
+    setup: Setup, channel: Channel, calls: Sequence[Event], known: Set[Event]
 ) -> Iterator[Failure]:
     allow = setup.case.allow
     if channel.unread and "unread_bytes" not in allow:
         yield _unread(setup, channel)
     if channel.datagrams and "unread_datagrams" not in allow:
         yield _unread_datagrams(setup, channel, channel.datagrams)
-    yield from _of_actions(setup, channel, told, known)
+    yield from _of_actions(setup, channel, calls, known)
     unlinked = channel.connection != LISTENER and channel.remote is None and channel.opened
     listens = setup.case.peers[channel.peer].listens
     if unlinked and listens and "extra_connections" not in allow:
         yield _found(setup, channel, f"{channel.peer} has a connection from outside")
     unseen_end = channel.next_unclaimed("end")
     if unseen_end and "unclaimed_events" not in allow:
-        later = [event for event in channel.actions if event in told and event.at > unseen_end.at]
+        later = [event for event in channel.actions if event in calls and event.at > unseen_end.at]
         if later:
             words = f"{channel.peer} saw end, which no step expects, before {later[0].name}"
             yield _found(setup, channel, words)
 
 
 def _of_actions(
-    setup: Setup, channel: Channel, told: Sequence[Event], known: Set[Event]
+    setup: Setup, channel: Channel, calls: Sequence[Event], known: Set[Event]
 ) -> Iterator[Failure]:
     for event in channel.actions:
-        if event.error is not None and event not in told:
+        if event.error is not None and event not in calls:
             yield _found(setup, channel, f"{channel.peer} cannot {event.name}: {event.code}")
         elif channel.datagrams is not None or event in known:
             continue
@@ -166,9 +168,9 @@ def _unread_datagrams(setup: Setup, channel: Channel, unread: Sequence[Event]) -
 
 
 def _found(setup: Setup, channel: Channel, words: str, received: bytes = b"") -> Failure:
-    place = setup.case.peers[channel.peer].location
+    location = setup.case.peers[channel.peer].location
     mismatch = Mismatch(headline=words, note=words, received=received)
-    return Failure(mismatch=mismatch, location=place)
+    return Failure(mismatch=mismatch, location=location)
 
 
 def _grave(event: Event) -> bool:

@@ -1,8 +1,8 @@
 """Checks of what crossed the wire: how many frames fit, and what they have in common.
 
-A frame is in the capture's queue before its receiver can act on it, so when the steps are done
-the frames that they caused are there. What the kernel sends later by itself (a delayed ACK) is
-waited for only if a count is still too low.
+A frame is in the capture's queue before its receiver can act on it, so the frames that the steps
+caused are there when the steps are done. The kernel may send more later by itself (a delayed ACK):
+the check waits for that only if a count is still too low.
 """
 
 from sockharness.errors import Problem, SpecError
@@ -23,7 +23,7 @@ LISTED = 8
 
 
 def check_names(case: Case) -> None:
-    """Refuse fields that scapy does not know, and values that they cannot have.
+    """Reject fields that scapy does not know, and values that they cannot have.
 
     Raises:
         SpecError: with every unknown field, and every such value.
@@ -45,9 +45,9 @@ def check_names(case: Case) -> None:
 
 
 def check_frames(setup: Setup, *, scale: float) -> list[Failure]:
-    """Hold the captured frames against the case's checks; return what is not as it should be."""
+    """Compare the captured frames with the checks of the case; return the failures."""
     capture = setup.capture
-    assert capture is not None, "a case with wire checks is staged with a capture"
+    assert capture is not None, "a case with wire checks is set up with a capture"
     return [
         failure
         for check in setup.case.wire
@@ -93,7 +93,7 @@ def _value(test: FieldTest, setup: Setup) -> str:
 
 
 def _cannot_be(test: FieldTest, value: str, expected: str) -> Mismatch:
-    """Say that a name stands for what its field never has; one that is written was refused."""
+    """Say that the value of a `$name` cannot be in this field; a literal was rejected earlier."""
     said = f"{test.field} cannot be {show(value, limit=20)}"
     return Mismatch(headline=said, note=f"{said}; {expected_got(expected, value)}")
 
@@ -119,7 +119,7 @@ def _unlike(frame: Frame, test: FieldTest, setup: Setup) -> Mismatch:
 def _summary(frame: Frame) -> str:
     headers = frame.headers
     if headers is None:
-        told = frame.packet.summary()  # such as IGMP: rare enough for scapy
-        return f"  {count(len(frame.data), 'byte')}: {show(told, limit=70)}"
-    ends = f"{headers.source} > {headers.destination}"
-    return f"  {ends}  {headers.flags or headers.protocol:<4} {len(headers.payload)} B"
+        summary = frame.packet.summary()  # such as IGMP: rare enough for scapy
+        return f"  {count(len(frame.data), 'byte')}: {show(summary, limit=70)}"
+    addresses = f"{headers.source} > {headers.destination}"
+    return f"  {addresses}  {headers.flags or headers.protocol:<4} {len(headers.payload)} B"

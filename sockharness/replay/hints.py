@@ -1,15 +1,15 @@
-"""Why a step waits in vain, where the spec itself says so: hints for its failure."""
+"""Hints for a step that waits in vain, where the spec itself shows the reason."""
 
 from sockharness.drivers.engine import handler_names
 from sockharness.sockspec import model
 from sockharness.story.timeline import Channel
 
-ALWAYS_TOLD = ("uncaught_exception",)
-"""What is told whichever handlers there are."""
+ALWAYS_REPORTED = ("uncaught_exception",)
+"""The events that come with any handlers."""
 
 
 def silence(case: model.Case, step: model.Arrow) -> str:
-    """Say that an arrow makes nobody write, if its sender speaks for itself."""
+    """Say that an arrow writes nothing because its sender has handlers."""
     sender = case.peers[step.sender.name]
     if sender.scripted:
         return ""
@@ -18,9 +18,9 @@ def silence(case: model.Case, step: model.Arrow) -> str:
 
 
 def deafness(case: model.Case, step: model.Sees) -> str:
-    """Say that a peer with handlers has none for what it is to see."""
+    """Say that a peer has handlers, but none for the event of the step."""
     peer = case.peers[step.peer.name]
-    if peer.scripted or peer.udp is not None or step.event in ALWAYS_TOLD:
+    if peer.scripted or peer.udp is not None or step.event in ALWAYS_REPORTED:
         return ""
     if step.event in handler_names(peer.handlers, client=not peer.listens):
         return ""
@@ -28,16 +28,21 @@ def deafness(case: model.Case, step: model.Sees) -> str:
     return f"'{peer.name}' has handlers (line {line}), and no '{step.event}' among them"
 
 
-def tongues(case: model.Case, one: str, other: str, *ends: Channel) -> str:
-    """Say that one of two peers has TLS and the other one has not.
+def one_has_tls(case: model.Case, one: str, other: str, *channels: Channel) -> str:
+    """Say that one of two peers has TLS and the other has none.
 
     Args:
         case: what is replayed.
         one: a peer.
         other: the peer at the other end.
-        ends: their channels, if there are any; one that went over to TLS has it.
+        channels: their channels, if any; one that went over to TLS has it.
     """
-    upgraded = {end.peer for end in ends for event in end.actions if event.name == "upgrade_tls"}
+    upgraded = {
+        channel.peer
+        for channel in channels
+        for event in channel.actions
+        if event.name == "upgrade_tls"
+    }
     secure = [name for name in (one, other) if case.peers[name].tls is not None or name in upgraded]
     if len(secure) != 1:
         return ""

@@ -1,9 +1,9 @@
-"""A limit for what is computed: a pattern can take exponential time, and it may be a stranger's.
+"""A time limit for patterns: one can take exponential time, and a stranger may have written it.
 
-Python's `re` looks for signals while it matches, so a signal's handler that raises ends it. The
-timer is the one of `ITIMER_VIRTUAL`, which counts what this process computes: a busy machine
-takes nothing from it, and nobody's `SIGALRM` is in the way. Python handles signals in the main
-thread, which is where pytest runs tests; in another thread there is no limit.
+Python's `re` checks for signals while it matches, so a signal handler that raises ends it. The
+timer is `ITIMER_VIRTUAL`, which counts the time that this process computes: a busy machine takes
+nothing from it, and a user's `SIGALRM` is not affected. Python handles signals in the main thread,
+which is where pytest runs tests; in another thread there is no limit.
 """
 
 import signal
@@ -22,8 +22,8 @@ from sockharness.story.messages import DatagramsExpected
 T = TypeVar("T")
 
 PATTERN_SECONDS = 1.0
-"""Seconds that the patterns of a step may compute each time that they are asked. A scale below 1
-does not shorten them: it is no waiting."""
+"""The seconds that the patterns of a step may compute each time they are asked. A scale below 1
+does not shorten them, because computing is not waiting."""
 
 
 class TooLong(Exception):
@@ -31,7 +31,7 @@ class TooLong(Exception):
 
 
 class Judge:
-    """Lets an expectation judge what came, no longer than the patterns in it may take."""
+    """Asks an expectation, with a time limit for the patterns in it."""
 
     __slots__ = ("_location", "_peer", "_seconds", "_slow")
 
@@ -42,7 +42,7 @@ class Judge:
         self._seconds = PATTERN_SECONDS * max(1.0, scale)
 
     def ask(self, question: Callable[[], T]) -> T:
-        """Return what one of the expectation's methods returns.
+        """Call one of the expectation's methods; return its result.
 
         Raises:
             StepFailed: the patterns take longer.
@@ -56,7 +56,7 @@ class Judge:
 
 
 def in_time(compute: Callable[[], T], seconds: float) -> T:
-    """Return what a function returns; its signals have to be looked for, as `re` does.
+    """Call a function that checks for signals, as `re` does; return its result.
 
     Raises:
         TooLong: it computed for so long.

@@ -1,9 +1,9 @@
 """The loop over the steps of a case.
 
-An action goes to the driver and returns at once. An expectation is held against the unclaimed
-events of the timeline, and the reactor runs until one satisfies it, one makes it impossible, or
-the time is over. When the steps are done, whatever nobody claimed is a finding: nothing is
-ignored silently.
+An action goes to the driver and returns at once. An expectation is compared with the unclaimed
+events of the timeline. The reactor runs until an event satisfies it, an event makes it impossible,
+or its time is over. An expectation *claims* the events that satisfy it. When the steps are done,
+what is left unclaimed is a *finding*, so nothing is ignored silently.
 """
 
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ from sockharness.replay.differences import (
 )
 from sockharness.replay.failed import StepFailed, failed
 from sockharness.replay.findings import because_of_handshake, findings, grave
-from sockharness.replay.hints import deafness, silence, tongues
+from sockharness.replay.hints import deafness, one_has_tls, silence
 from sockharness.replay.in_time import Judge
 from sockharness.replay.settling import settle, unfinished
 from sockharness.replay.setup import Setup
@@ -70,7 +70,7 @@ class Replayer:
         self._channels = Channels(self.setup, self._waiting)
 
     def run(self) -> Outcome:
-        """Replay; the outcome says what came of it."""
+        """Replay the case; return its outcome."""
         row = hint = ""
         try:
             failures = self._with_remarks(self._failures())
@@ -100,25 +100,25 @@ class Replayer:
             self._judge_calls()
             return self._wire() + unfinished + findings(self.setup, self._calls, unfinished)
         except StepFailed as wrong:
-            told = wrong.failure.mismatch.events
+            reported = wrong.failure.mismatch.events
             cause = because_of_handshake(self.setup, wrong.failure)
             if cause is None:
-                return [wrong.failure, *grave(self.setup, told)]
-            told = (*told, *cause.mismatch.events)
-            return [cause, wrong.failure, *grave(self.setup, told)]
+                return [wrong.failure, *grave(self.setup, reported)]
+            reported = (*reported, *cause.mismatch.events)
+            return [cause, wrong.failure, *grave(self.setup, reported)]
 
     def _engine_failed(self, failed: EngineFailed) -> Failure:
         mismatch = Mismatch(headline=failed.headline, note=failed.headline, details=failed.details)
         return Failure(mismatch=mismatch, location=self._location)
 
     def _with_remarks(self, failures: list[Failure]) -> list[Failure]:
-        """Add what the engines say besides to the first failure."""
+        """Add the remarks of the engines to the first failure."""
         remarks = self.setup.driver.remarks() if failures else []
         if not remarks:
             return failures
         first = failures[0].mismatch
-        told = replace(first, details=(*first.details, *remarks))
-        return [replace(failures[0], mismatch=told), *failures[1:]]
+        mismatch = replace(first, details=(*first.details, *remarks))
+        return [replace(failures[0], mismatch=mismatch), *failures[1:]]
 
     def _verdict(self, failures: list[Failure]) -> Verdict:
         capture = self.setup.capture
@@ -131,7 +131,7 @@ class Replayer:
     # ---- steps
 
     def _step_here(self, number: int, step: model.Step) -> None:
-        """Do a step, or what is stated for the engines that its peers run on."""
+        """Do a step, or what the spec says in its place for the engines of the step's peers."""
         difference = otherwise(self.setup, number, step)
         if difference is None:
             self._step(step)
@@ -182,7 +182,7 @@ class Replayer:
             step.location,
             step.within,
             hint=silence(self.setup.case, step),
-            also=tongues(self.setup.case, sender.peer, receiver.peer, sender, receiver),
+            also=one_has_tls(self.setup.case, sender.peer, receiver.peer, sender, receiver),
         )
 
     def _datagram(self, step: model.Arrow) -> None:

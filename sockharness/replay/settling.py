@@ -1,4 +1,4 @@
-"""The end of a replay: what is under way still happens, and what engines owe is waited for.
+"""The end of a replay: the engines still write what they owe.
 
 A `write_all` may have bytes left when the last step is done, and so may an `end` or the `echo` of a
 handler. To close the sockets then would drop those bytes without a word. So the engines are asked

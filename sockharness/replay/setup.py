@@ -37,8 +37,8 @@ class Setup:
         policy: what they may reach.
         capture: whether frames are captured.
         scale: multiplies the time in which an engine must answer.
-        choice: which engine speaks for which peer; ours for all, if not given.
-        engines: the engines of the run, for a choice with others.
+        choice: which engine plays which peer; by default ours plays all.
+        engines: the engines of the run, for a choice with other engines.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Setup:
         return self
 
     def _receive(self, peers: Iterable[Peer]) -> None:
-        """Make all that others turn to, and then the UDP sockets that are connected to that."""
+        """Make listeners and unconnected UDP sockets, then the UDP sockets connected to them."""
         for peer in peers:
             if peer.listens:
                 self.driver.listen(peer)
@@ -138,8 +138,11 @@ class Setup:
         self._stack.close()
 
     def _start_capture(self, stack: ExitStack) -> None:
-        """Capture the ports of whoever is turned to; before the first connection, so that its SYN
-        is seen, and before the first join. In a network of its own all frames are the case's."""
+        """Capture the ports of the peers that others connect or send to.
+
+        This comes before the first connection, so that its SYN is seen, and before the first join.
+        In a network of the case's own every frame is captured.
+        """
         from sockharness.wire.capture import Capture
 
         if self._hosts is not None:
@@ -181,7 +184,7 @@ class Setup:
         return condition()
 
     def settle(self) -> None:
-        """Let everything happen that is already under way in the kernel, without waiting."""
+        """Run the reactor until the kernel has nothing more ready, without waiting."""
         for _ in range(SETTLING):
             before = len(self.timeline.entries)
             self.run_until(lambda: False, 0.0)
@@ -190,8 +193,7 @@ class Setup:
                 return
 
     def _has_more(self) -> bool:
-        """Say whether something is ready, such as the next message of a handshake, of which no
-        handler was called."""
+        """Say whether a descriptor is ready though no handler was called, as in a handshake."""
         ready = poll()
         ready.register(self.reactor.fileno(), POLLIN)
         return bool(ready.poll(0))
@@ -208,8 +210,8 @@ class Setup:
 
 
 SETTLING = 2_000
-"""The most turns of the reactor that settling takes; each must have brought something, or left
-something."""
+"""The most turns of the reactor that settling takes. Each must bring an event or leave a descriptor
+ready: two peers may answer each other for ever."""
 
 
 def _leaves(group: BaseExceptionGroup[RaisedBySpec]) -> list[RaisedBySpec]:

@@ -13,8 +13,8 @@ before the last flight leaves, so `terminate()` in it takes that back (TLS-051).
 `error`, then `close` (TLS-058).
 
 **Writing.** Plaintext is encrypted a unit at a time and sent at once. When the kernel does not take
-a unit whole, the rest of its ciphertext waits in the stage, and nothing more is accepted meanwhile.
-So what `write` returns is what arrives (TLS-053).
+a unit whole, the rest of its ciphertext waits in the buffer. Nothing more is accepted meanwhile, so
+what `write` returns is what arrives (TLS-053).
 
 **Ending.** `end()` sends close_notify, no FIN, and waits for the peer's, as a socket that is closed
 for its owner (TLS-059). `shutdown()` sends both (TLS-061); `close()` only FIN (TLS-063). The peer's
@@ -31,7 +31,7 @@ from sockharness.engine.chunk import Data, chunk_of
 from sockharness.engine.handlers import HandlerGroup
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.loop.timers import Timer
-from sockharness.engine.secure.staged import StagedSocket
+from sockharness.engine.secure.buffered import BufferedSocket
 from sockharness.engine.secure.watcher import HandlerWatcher
 from sockharness.engine.tcp.socket import START
 from sockharness.engine.tcp.states import Happening, ReadyState, State
@@ -46,7 +46,7 @@ _Bytes = bytes | bytearray | memoryview
 _OVER = State.BOTH_ENDED  # nothing is read or written any more, but it is not closed yet
 
 
-class SecureSocket(StagedSocket):
+class SecureSocket(BufferedSocket):
     """A connection with TLS; see `Socket`."""
 
     __slots__ = (
@@ -88,7 +88,7 @@ class SecureSocket(StagedSocket):
         self._deadline: Timer | None = None
         self._owes_drain = False  # a write was cut short
         self._farewell = False  # close_notify was sent
-        self._fin_is_due = False  # when the stage is empty
+        self._fin_is_due = False  # when the buffer is empty
         self._leaving = False  # `end` was called: all was sent, the peer's end is awaited
         self._heard_again = False  # data came since
         self._held = False  # something was received, but not processed, because of a pause
@@ -236,7 +236,7 @@ class SecureSocket(StagedSocket):
     def _encrypt(self, data: _Bytes) -> int:
         """Encrypt and send until the kernel takes no more; return how much, -1 if it failed."""
         session, count = self._session, len(data)
-        if self._stage is not None or session is None:
+        if self._buffer is not None or session is None:
             return 0
         if session.fault is not None:  # it is told of when the socket is resumed
             return -1
@@ -258,7 +258,7 @@ class SecureSocket(StagedSocket):
         return done
 
     def _on_drain(self) -> None:
-        if not self._flush_stage():
+        if not self._flush_buffer():
             return
         self._disarm()
         if self._fin_is_due:
@@ -269,7 +269,7 @@ class SecureSocket(StagedSocket):
 
     def _send_leftover(self) -> None:
         leftover = self._leftover
-        if leftover is None or not self._flush_stage():
+        if leftover is None or not self._flush_buffer():
             return
         if not self._established:  # it was only the handshake that waited
             self._disarm()
@@ -278,7 +278,7 @@ class SecureSocket(StagedSocket):
         if taken < 0:
             return
         self._leftover = leftover[taken:]
-        if taken == len(leftover) and self._stage is None:
+        if taken == len(leftover) and self._buffer is None:
             self._leftover = None
             self._disarm()
             self._leave()
@@ -307,7 +307,7 @@ class SecureSocket(StagedSocket):
         taken = self._encrypt(chunk) if self._established else 0
         if taken < 0:
             return -1
-        if taken == len(chunk) and self._stage is None:
+        if taken == len(chunk) and self._buffer is None:
             self._leave()
         else:
             self._leftover = memoryview(bytes(memoryview(chunk)[taken:]))
@@ -361,7 +361,7 @@ class SecureSocket(StagedSocket):
             elif self._state is State.OPEN:
                 self._advance(Happening.SHUTDOWN)
                 self._fin_is_due = True
-                if self._stage is None:
+                if self._buffer is None:
                     self._send_fin()
                 self._update()
 
@@ -389,13 +389,13 @@ class SecureSocket(StagedSocket):
         """Abort (RST), dropping what was not sent; `close(socket, None)` comes inside the call."""
         self._reactor.check()
         if self._sock is not None and not self._leaving:
-            self._stage = None
+            self._buffer = None
             sockopts.reset_on_close(self._sock)
             self._close(None)
 
     def close_from_below(self) -> None:
         """Close, as the raw socket of an upgraded connection is."""
-        self._stage = None
+        self._buffer = None
         self._close(None)
 
     def hang_up(self) -> None:
@@ -414,7 +414,7 @@ class SecureSocket(StagedSocket):
                 return
             self._failed = True
         if error is not None:
-            self._stage = None
+            self._buffer = None
             self._settle(error)
         if self._raw is not None:
             self._raw.closed(error)

@@ -12,8 +12,7 @@ from typing import Any
 
 from sockharness.engine import literals, options
 from sockharness.engine.loop.kernel import Kernel
-from sockharness.engine.udp import coalescing, error_queue
-from sockharness.engine.udp import ttl as hops
+from sockharness.engine.udp import coalescing, error_queue, ttl
 
 _ANY = "*"  # in Bun: all addresses, both families
 _PEER = ("hostname", "port")
@@ -89,7 +88,7 @@ class DatagramBinding:
             error_queue.enable(sock)
             coalescing.receive_coalesced(sock)
             if self._ttl:
-                hops.receive(sock)
+                ttl.receive(sock)
             sock.bind(name)
         except OSError:
             sock.close()

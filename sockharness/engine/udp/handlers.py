@@ -26,7 +26,7 @@ class DatagramFlags(NamedTuple):
     Attributes:
         truncated: the datagram was longer than what could be received of it.
         ipv6: the address is written as IPv6; also for an IPv4 sender on a socket of `::` (UDP-082).
-        ttl: the hops that it had left; `None` on a socket without `receive_ttl`. Not in Bun.
+        ttl: the TTL with which it arrived; `None` on a socket without `receive_ttl`. Not in Bun.
     """
 
     truncated: bool

@@ -28,7 +28,7 @@ class Settable(Handle):
         return bool(self._set("set_broadcast", multicast.BROADCAST, lambda: options.flag("on", on)))
 
     def set_ttl(self, n: int) -> int:
-        """Set how many hops `n` unicast may take, 1 to 255; 64 at first (K). Returns it.
+        """Set the TTL of unicast, 1 to 255; 64 at first (K). Returns it.
 
         On an IPv6 socket it does not concern IPv4 (UDP-145). Raises `TypeError`, `ValueError`.
         """
@@ -36,7 +36,7 @@ class Settable(Handle):
         return self._set("set_ttl", option, lambda: options.integer("set_ttl", n, 1, 255))
 
     def set_multicast_ttl(self, n: int) -> int:
-        """Set how many hops `n` multicast may take, 0 (this host, D16) to 255; 1 at first.
+        """Set the TTL of multicast, 0 (this host, D16) to 255; 1 at first.
 
         Returns it.
         """

@@ -5,7 +5,7 @@ kept. `False` means that it had no room (D6) and arms `drain`, which comes once,
 writable. `send_many` checks everything before it sends anything, then sends in order up to the
 first datagram that fails, and returns how many went (UDP-063).
 
-**Events** of one poll are handled in this order: errors of the network, datagrams (`inbox`),
+**Events** of one poll are handled in this order: errors of the network, datagrams (`receiver`),
 `drain` (UDP-078). After each call of a handler the first question is whether the socket is closed
 now; if so, the rest is dropped (UDP-094).
 
@@ -38,8 +38,8 @@ from sockharness.engine.udp import error_queue, outgoing
 from sockharness.engine.udp.batch_sender import BatchSender
 from sockharness.engine.udp.binding import DatagramBinding
 from sockharness.engine.udp.handlers import DatagramHandlers
-from sockharness.engine.udp.inbox import Inbox
 from sockharness.engine.udp.outgoing import Batch, Destinations
+from sockharness.engine.udp.receiver import Receiver
 from sockharness.engine.udp.settable import Settable
 from sockharness.errors import ClosedError, os_error, with_code
 
@@ -70,10 +70,10 @@ class UDPSocket(Settable):
         "_fd",
         "_handlers",
         "_hostname",
-        "_inbox",
         "_ipv6",
         "_known",
         "_last",
+        "_receiver",
         "_remote",
         "_sender",
         "_sendto",
@@ -110,7 +110,7 @@ class UDPSocket(Settable):
         )
         self._armed = False  # waiting for writability
         self._error: OSError | None = None  # what the next send raises (D8)
-        self._inbox = Inbox(
+        self._receiver = Receiver(
             self, reactor, handlers, kernel=kernel, ipv6=self._ipv6, receive_ttl=receive_ttl
         )
         self._fd = sock.fileno()
@@ -270,7 +270,7 @@ class UDPSocket(Settable):
         if mask & EPOLLERR:
             self._on_errors()
         if mask & EPOLLIN and self._sock is not None:
-            self._inbox.on_readable(self._sock)
+            self._receiver.on_readable(self._sock)
         if mask & EPOLLOUT and self._armed:
             self._on_writable()
 
@@ -415,7 +415,7 @@ class UDPSocket(Settable):
         self._fd = -1
         self._destinations.forget()
         self._last = _NOBODY
-        self._inbox.close()
+        self._receiver.close()
         self._armed = False
         self._let_go()
         sock.close()
@@ -451,7 +451,7 @@ def udp_socket(
         ipv6_only: with `hostname="::"`, no IPv4.
         segment_offload: let `send_many` send runs of equal-sized datagrams for one destination in
             one system call.
-        receive_ttl: tell `data` in its flags how many hops a datagram had left. Not in Bun.
+        receive_ttl: give `data` the TTL of each datagram in its flags. Not in Bun.
         reactor: `Reactor.current()` if absent.
         kernel: hands out the socket and knows the zones, if not the reactor's. Not in Bun.
 

@@ -33,7 +33,7 @@ async def datagrams_arrive_both_ways(stage: Stage) -> None:
 
 
 async def a_batch_that_takes_several_turns_arrives_whole(stage: Stage) -> None:
-    """Also what is left in the inbox is delivered, though the kernel has nothing to report."""
+    """Also what is left in the receiver is delivered, though the kernel has nothing to report."""
     received: list[bytes] = []
 
     def keep(_socket: UDPSocket, data: bytes, *_rest: Any) -> None:

@@ -352,7 +352,7 @@ def test_a_reactor_that_changes_threads_receives_into_the_new_threads_buffer() -
             runner.call(lambda: sender.send_many(to(receiver, *different(32))))
             assert done.wait(5)
             assert received == different(32)
-            slots = runner.call(lambda: receiver._inbox._slots)
+            slots = runner.call(lambda: receiver._receiver._slots)
             assert slots is not None
             assert slots.buffer is runner.call(vectors.receive_buffer) is not before
         reactor.adopt_thread()

@@ -2,7 +2,7 @@
 
 A batch is up to 8 messages. As long as batches are full it is one system call (`vectors`); a call
 for each costs less for a few, and is what is left where the other one is forbidden, somebody has
-wrapped the socket, or messages tell their hops beside their parts. Its datagrams go to the `data`
+wrapped the socket, or messages carry their TTL beside their parts. Its datagrams go to the `data`
 handler of the moment of fetching (UDP-093). A message may be many datagrams (`coalescing`): of
 those, 8 are a batch too. At most 32 are delivered in a turn, so that timers and other sockets live
 through a flood (D14): what is left of a message is posted, and is the first to be delivered in the
@@ -18,8 +18,7 @@ from sockharness.engine import literals
 from sockharness.engine.handlers import Handler
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
-from sockharness.engine.udp import coalescing, error_queue, vectors
-from sockharness.engine.udp import ttl as hops
+from sockharness.engine.udp import coalescing, error_queue, ttl, vectors
 from sockharness.engine.udp.handlers import DatagramFlags, DatagramHandlers
 from sockharness.engine.udp.vectors import Message, Slots
 
@@ -29,14 +28,14 @@ _PER_TURN = 32  # datagrams
 _SIZE = 65536  # more than any datagram, so that none is cut (UDP-083)
 
 _CUT = int(_socket.MSG_TRUNC)  # the enumeration's own `&` costs more than receiving
-_CONTROL_SPACE = coalescing.CONTROL_SPACE + hops.CONTROL_SPACE
+_CONTROL_SPACE = coalescing.CONTROL_SPACE + ttl.CONTROL_SPACE
 
 # A datagram of a message that was taken apart: what the handler is given as flags is in the place
 # of the control messages.
 _Part = tuple[bytes, DatagramFlags, int, Any]
 
 
-class Inbox:
+class Receiver:
     """What a socket has received and its `data` handler has not."""
 
     __slots__ = (
@@ -168,7 +167,7 @@ class Inbox:
 
     def _take_apart(self, data: bytes, control: coalescing.Control, flags: int, name: Any) -> None:
         """Put the datagrams of a message in its place."""
-        told = self._flags[bool(flags & _CUT)]._replace(ttl=hops.told(control))
+        told = self._flags[bool(flags & _CUT)]._replace(ttl=ttl.of(control))
         parts = [(part, told, flags, name) for part in coalescing.parts(data, control)]
         self._waiting.extendleft(reversed(parts))
 

@@ -1,7 +1,7 @@
 """A socket that keeps what the kernel did not take, until it does.
 
 A plain socket keeps nothing. One that transforms what is written cannot give back what it has
-transformed: it stands in the stage, which is sent before anything else, also behind the close.
+transformed: it stands in the buffer, which is sent before anything else, also behind the close.
 """
 
 import socket as _socket
@@ -17,33 +17,33 @@ from sockharness.engine.tcp.states import NEXT, Happening
 _AGAIN = (BlockingIOError, InterruptedError)
 
 
-class StagedSocket(Socket):
-    """A `Socket` with a stage."""
+class BufferedSocket(Socket):
+    """A `Socket` with a buffer for what is still to be sent."""
 
-    __slots__ = ("_stage",)
+    __slots__ = ("_buffer",)
 
     def __init__(self, reactor: Reactor, group: HandlerGroup, data: Any) -> None:
         super().__init__(reactor, group, data)
-        self._stage: memoryview | None = None  # what the kernel did not take yet
+        self._buffer: memoryview | None = None  # what the kernel did not take yet
 
     def _push(self, chunk: bytes) -> bool:
         """Send, or put behind what waits already; return whether nothing waits now."""
-        if self._stage is not None:
-            self._stage = memoryview(bytes(self._stage) + chunk) if chunk else self._stage
+        if self._buffer is not None:
+            self._buffer = memoryview(bytes(self._buffer) + chunk) if chunk else self._buffer
             return False
         return not chunk or self._push_on(chunk)
 
-    def _flush_stage(self) -> bool:
+    def _flush_buffer(self) -> bool:
         """Send what waits; return whether nothing does now."""
-        return self._stage is None or self._push_on(self._stage)
+        return self._buffer is None or self._push_on(self._buffer)
 
     def _push_on(self, rest: bytes | memoryview) -> bool:
         taken = self._send_to_kernel(rest)
         if taken == len(rest):
-            self._stage = None
+            self._buffer = None
             return True
-        self._stage = None if taken < 0 else memoryview(rest)[taken:]
-        if self._stage is not None:
+        self._buffer = None if taken < 0 else memoryview(rest)[taken:]
+        if self._buffer is not None:
             self._arm()
         return False
 
@@ -77,13 +77,13 @@ class StagedSocket(Socket):
 
     def abandon(self) -> None:
         """Release the descriptor and call no handler, as when a process ends."""
-        self._stage = None
+        self._buffer = None
         super().abandon()
 
     def _release(self) -> None:
-        sock, stage, self._stage = self._sock, self._stage, None
-        if sock is not None and stage is not None:
-            Linger(self._reactor, sock.dup(), stage)
+        sock, rest, self._buffer = self._sock, self._buffer, None
+        if sock is not None and rest is not None:
+            Linger(self._reactor, sock.dup(), rest)
         super()._release()
 
 

@@ -10,6 +10,8 @@ from sockharness.story.events import Event
 from sockharness.story.expectations import Mismatch, NothingExpected, State
 from sockharness.story.messages import DatagramsExpected, differs
 from sockharness.story.timeline import Channel
+from tests.gallery.mismatches import described
+from tests.gallery.plugin import Gallery
 
 LONG = match.concat("QUERY ", match.regex("[0-9]+" * 20))
 
@@ -50,20 +52,19 @@ def test_nothing_is_claimed_until_all_have_come() -> None:
     assert got.datagrams
 
 
-def test_the_first_that_differs_fails_at_once() -> None:
+def test_the_first_that_differs_fails_at_once(gallery: Gallery) -> None:
     mismatch = failed(
         DatagramsExpected(channel(b"a", b"x"), [Exact(b"a"), Exact(b"bc"), Length(1)])
     )
 
-    assert mismatch.headline == 'server got "x", expected "bc"'
-    assert mismatch.note == "server got another datagram as datagram 2: it differs at byte 0"
+    gallery.check(described(mismatch))
     assert (mismatch.expected, mismatch.received) == (b"bc", b"x")
 
 
-def test_long_datagrams_are_told_by_the_byte_that_differs() -> None:
+def test_long_datagrams_are_told_by_the_byte_that_differs(gallery: Gallery) -> None:
     mismatch = failed(DatagramsExpected(channel(bytes(40)), [Exact(bytes(30) + b"x")]))
 
-    assert mismatch.headline == "server datagram differs at byte 30"
+    gallery.check(described(mismatch))
 
 
 def test_others_are_passed_over_where_a_sender_is_named() -> None:
@@ -73,14 +74,14 @@ def test_others_are_passed_over_where_a_sender_is_named() -> None:
     assert DatagramsExpected(got, [Exact(b"a")], source="other").check().state is State.SATISFIED
 
 
-def test_an_order_may_not_matter() -> None:
+def test_an_order_may_not_matter(gallery: Gallery) -> None:
     wanted = [Exact(b"a"), Exact(b"b")]
 
     assert DatagramsExpected(channel(b"b", b"a"), wanted, unordered=True).check().state is (
         State.SATISFIED
     )
     mismatch = failed(DatagramsExpected(channel(b"b", b"b"), wanted, unordered=True))
-    assert mismatch.headline == 'server got "b", which is not expected'
+    gallery.check(described(mismatch))
 
 
 def test_what_is_missing_is_told_when_the_time_is_over() -> None:

@@ -19,6 +19,7 @@ from sockharness.sockspec.decode import networks, payloads, words
 from sockharness.sockspec.decode.actions import ActionDecoder
 from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.decode.peers import PeerDecoder
+from sockharness.sockspec.decode.scope import Scope, Uses
 from sockharness.sockspec.decode.steps import StepDecoder
 from sockharness.sockspec.decode.tls import TlsDecoder
 from sockharness.sockspec.decode.wire_checks import WireDecoder
@@ -69,7 +70,7 @@ class _File:
         self._shown = shown
         self._folder = folder
         self._problems = Problems()
-        self._uses = payloads.Uses()
+        self._uses = Uses()
         self._same_peers: Context | None = None
         self._refs: dict[tuple[Location, str], model.PeerRef] = {}
 
@@ -175,9 +176,7 @@ class _File:
         for key, value in as_mapping(node, "values by name").entries:
             with self._problems.collect():
                 value_name(key)
-                scope = payloads.Scope(
-                    names, set(), {}, self._folder, self._problems, self._uses, case
-                )
+                scope = Scope(names, set(), {}, self._folder, self._problems, self._uses, case)
                 names[key.text] = payloads.decode(value, scope)
             names.setdefault(key.text, model.Literal(b"?"))  # wrong: one problem, not one a use
         return names

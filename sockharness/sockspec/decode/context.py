@@ -7,6 +7,7 @@ from pathlib import Path
 from sockharness.location import Location
 from sockharness.sockspec import model
 from sockharness.sockspec.decode import payloads
+from sockharness.sockspec.decode.scope import Scope, Uses
 from sockharness.sockspec.model import Payload
 from sockharness.sockspec.text.nodes import Node
 from sockharness.sockspec.text.problems import Problems
@@ -40,7 +41,7 @@ class Context:
     problems: Problems
     let: Mapping[str, Payload]
     folder: Path
-    uses: payloads.Uses
+    uses: Uses
     case: str
     names: tuple[str, ...] = ()
     facts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -70,9 +71,9 @@ class Context:
         """Decode bytes that are a datagram."""
         return payloads.decode(node, replace(self.scope(), messages=True))
 
-    def scope(self) -> payloads.Scope:
+    def scope(self) -> Scope:
         """Return what names mean here."""
-        return payloads.Scope(
+        return Scope(
             self.let,
             self.captured,
             self.facts,

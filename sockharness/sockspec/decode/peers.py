@@ -11,7 +11,7 @@ from sockharness.sockspec.decode.by_table import decoders
 from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.decode.datagrams import UdpDecoder
 from sockharness.sockspec.decode.hosts import host, place
-from sockharness.sockspec.decode.payloads import GROUP_FACTS, PEER_FACTS
+from sockharness.sockspec.decode.scope import GROUP_FACTS, PEER_FACTS
 from sockharness.sockspec.decode.tls import TlsDecoder
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar

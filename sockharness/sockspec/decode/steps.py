@@ -11,12 +11,13 @@ from sockharness.location import Location
 from sockharness.nearest import LONGEST_WORD, did_you_mean, nearest
 from sockharness.printable import show
 from sockharness.sockspec import model, table
-from sockharness.sockspec.decode import payloads, words
+from sockharness.sockspec.decode import words
 from sockharness.sockspec.decode.actions import ActionDecoder
 from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.decode.datagrams import check_arrow, check_send, datagrams
 from sockharness.sockspec.decode.differing import check_replaces, differs_of, replaced
 from sockharness.sockspec.decode.seeing import SeesDecoder, error_code
+from sockharness.sockspec.model.bytes import is_empty
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.problems import known_key
@@ -205,7 +206,7 @@ class StepDecoder:
         peer = self._context.peers.get(sender.name)
         if peer is None or peer.scripted:
             words.needs_example(payload, value.location)
-        if payloads.is_empty(payload):
+        if is_empty(payload):
             raise Refusal(value.location, "expected at least one byte, got none")
         return model.Arrow(
             sender=sender, receiver=receiver, payload=payload, location=key.location, within=within

@@ -1,10 +1,10 @@
 """Decodes the checks of what crossed the wire."""
 
 from sockharness.sockspec import model, table
-from sockharness.sockspec.decode import payloads
 from sockharness.sockspec.decode.actions import ActionDecoder
 from sockharness.sockspec.decode.by_table import decoders
 from sockharness.sockspec.decode.context import Context
+from sockharness.sockspec.decode.scope import reference
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.typed import (
@@ -84,9 +84,7 @@ class WireDecoder:
 
     def _field_value(self, node: Node) -> str | model.Reference:
         text = as_text(node, "a field's value")
-        found = (
-            payloads.reference(node, self._context.scope()) if isinstance(node, Scalar) else None
-        )
+        found = reference(node, self._context.scope()) if isinstance(node, Scalar) else None
         if found is not None and not isinstance(found, model.Reference):
             raise unexpected(node, "a text or a live value such as $server.port")
         return found or text

@@ -6,8 +6,8 @@ from sockharness.handlers import DATAGRAM_HANDLERS, STREAM_EVENTS, names
 from sockharness.location import Location
 from sockharness.nearest import did_you_mean
 from sockharness.sockspec import model, table
-from sockharness.sockspec.decode import payloads
 from sockharness.sockspec.model import Payload
+from sockharness.sockspec.model.bytes import can_be_written
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.typed import Refusal, as_text, unexpected
 
@@ -154,6 +154,6 @@ def _rows() -> str:
 
 def needs_example(payload: Payload, place: Location) -> None:
     """Refuse to write what is only described: the sender needs bytes."""
-    if not payloads.can_be_written(payload):
+    if not can_be_written(payload):
         hint = "add 'example:', or give the sender handlers of its own"
         raise Refusal(place, "a scripted sender needs bytes to write", hint)

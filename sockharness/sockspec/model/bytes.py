@@ -133,6 +133,41 @@ class Wanted:
         return self.want
 
 
+def can_be_written(payload: Payload) -> bool:
+    """Say whether there are bytes to write: what is only described needs an example."""
+    if isinstance(payload, Joined):
+        return all(map(can_be_written, payload.parts))
+    return not isinstance(payload, Wanted) or payload.example is not None
+
+
+def is_empty(payload: Payload) -> bool:
+    """Say whether a payload is no byte at all."""
+    if isinstance(payload, Joined):
+        return all(map(is_empty, payload.parts))
+    return isinstance(payload, Literal | Repeated) and not size_of(payload)
+
+
+def captured_names(payload: Payload) -> set[str]:
+    """Return the names that a payload captures when it comes."""
+    if isinstance(payload, Joined):
+        return set().union(*map(captured_names, payload.parts))
+    return payload.want.names() if isinstance(payload, Wanted) else set()
+
+
+def size_of(payload: Payload) -> int:
+    """Return how many bytes a payload is, as far as that is known before the run."""
+    match payload:
+        case Literal(content):
+            return len(content)
+        case Repeated(once, times):
+            return len(once) * times
+        case Pattern(size):
+            return size
+        case Joined(parts):
+            return sum(map(size_of, parts))
+    return 0
+
+
 @lru_cache(maxsize=8)
 def pattern_bytes(size: int, kind: str) -> bytes:
     """Return `size` bytes of a pattern; the few most recent ones are kept."""

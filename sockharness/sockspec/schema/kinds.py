@@ -6,7 +6,7 @@ value, where a spec has texts. So a kind accepts each form in which its texts ca
 
 from typing import Any
 
-from sockharness.sockspec.decode import payloads, tls, tls_words, wire_checks, words
+from sockharness.sockspec.decode import matcher_forms, scope, tls, tls_words, wire_checks, words
 from sockharness.sockspec.decode.datagrams import MOST_AT_ONCE, OWN_GROUPS
 from sockharness.sockspec.decode.networks import MOST as MOST_HOSTS
 from sockharness.sockspec.model import GROUP, LINKS
@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 
 NAME = f"^{words.NAME.pattern}$"
 _VALUE_NAME = "^[A-Za-z][A-Za-z0-9_]*$"
-_REFERENCE = rf"^{payloads.REFERENCE.pattern}$".replace(r"\w", "[A-Za-z0-9_]")
+_REFERENCE = rf"^{scope.REFERENCE.pattern}$".replace(r"\w", "[A-Za-z0-9_]")
 _SIZE = "^[0-9]{1,10}(B|KiB|MiB)?$"
 _ENGINE = "|".join(words.ENGINES)
 _PEER_ENGINE = f"^({words.NAME.pattern}:)?({_ENGINE})$"
@@ -169,7 +169,7 @@ KINDS: dict[str, Schema] = {
     "hex": {"anyOf": [_text(r"^\s*([0-9a-fA-F]{2}\s*)+$"), {"type": "number"}]},
     "base64": {"anyOf": [_text(r"^[A-Za-z0-9+/\s]+={0,2}\s*$"), {"type": "number"}]},
     "sha256": _text("^[0-9a-fA-F]{64}$"),
-    "regex": {"anyOf": [_text(maxLength=payloads.MAX_PATTERN), {"type": "number"}]},
+    "regex": {"anyOf": [_text(maxLength=matcher_forms.MAX_PATTERN), {"type": "number"}]},
     "pattern": one_of("counter", "zero"),
     "captured count": _text(_REFERENCE),
 }

@@ -1,0 +1,136 @@
+"""The forms that describe bytes by a matcher: `{regex: …}`, `{length: 16}`, `{capture: NAME}`."""
+
+import re
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+
+from sockharness.match.exact import StartsWith
+from sockharness.match.joined import Capture
+from sockharness.match.matcher import Matcher
+from sockharness.match.regex import Regex
+from sockharness.match.sized import AnyBytes, Length, Sha256
+from sockharness.sockspec import model
+from sockharness.sockspec.decode.form import Form
+from sockharness.sockspec.decode.scope import Scope, check_is_free
+from sockharness.sockspec.model import Payload
+from sockharness.sockspec.text.nodes import Node
+from sockharness.sockspec.text.typed import Refusal, as_size, as_text, as_word, unexpected
+
+MAX_PATTERN = 1000
+"""The most characters of a regular expression, because compiling is slow."""
+
+
+def _regex(form: Form) -> Payload:
+    pattern, example = form.each(lambda: _pattern(form.value, form.scope), form.example)
+    return model.Wanted(pattern, example)
+
+
+def _pattern(node: Node, scope: Scope) -> Regex:
+    text = as_text(node, "a regular expression")
+    if len(text) > MAX_PATTERN:
+        message = f"expected a regular expression of at most {MAX_PATTERN} characters, got more"
+        raise Refusal(node.location, message)
+    try:
+        pattern = _compiled(text.encode())
+    except (re.error, OverflowError, RecursionError, Warning) as error:
+        because = "nested too deep" if isinstance(error, RecursionError) else error
+        raise Refusal(node.location, f"not a regular expression: {because}") from None
+    for name in pattern.groupindex:
+        check_is_free(name, node, scope)
+    scope.captured.update(pattern.groupindex)
+    return Regex(pattern)
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: bytes) -> re.Pattern[bytes]:
+    """Compile a pattern; what Python would only warn of is refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return re.compile(pattern, re.DOTALL)
+
+
+def _length(form: Form) -> Payload:
+    size, example = form.each(lambda: as_size(form.value, least=1), form.example)
+    return model.Wanted(Length(size), example)
+
+
+def _sha256(form: Form) -> Payload:
+    because = "a stream does not say where the bytes end"
+    digest, size, example = form.each(
+        lambda: _digest(form.value),
+        lambda: as_size(form.need("length", because), least=1),
+        form.example,
+    )
+    return model.Wanted(Sha256(digest, size), example)
+
+
+def _digest(node: Node) -> str:
+    digest = as_text(node, "64 hexadecimal digits").lower()
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise unexpected(node, "64 hexadecimal digits")
+    return digest
+
+
+def _capture(form: Form) -> Payload:
+    name, inner, example = form.each(
+        lambda: _capture_name(form.value, form.scope), lambda: _captured(form), form.example
+    )
+    return model.Wanted(Capture(name, inner), example)
+
+
+def _capture_name(node: Node, scope: Scope) -> str:
+    name = as_text(node, "a name")
+    if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
+        raise unexpected(node, "a name of letters, digits and _")
+    check_is_free(name, node, scope)
+    scope.captured.add(name)
+    scope.uses.captures.setdefault(name, node.location)
+    return name
+
+
+def _captured(form: Form) -> Matcher:
+    """Return what takes the bytes that are captured."""
+    regex, length = form.node.get("regex"), form.node.get("length")
+    if regex is not None:
+        return _pattern(regex, form.scope)
+    if form.scope.messages and length is None:
+        return AnyBytes()
+    because = "or 'regex': a stream does not say where the bytes end"
+    return Length(as_size(form.need("length", because), least=1))
+
+
+def _starts_with(form: Form) -> Payload:
+    _needs_messages(form)
+    start = form.exact(form.value)
+    if not isinstance(start, model.Literal):
+        raise unexpected(form.value, "bytes that stand here")
+    return model.Wanted(StartsWith(start.content), form.example())
+
+
+def _any(form: Form) -> Payload:
+    _needs_messages(form)
+    as_word(form.value, ("true",), "true")
+    return model.Wanted(AnyBytes(), form.example())
+
+
+def _unordered(form: Form) -> Payload:
+    _needs_messages(form)
+    raise Refusal(form.node.location, "'unordered' is for 'received'", "one datagram has no order")
+
+
+def _needs_messages(form: Form) -> None:
+    if not form.scope.messages:
+        hint = "a stream has no messages: give the bytes, a 'length' or a 'regex'"
+        raise Refusal(form.node.location, f"'{form.name}' needs a peer that gets messages", hint)
+
+
+FORMS: dict[str, Callable[[Form], Payload]] = {
+    "capture": _capture,
+    "sha256": _sha256,
+    "regex": _regex,
+    "length": _length,
+    "starts_with": _starts_with,
+    "any": _any,
+    "unordered": _unordered,
+}

@@ -147,7 +147,7 @@ class Ledger:
 
     # Expectations
 
-    def state(
+    def expect(
         self,
         want: object,
         *,
@@ -170,7 +170,7 @@ class Ledger:
             self.refuse_closed()
             if "data" in self.handlers:
                 raise UsageError("expect and when cannot be used beside on(data=…)")
-            self.script.stated = True
+            self.script.in_use = True
             (script or self.script).add(exchange)
             if self.owner is not None:
                 self.owner.look_again()
@@ -183,7 +183,7 @@ class Ledger:
         held."""
         self.refuse_closed()
         chosen = {**self.handlers, **handlers} if merge else dict(handlers)
-        if "data" in chosen and (self.script.stated or self._outstanding(final=True)):
+        if "data" in chosen and (self.script.in_use or self._outstanding(final=True)):
             raise UsageError("on(data=…) cannot be used beside expect and when")
         return chosen
 

@@ -1,23 +1,23 @@
-r"""What a client is expected to say, and what it is answered. Pure: no socket, no thread.
+r"""What a client is expected to send, and how it is answered. Pure: no socket, no thread.
 
-An `Exchange` is one expectation with its answer. `expect` states one that must be met exactly once,
-in the stated order; `when` states a rule, met any number of times. Exchanges that name no
-connection wait in the server's `Script`; each connection has a `ConnectionScript`.
+An `Exchange` is one expectation with its answer. `expect` adds one that must be met exactly once,
+in the order of the calls; `when` adds a rule, which may be met any number of times. Exchanges that
+name no connection wait in the server's `Script`; each connection has a `ConnectionScript`.
 
-**Claiming.** A connection that has nothing outstanding claims the next group from the script with
-the first byte that is meant for it: all up to and including an exchange that ends the connection
-(`close`, `reset`), or to the end of what is stated by then. When the connection ends before its
-group is used up, the rest returns to the front of the script, for the next connection.
+**Claiming.** A connection with no outstanding exchange claims the next group of the script with the
+first byte that is meant for it. A group reaches up to and including an exchange that ends the
+connection (`close`, `reset`), or to the end of the script. If the connection ends before it has met
+all of them, the rest returns to the front of the script, for the next connection.
 
-**Who takes the bytes.** The outstanding exchange is asked first. As long as every byte so far is
-one that it wants, the rules wait. Where it cannot have them, or cannot tell (a regular expression),
-the rule that is satisfied with the fewest bytes takes them; of equals the connection's own come
-first, then the one stated first. So the answer is the same however the bytes were cut. Bytes that a
-rule takes make no connection claim a group.
+**Which exchange takes the bytes.** The outstanding exchange is asked first. As long as it accepts
+every byte so far, the rules wait. If it does not accept them, or cannot say so yet (a regular
+expression), the rule that needs the fewest bytes takes them. Of equal rules the connection's own
+come first, then the older one. So the answer does not depend on how the bytes were cut. A
+connection claims no group by bytes that a rule takes.
 
-**Late answers.** If the bytes were faster than the answer that follows on the same line, or than
-the `close()` behind a `reply()`, it is given late. An exchange that was met and never answered is a
-failure: `ignore()` says so where no answer is meant.
+**Late answers.** The bytes may come before the test has called `reply()`, or the `close()` behind
+it; then the answer is sent late. An exchange that was met and has no answer is a failure, so a test
+says `ignore()` if it wants none.
 """
 
 import re
@@ -40,9 +40,9 @@ __tracebackhide__ = True
 Want = bytes | str | Matcher | re.Pattern[bytes] | re.Pattern[str]
 """What `expect` and `when` take."""
 Reply = bytes | bytearray | memoryview | str | Callable[[bytes], bytes]
-"""What `reply` takes: the bytes, text (UTF-8), or a function from the matched bytes to them."""
+"""What `reply` takes: bytes, text (UTF-8), or a function from the matched bytes to bytes."""
 ROOM = 30
-"""The most characters of a description that a headline has room for."""
+"""How many characters of a description fit into a headline."""
 
 
 class Answer(Enum):
@@ -55,15 +55,15 @@ class Answer(Enum):
 
 
 class Exchange:
-    """An expectation and its answer; the methods say what the answer is, once.
+    """An expectation and its answer, which can be given once.
 
     Attributes:
-        answer: what follows when it is met; `None`: not stated (yet).
-        then: how the connection ends after that, if it does: `CLOSE` or `RESET`.
-        data: the bytes of a reply, or a function from the matched bytes to them.
-        whole: it is one of datagrams, which have no connection to end and are not cut.
+        answer: what follows when it is met; `None`: nothing was said yet.
+        then: how the connection ends after that: `CLOSE`, `RESET`, or `None` if it stays open.
+        data: the bytes of a reply, or a function that makes them of the matched bytes.
+        whole: it expects a datagram, which has no connection to end and is not cut.
         rule: it may be met any number of times.
-        late: called once each, with the lock held, when something more is stated about the answer.
+        late: functions to call once, with the lock held, when the test says more about the answer.
         met: how often it was met.
     """
 
@@ -113,15 +113,16 @@ class Exchange:
         """Answer with these bytes.
 
         Args:
-            data: bytes, text (UTF-8), or a function that is given the matched bytes, runs on the
-                harness's thread and returns bytes.
-            cuts: `"each_byte"`, a size or several sizes: the reply goes out in pieces, each in its
-                own segment, and each only when the client has read what came before; what the sizes
-                leave over is the last piece. `"together"`: one piece, sent by the same rule.
+            data: bytes, text (UTF-8), or a function from the matched bytes to the reply; it runs on
+                the harness's thread.
+            cuts: `"each_byte"`, a size or several sizes: the reply is sent in pieces, each in a
+                segment of its own, and each only when the client has read everything before it;
+                the rest behind the last size is the last piece. `"together"`: one piece, sent by
+                the same rule.
 
         Raises:
-            UsageError: an answer was stated already; `cuts` for a datagram, which goes out whole.
-            ValueError: the sizes are more than the reply.
+            UsageError: it has an answer already; or `cuts` for a datagram, which is sent whole.
+            ValueError: the sizes add up to more than the reply.
         """
         if self.whole and cuts is not None:
             raise UsageError("a datagram is sent whole: cuts are for connections")
@@ -136,21 +137,21 @@ class Exchange:
         return self._answer(Answer.IGNORE)
 
     def close(self) -> "Exchange":
-        """Close the connection (FIN): alone, or behind `reply`, after all of that was written.
+        """Close the connection (FIN): alone, or behind `reply`, when all of that was written.
 
-        What comes then is not read.
+        Bytes that come after that are ignored.
         """
         return self._end(Answer.CLOSE)
 
     def reset(self) -> "Exchange":
-        """Reset the connection (RST): alone, or behind `reply`, after all of that was written.
+        """Reset the connection (RST): alone, or behind `reply`, when all of that was written.
 
-        What comes then is not read.
+        Bytes that come after that are ignored.
         """
         return self._end(Answer.RESET)
 
     def at_teardown(self) -> "Exchange":
-        """Let it be met by another fixture's tear-down: it is not missed before that."""
+        """Let another fixture's tear-down meet it: until then it does not fail the test."""
         self.deferred = True
         return self
 
@@ -159,7 +160,7 @@ class Exchange:
     ) -> "Exchange":
         with self._lock:
             if self.answer is not None:
-                raise UsageError(f"the answer was stated already: {self._said()}")
+                raise UsageError(f"it has an answer already: {self._said()}")
             self.answer, self.data, self.cuts = answer, data, cuts
             self._announce()
         return self
@@ -171,7 +172,7 @@ class Exchange:
             )
         with self._lock:
             if self.answer not in (None, Answer.REPLY) or self.then is not None:
-                raise UsageError(f"the answer was stated already: {self._said()}")
+                raise UsageError(f"it has an answer already: {self._said()}")
             self.answer, self.then = self.answer or how, how
             self._announce()
         return self
@@ -182,7 +183,7 @@ class Exchange:
             function()
 
     def _said(self) -> str:
-        """Name what was stated: `reply, close`."""
+        """Name the answer so far: `reply, close`."""
         answers = dict.fromkeys((self.answer, self.then))
         return ", ".join(answer.value for answer in answers if answer is not None) or "no answer"
 
@@ -192,7 +193,7 @@ class Exchange:
 
 
 class Ruling(Enum):
-    """What is to be done about a connection's unread bytes."""
+    """What happens to a connection's unread bytes."""
 
     TAKE = auto()
     WAIT = auto()
@@ -202,7 +203,7 @@ class Ruling(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A ruling; `TAKE` and `DIFFER` name the exchange, `TAKE` how many bytes."""
+    """A ruling; with `TAKE` and `DIFFER` its exchange, with `TAKE` how many bytes it takes."""
 
     ruling: Ruling
     exchange: Exchange | None = None
@@ -210,19 +211,19 @@ class Judgement:
 
 
 class Script:
-    """What is stated on a server: exchanges that no connection has claimed, and rules.
+    """What a server expects: exchanges that no connection has claimed, and rules.
 
     Attributes:
-        stated: whether anything was stated since the last clearing, here or for one connection; a
+        in_use: whether anything was expected since the last clearing, here or of one connection; a
             rule counts for ever.
     """
 
-    __slots__ = ("queue", "rules", "stated")
+    __slots__ = ("in_use", "queue", "rules")
 
     def __init__(self) -> None:
         self.queue: list[Exchange] = []
         self.rules: list[Exchange] = []
-        self.stated = False
+        self.in_use = False
 
     def add(self, exchange: Exchange) -> None:
         """Append an expectation, or a rule."""
@@ -238,7 +239,7 @@ class Script:
         return group
 
     def take(self, exchange: Exchange) -> None:
-        """Mark an exchange as met that no connection has to claim."""
+        """Mark an exchange as met, without a connection that claims it."""
         exchange.met += 1
         if self.queue and self.queue[0] is exchange:
             del self.queue[0]
@@ -246,11 +247,11 @@ class Script:
     def clear(self) -> None:
         """Forget the expectations; rules stay."""
         self.queue.clear()
-        self.stated = bool(self.rules)
+        self.in_use = bool(self.rules)
 
 
 class ConnectionScript:
-    """What one connection is to say: its own exchanges, then those claimed from the script."""
+    """What one connection is expected to send: its own exchanges, then those it has claimed."""
 
     __slots__ = ("claimed", "own", "rules", "script")
 
@@ -262,7 +263,7 @@ class ConnectionScript:
 
     @property
     def outstanding(self) -> list[Exchange]:
-        """The exchanges that this connection has still to meet, in order."""
+        """The exchanges that this connection has not met yet, in order."""
         return self.own + self.claimed
 
     @property
@@ -275,7 +276,7 @@ class ConnectionScript:
         (self.rules if exchange.rule else self.own).append(exchange)
 
     def judge(self, unread: bytes | bytearray) -> Judgement:
-        """Say what becomes of the unread bytes; claims a group if they are meant for it."""
+        """Judge the unread bytes; claims a group if they are meant for it."""
         rule, size, may_match = self._rule_for(unread)
         head = next(iter(self.own or self.claimed or self.script.queue), None)
         if head is not None and (rule is None or _holds(head.matcher, unread[:size])):
@@ -299,18 +300,18 @@ class ConnectionScript:
     def take(self, exchange: Exchange) -> None:
         """Mark an exchange as met."""
         exchange.met += 1
-        for stated in (self.own, self.claimed):
-            if stated and stated[0] is exchange:
-                del stated[0]
+        for queue in (self.own, self.claimed):
+            if queue and queue[0] is exchange:
+                del queue[0]
                 return
 
     def release(self) -> None:
-        """Give what was claimed and not met back to the front of the script."""
+        """Return what was claimed and not met to the front of the script."""
         self.script.queue[:0] = self.claimed
         self.claimed = []
 
     def abandon(self) -> None:
-        """Forget what is outstanding: the connection failed, and that was told."""
+        """Forget the outstanding exchanges: the connection failed, and that is recorded."""
         self.own = []
         self.claimed = []
 
@@ -331,7 +332,7 @@ class ConnectionScript:
 
 
 def _holds(matcher: Matcher, data: bytes | bytearray) -> bool:
-    """Say whether every byte so far is known to be one that the matcher wants."""
+    """Say whether the matcher accepts every byte so far."""
     result: Result = matcher.match(data)
     if result.verdict is Verdict.MORE:
         return result.size == len(data)
@@ -339,8 +340,8 @@ def _holds(matcher: Matcher, data: bytes | bytearray) -> bool:
 
 
 def unanswered(exchange: Exchange) -> Mismatch:
-    """Say that an exchange was met, and nobody has said what follows."""
-    said = f"no answer was stated for {exchange.matcher.describe()}"
+    """Describe an exchange that was met and has no answer."""
+    said = f"no answer for {exchange.matcher.describe()}"
     return Mismatch(headline=said, note=f"{said}; add .reply(…) or .ignore()")
 
 
@@ -371,7 +372,7 @@ def matcher(want: object, *, whole: bool = False) -> Matcher:
 
 
 def as_bytes(data: object) -> bytes:
-    """Return what may be written as bytes: bytes-like, or text (UTF-8)."""
+    """Return bytes-like data, or text (UTF-8), as bytes."""
     if isinstance(data, str):
         return data.encode()
     if isinstance(data, bytes | bytearray | memoryview):

@@ -34,8 +34,8 @@ def test_an_exchange_without_an_answer_is_told_once_it_was_met(
         server.check()
 
     text = str(failure.value)
-    assert re.match(r'line \d+: no answer was stated for "PING␍␊"\n', text)
-    assert 'no answer was stated for "PING␍␊"; add .reply(…) or .ignore()' in text
+    assert re.match(r'line \d+: no answer for "PING␍␊"\n', text)
+    assert 'no answer for "PING␍␊"; add .reply(…) or .ignore()' in text
     assert "# this line" in text
     server.check()
 
@@ -49,7 +49,7 @@ def test_an_exchange_without_an_answer_is_told_at_the_end_of_the_block() -> None
                 client.sendall(b"PING")
                 client.recv(1)
 
-    with pytest.raises(ExpectationFailed, match="no answer was stated") as failure:
+    with pytest.raises(ExpectationFailed, match="no answer for") as failure:
         use()
 
     assert isinstance(failure.value.__cause__, TimeoutError)
@@ -157,8 +157,8 @@ def test_an_end_stated_after_the_reply_was_given_is_still_made(
 
 
 def test_a_connection_ends_once(server: TcpServer) -> None:
-    with pytest.raises(UsageError, match="stated already: reply, close"):
+    with pytest.raises(UsageError, match="an answer already: reply, close"):
         server.when(b"x").reply(b"y").close().reset()
-    with pytest.raises(UsageError, match="stated already: ignore"):
+    with pytest.raises(UsageError, match="an answer already: ignore"):
         server.when(b"x").ignore().close()
     server.clear()

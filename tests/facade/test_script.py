@@ -153,7 +153,7 @@ def test_bytes_that_contradict_the_outstanding_exchange_differ() -> None:
 def test_an_answer_is_stated_once() -> None:
     stated = exchange(b"x").reply(b"y")
 
-    with pytest.raises(UsageError, match="stated already: reply"):
+    with pytest.raises(UsageError, match="an answer already: reply"):
         stated.ignore()
 
 

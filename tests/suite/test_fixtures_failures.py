@@ -236,7 +236,7 @@ def test_a_forgotten_answer_is_told_above_the_clients_time_out(pytester: pytest.
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            'line 3: no answer was stated for "PING"',
+            'line 3: no answer for "PING"',
             "*add .reply(…) or .ignore()",
             "*TimeoutError*",
         ]

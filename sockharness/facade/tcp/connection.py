@@ -131,7 +131,7 @@ class Connection:
         return self._context.wait("read_until", want, timeout)
 
     def _state(self, want: Want, *, rule: bool) -> Exchange:
-        return self._endpoint.state(want, number=self.number, rule=rule)
+        return self._endpoint.expect(want, number=self.number, rule=rule)
 
     def _send(self, data: bytes, step: Callable[[], None] | None = None) -> int:
         sending = self._stream.sending

@@ -56,13 +56,13 @@ class Endpoint:
         self._half_open = half_open
         self._streams: dict[int, Stream] = {}
 
-    def state(self, want: object, *, number: int = 0, rule: bool = False) -> Exchange:
+    def expect(self, want: object, *, number: int = 0, rule: bool = False) -> Exchange:
         """State an expectation or a rule for one connection, or (0) for any."""
         if not number:
-            return self.ledger.state(want, rule=rule)
+            return self.ledger.expect(want, rule=rule)
         with self.context.lock:
             self.ledger.refuse_closed()
-            return self.ledger.state(want, rule=rule, script=self.stream(number).script)
+            return self.ledger.expect(want, rule=rule, script=self.stream(number).script)
 
     def handle(self, handlers: Mapping[str, Any], *, merge: bool) -> None:
         """Put a user's handlers in charge, beside those there are (`merge`) or in their place."""
@@ -150,7 +150,7 @@ class Endpoint:
         if not final and any(exchange.deferred for exchange in script.queue):
             return []
         return [
-            Failure(mismatch=unexpected(stream.channel, stated=script.stated))
+            Failure(mismatch=unexpected(stream.channel, expecting=script.in_use))
             for stream in self._with_unread()
             if not stream.ledger.failed and not stream.script.outstanding
         ]

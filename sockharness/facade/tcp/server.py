@@ -60,11 +60,11 @@ class TcpServer:
             ValueError: it is empty.
             UsageError: there is a handler for `data`.
         """
-        return self._service.state(want)
+        return self._service.expect(want)
 
     def when(self, want: Want) -> Exchange:
         """State what any connection may send, any number of times; `expect` goes before it."""
-        return self._service.state(want, rule=True)
+        return self._service.expect(want, rule=True)
 
     def connection(self, number: int) -> "Connection":
         """Return a connection by its number in the order of accept, from 1: past or future."""

@@ -314,7 +314,7 @@ class Stream:
     def _kept(self) -> bool:
         """Whether bytes that nothing stated wants lie there for somebody to fetch."""
         root = self.ledger.root
-        return self.manual or (root.watched and not root.script.stated)
+        return self.manual or (root.watched and not root.script.in_use)
 
     def _ruling(self) -> Ruling | None:
         """Return what is to be done about the unread bytes, if anything may be; lock held."""
@@ -327,8 +327,8 @@ class Stream:
         with self.context.lock:
             if self._kept or self._ruling() is not Ruling.NOBODY:
                 return
-            stated = self.ledger.root.script.stated
-            self._fail(unexpected(self.channel, stated=stated))
+            expecting = self.ledger.root.script.in_use
+            self._fail(unexpected(self.channel, expecting=expecting))
         self.sending.reset()
 
     def _out_of_patience(self) -> None:

@@ -7,7 +7,7 @@ from sockharness.story.timeline import Channel
 
 
 def differs(channel: Channel, exchange: Exchange) -> Mismatch:
-    """Say how the unread bytes of a channel fail an exchange, now or because the channel ended."""
+    """Describe how unread bytes differ from an expectation, or end too early."""
     progress = BytesExpected(channel, exchange.matcher).check()
     if progress.state is State.FAILED and progress.mismatch is not None:
         return progress.mismatch
@@ -15,12 +15,12 @@ def differs(channel: Channel, exchange: Exchange) -> Mismatch:
 
 
 def unmet(channel: Channel, exchange: Exchange, *, came: int | None = None) -> Mismatch:
-    """Say that an exchange was not met by what a channel got.
+    """Describe an expectation that a connection has not met.
 
     Args:
-        channel: whose bytes.
-        exchange: what was to be met.
-        came: if its connection did not come, how many others did.
+        channel: the connection in the timeline.
+        exchange: the expectation.
+        came: how many other connections came, if this one did not; else `None`.
     """
     if channel.unread:
         return differs(channel, exchange)
@@ -43,17 +43,17 @@ def unmet(channel: Channel, exchange: Exchange, *, came: int | None = None) -> M
     )
 
 
-def unexpected(channel: Channel, *, stated: bool = True) -> Mismatch:
-    """Say that a channel got bytes that nothing asked for.
+def unexpected(channel: Channel, *, expecting: bool = True) -> Mismatch:
+    """Describe bytes that no expectation asked for.
 
     Args:
-        channel: whose unread bytes.
-        stated: whether anything was stated at all.
+        channel: the connection with the unread bytes.
+        expecting: whether anything at all was expected.
     """
     got = bytes(channel.unread)
     shown = f'"{show(got)}"'
     amount = count(len(got), "byte")
-    if stated:
+    if expecting:
         said = f"{channel.peer} got {shown if len(shown) <= ROOM else amount}, expected nothing"
     else:
         said = f"{channel.peer} got {amount} that nobody expected"

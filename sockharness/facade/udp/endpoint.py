@@ -83,9 +83,9 @@ class UdpEndpoint:
 
     # What a handle asks for
 
-    def state(self, want: object, *, rule: bool) -> Exchange:
+    def expect(self, want: object, *, rule: bool) -> Exchange:
         """State an expectation or a rule."""
-        return self.ledger.state(want, rule=rule, whole=True)
+        return self.ledger.expect(want, rule=rule, whole=True)
 
     def handle(self, handlers: Mapping[str, Handler], *, merge: bool) -> None:
         """Put a user's handlers in charge, beside those there are (`merge`) or in their place."""
@@ -161,7 +161,7 @@ class UdpEndpoint:
             found.append(Failure(mismatch=messages.lost(ledger.title, lost), inconclusive=True))
         unseen = self.received.unread(unseen=True)
         if unseen and not ledger.failed and not ledger.script.queue:
-            mismatch = messages.unexpected(ledger.title, unseen, stated=ledger.script.stated)
+            mismatch = messages.unexpected(ledger.title, unseen, expecting=ledger.script.in_use)
             found.append(Failure(mismatch=mismatch))
         return found
 

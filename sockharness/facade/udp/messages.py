@@ -1,8 +1,8 @@
-"""Judging whole messages: the same words as on a stream, for datagrams. Pure.
+"""Judge datagrams, each as a whole message. Pure.
 
-A datagram is one message: it is what is wanted as a whole, no byte less and no byte more, or it is
-not. So nothing waits for more bytes, and a pattern has to match all of it. The outstanding
-expectation is asked first, then the rules in the order in which they were stated.
+A datagram matches as a whole, no byte less and no byte more, or it does not. So nothing waits for
+more bytes, and a pattern has to match all of it. The first outstanding expectation is asked first,
+then the rules in the order of the calls of `when`.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from sockharness.story.expectations import Mismatch
 
 
 def judge(script: Script, message: bytes) -> Judgement:
-    """Say what becomes of a message: `TAKE`, `DIFFER` or `NOBODY`."""
+    """Judge a message: `TAKE`, `DIFFER` or `NOBODY`."""
     head = next(iter(script.queue), None)
     if head is not None and _takes(head, message):
         return Judgement(Ruling.TAKE, head, len(message))
@@ -29,11 +29,11 @@ def _takes(exchange: Exchange, message: bytes) -> bool:
 
 
 def unmet(peer: str, exchange: Exchange, *, came: int, hint: str = "") -> Mismatch:
-    """Say that no message met an exchange.
+    """Describe an expectation that no message met.
 
     Args:
-        peer: who waited for it.
-        exchange: what was to be met.
+        peer: the socket that waited for it.
+        exchange: the expectation.
         came: how many other messages came.
         hint: what may explain it.
     """
@@ -54,23 +54,23 @@ def unmet(peer: str, exchange: Exchange, *, came: int, hint: str = "") -> Mismat
     )
 
 
-def unexpected(peer: str, messages: Sequence[bytes], *, stated: bool) -> Mismatch:
-    """Say that messages came for which nothing asked.
+def unexpected(peer: str, messages: Sequence[bytes], *, expecting: bool) -> Mismatch:
+    """Describe messages that no expectation asked for.
 
     Args:
-        peer: who got them.
+        peer: the socket that got them.
         messages: at least one.
-        stated: whether anything was stated at all.
+        expecting: whether anything at all was expected.
     """
     first, amount = messages[0], count(len(messages), "datagram")
     shown = f'"{show(first)}"' if first else "an empty datagram"
     what = shown if len(messages) == 1 and len(shown) <= ROOM else amount
-    said = f"{peer} got {what}" + (", expected nothing" if stated else " that nobody expected")
+    said = f"{peer} got {what}" + (", expected nothing" if expecting else " that nobody expected")
     return Mismatch(headline=said, note=said, received=first)
 
 
 def lost(peer: str, number: int) -> Mismatch:
-    """Say that a receive buffer was full."""
+    """Describe a loss: the receive buffer was full."""
     said = f"{peer} lost {count(number, 'datagram')}"
     why = "the kernel dropped them: the receive buffer was full"
     hint = "hint: send slower, or receive with a larger recv_buffer"

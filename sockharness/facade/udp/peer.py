@@ -70,11 +70,11 @@ class UdpPeer:
             TypeError: it is nothing that can be matched.
             UsageError: there is a handler for `data`.
         """
-        return self._endpoint.state(want, rule=False)
+        return self._endpoint.expect(want, rule=False)
 
     def when(self, want: Want) -> Exchange:
         """State which datagram may come, any number of times; `expect` goes before it."""
-        return self._endpoint.state(want, rule=True)
+        return self._endpoint.expect(want, rule=True)
 
     def on(
         self,

@@ -81,7 +81,7 @@ class SilenceWait:
         """Raise: it came."""
         ledger = self._endpoint.ledger
         came = self._endpoint.received.unread(unseen=True)
-        mismatch = unexpected(ledger.title, came, stated=True)
+        mismatch = unexpected(ledger.title, came, expecting=True)
         raise ledger.waited_in_vain(mismatch, self._site, None)
 
     def give_up(self, lasted: float, limit: float) -> "Silence":

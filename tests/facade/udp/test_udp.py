@@ -183,7 +183,7 @@ def test_an_expectation_without_an_answer_is_told(peer: UdpPeer, client: socket.
     peer.expect(b"QUERY")
     client.sendto(b"QUERY", peer.address)
 
-    with pytest.raises(ExpectationFailed, match='no answer was stated for "QUERY"'):
+    with pytest.raises(ExpectationFailed, match='no answer for "QUERY"'):
         peer.check()
 
 

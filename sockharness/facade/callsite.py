@@ -1,6 +1,6 @@
-"""Where in the user's own file something was stated.
+"""Find the line of a user's own file that called this package.
 
-A failure quotes the line that a person wrote, not ours. Noting the place costs next to nothing (a
+A failure quotes the line that a person wrote, not ours. To note the call costs next to nothing (a
 code object and an offset); the file, line and columns are worked out when a failure needs them.
 """
 
@@ -23,7 +23,7 @@ class CallSite:
     offset: int
 
     def location(self) -> Location:
-        """Return the place in the file; the path is relative where the file is below here."""
+        """Return its location; the path is relative if the file is below this folder."""
         line, last_line, column, last_column = next(
             islice(self.code.co_positions(), self.offset // 2, None), (None,) * 4
         )

@@ -2,9 +2,9 @@
 
 **Threads.** Sockets, reactor and outboxes belong to the harness's thread. Everything else that a
 handle knows (scripts, channels, timeline, events, failures, waiters) is guarded by
-`HarnessContext.lock`, so that stating an expectation costs no trip to the other thread. The lock is
-never held while a user's code runs (handlers, reply functions) nor while the engine is called,
-whose methods may call handlers.
+`HarnessContext.lock`, so an expectation costs no trip to the other thread. The lock is never held
+while a user's code runs (handlers, reply functions), nor while the engine is called, whose methods
+may call handlers.
 """
 
 import threading
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 __tracebackhide__ = True
 T = TypeVar("T")
 TIMEOUT = 5.0
-"""Seconds that a method waits unless it is told otherwise."""
+"""Seconds that a method waits by default."""
 LAST_LOOK = 0.05
-"""Seconds given to what is still missing when the test has ended: a loaded kernel may hand bytes
-over a little after their sender has returned. Only a test that would fail pays for it."""
+"""Seconds to wait for missing messages when the test has ended: a loaded kernel may deliver bytes a
+little after their sender has returned. Only a test that would fail pays for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class HarnessContext:
     Attributes:
         pairing: finds the two ends of each connection.
         happened: how many events the engine has reported, to see whether there are new ones.
-        again: the command that runs the test again, for failure texts.
+        again: the command that runs the test again; failure texts end with it.
         last: the last report.
     """
 
@@ -96,7 +96,7 @@ class HarnessContext:
         return await wait_async(self._waiting(wanted, timeout))
 
     def wait_quietly(self, wanted: Awaited[bool], seconds: float) -> bool:
-        """Wait in this thread, whatever runs here, for a moment; say whether it came."""
+        """Wait in this thread for a moment, even if a loop runs here; say whether it came."""
         try:
             return wait_here(self._waiting(wanted, seconds))
         except TimeoutError:
@@ -104,20 +104,20 @@ class HarnessContext:
 
     @property
     def patience(self) -> float:
-        """Seconds for a call to the harness's thread; it waits for its turn only, so a scale below
-        1, which lets a test give up sooner, does not shorten it."""
+        """Seconds for a call to the harness's thread. A call only waits for its turn, so a scale
+        below 1, by which a test gives up sooner, does not shorten it."""
         return TIMEOUT * max(1.0, self.scale)
 
     def refuse_in_handler(self, method: str) -> None:
-        """Raise where waiting would wait for itself."""
+        """Raise on the harness's own thread, which cannot wait for itself."""
         if self.runner.reactor.in_thread:
             raise UsageError(f"{method} cannot wait on the harness's own thread (in a handler)")
 
     def settle(self) -> None:
-        """Let the harness's thread take in everything that has arrived in the kernel by now.
+        """Let the harness's thread read everything that has arrived in the kernel by now.
 
-        It turns its loop, without sleeping, until a whole turn brings nothing new: a connection
-        waiting to be accepted takes one turn, its bytes another, its end a third.
+        It turns its loop, without sleeping, until a whole turn brings nothing new: to accept a
+        connection takes one turn, to read its bytes another, to read its end a third.
         """
         self.refuse_in_handler("check")
         done = threading.Lock()  # a bare lock: this is done for every test
@@ -138,7 +138,7 @@ class HarnessContext:
 
     @contextmanager
     def captured(self) -> Iterator[None]:
-        """Let each datagram be a frame of its own while somebody captures."""
+        """Send each datagram as a frame of its own while frames are captured."""
         reactor = self.runner.reactor
         before, reactor.segment_offload = reactor.segment_offload, False
         try:
@@ -168,7 +168,7 @@ class HarnessContext:
         return self.runner.call(function, *args, timeout=self.patience)
 
     def outcome(self, failures: Sequence[Failure]) -> Outcome:
-        """Return failures with what happened; after a loss nothing can be concluded for sure."""
+        """Return an outcome with failures; after a loss it is inconclusive."""
         losses_first = sorted(failures, key=lambda failure: not failure.inconclusive)
         verdict = Verdict.INCONCLUSIVE if losses_first[0].inconclusive else Verdict.FAILED
         return Outcome(verdict=verdict, timeline=self.timeline, failures=losses_first)
@@ -186,7 +186,7 @@ def expectation_failed(outcome: Outcome, *, again: str) -> ExpectationFailed:
 
 
 def refuse_async(handlers: Mapping[str, object]) -> None:
-    """Refuse `async def` handlers: no loop runs in the thread that calls them."""
+    """Reject `async def` handlers: no loop runs in the thread that calls them."""
     from sockharness.engine.handlers import is_async
 
     for name, handler in handlers.items():
@@ -198,11 +198,11 @@ def refuse_async(handlers: Mapping[str, object]) -> None:
 
 
 def seconds(timeout: float) -> float:
-    """Return a timeout, if it is one.
+    """Return a timeout in seconds as a float.
 
     Raises:
-        TypeError: for what is no number.
-        ValueError: for less than 0.
+        TypeError: it is not a number.
+        ValueError: it is less than 0.
     """
     if isinstance(timeout, bool) or not isinstance(timeout, int | float):
         raise TypeError(f"timeout: expected seconds, got {timeout!r}")

@@ -14,7 +14,7 @@ NAMED_CUTS = ("each_byte", "together")
 
 
 def check_cuts(cuts: object) -> None:
-    """Refuse what `pieces` cannot cut by."""
+    """Raise for cuts that `pieces` does not know."""
     if cuts is None or cuts in NAMED_CUTS:
         return
     if isinstance(cuts, str):
@@ -31,15 +31,15 @@ def check_cuts(cuts: object) -> None:
 
 
 def check_extent(data: bytes, sizes: Sequence[int]) -> None:
-    """Refuse sizes of which not all can be cut from the reply."""
+    """Raise for sizes that add up to more than the reply."""
     if sum(sizes) > len(data):
         length = count(len(data), "byte")
         raise ValueError(f"cuts: {list(sizes)} is more than the {length} of the reply")
 
 
 def pieces(data: bytes, cuts: Cuts) -> list[bytes]:
-    """Cut bytes: at every byte, not at all (`"together"`, `None`), every so many bytes, or by a
-    list of sizes whose last piece is the rest."""
+    """Cut bytes: into single bytes (`"each_byte"`), not at all (`"together"`, `None`), into pieces
+    of one size, or by a list of sizes; the rest is the last piece."""
     if not data or cuts is None or cuts == "together":
         return [data] if data else []
     if cuts == "each_byte":

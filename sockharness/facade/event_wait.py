@@ -11,7 +11,7 @@ __tracebackhide__ = True
 
 
 class EventWait:
-    """Waits for the oldest event of a name that nobody has waited for yet."""
+    """Waits for the oldest event of a name that no wait has taken yet."""
 
     __slots__ = ("_ledger", "_name", "_site")
 
@@ -35,7 +35,7 @@ class EventWait:
         return event
 
     def give_up(self, lasted: float, limit: float) -> ExpectationFailed:
-        """Return what says that it did not come in time."""
+        """Return a failure: it did not come in time."""
         return self._failure("", (lasted, limit))
 
     def _find(self) -> Event | None:

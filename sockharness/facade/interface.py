@@ -1,6 +1,6 @@
-"""Where a socket is: on an interface of this machine, or of a host in a network of the test's own.
+"""The interface that a socket uses: of this machine, or of a host in a network of the test's own.
 
-Sockets in such a host come from its namespace; they are read by the same reactor as all others.
+Sockets in such a host are made in its namespace; the same reactor reads them as all others.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ INTERFACE = "lo"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
-    """An interface, and a family.
+    """An interface, and a family of addresses.
 
     Attributes:
         name: its name.
@@ -45,7 +45,8 @@ class Interface:
     def socket(
         self, reactor: "Reactor", handlers: Mapping[str, Any], **options: Any
     ) -> "UDPSocket":
-        """Return a new socket there; on the reactor's thread, with the options of `udp_socket`."""
+        """Return a new socket there. Call it on the reactor's thread; takes the options of
+        `udp_socket`."""
         from sockharness.engine.udp.socket import udp_socket
 
         return udp_socket(
@@ -126,7 +127,7 @@ def on_loopback(hostname: str) -> str:
 
 
 def host_address(name: str, address: object) -> None:
-    """Refuse what is no IP address of a host. Raises `TypeError`, `ValueError`."""
+    """Raise `TypeError` or `ValueError` if it is no IP address of a host."""
     if not isinstance(address, str):
         raise TypeError(f"{name}: expected an IP address as str, got {address!r}")
     try:

@@ -1,7 +1,7 @@
-"""The packets that a test asks for: what crossed the wire to and from its servers.
+"""The packets to and from the servers of a test.
 
-A frame waits in the kernel's queue from inside its sender's system call on, so nothing has to run
-beside the test: the frames are fetched when the test looks at them, and when the capture ends.
+A frame waits in the kernel's queue before its sender's system call returns, so nothing has to run
+beside the test: the frames are fetched when the test looks at them, and at the end of the capture.
 """
 
 import socket
@@ -34,8 +34,8 @@ class HasPort(Protocol):
 class Packets(Sequence[Any]):
     """The captured frames as scapy packets, in the order in which they were sent.
 
-    Each frame is there once, though loopback shows it twice. scapy dissects a frame when it is
-    first looked at. While the capture runs, looking fetches what has come since.
+    Each frame is there once, though loopback shows it twice. scapy dissects a frame when a test
+    first looks at it. While the capture runs, each look fetches the frames that have come since.
     """
 
     def __init__(self, capture: Capture) -> None:
@@ -43,7 +43,7 @@ class Packets(Sequence[Any]):
 
     @property
     def drops(self) -> int:
-        """How many frames were lost by the kernel."""
+        """How many frames the kernel has dropped."""
         return self._capture.drops
 
     def __len__(self) -> int:
@@ -65,24 +65,25 @@ class Packets(Sequence[Any]):
 
 
 class Wire:
-    """What the `wire` fixture gives."""
+    """The value of the `wire` fixture."""
 
     def capture(
         self, *servers: HasPort, interface: str | None = None, inside: "Host | None" = None
     ) -> AbstractContextManager[Packets]:
         """Capture the frames of servers while the `with` block runs; gives `Packets`.
 
-        The packets stay readable behind the block.
+        The packets stay readable after the block.
 
         Args:
-            servers: handles with a `port`; frames to and from these ports are captured, of TCP or
-                UDP if they say so (`protocol`), since others may have the number in the other one.
-            interface: where; `"lo"` if absent.
-            inside: capture on this host of a network, if no interface is named on its first link.
+            servers: handles with a `port`; frames to and from these ports are captured. If a handle
+                has a `protocol`, TCP or UDP, only of that: a port number of the other protocol may
+                belong to another program.
+            interface: the name of an interface; `"lo"` if absent.
+            inside: capture on this host of a network; on its first link, if no interface is named.
 
         Raises:
-            ExpectationFailed: at the end of the block, if the kernel dropped a frame: what was
-                seen is not all that happened, so nothing can be concluded from it.
+            ExpectationFailed: at the end of the block, if the kernel dropped a frame: then the
+                packets are incomplete, and the test is inconclusive.
             Unavailable: if this process may not capture.
             TypeError: something has no port.
         """

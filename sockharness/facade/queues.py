@@ -1,13 +1,13 @@
-"""What the kernel's queues hold: has the program at the other end read what it was sent? Does a
+"""Ask the kernel about its queues: has the program at the other end read everything? Does a
 connection wait to be accepted? Do datagrams wait, and were any dropped?
 
-TCP tells a sender only that the other kernel has the bytes (they are acknowledged). But loopback
-has both ends in one kernel, and that can be asked for the other end's receive queue: `sock_diag(7)`
-looks up one socket by its addresses and returns, among others, `idiag_rqueue`, the bytes that its
-program has not read. It needs no privilege, and costs about 10 microseconds.
+TCP lets a sender know only that the other kernel has the bytes (they are acknowledged). But on
+loopback one kernel has both ends, and can be asked for the other end's receive queue:
+`sock_diag(7)` finds a socket by its addresses and returns, among others, `idiag_rqueue`, the number
+of bytes that its program has not read. It needs no privilege, and costs about 10 microseconds.
 
-Where the other end cannot be found so (another machine or network namespace, no `inet_diag` in the
-kernel), acknowledged (`SIOCOUTQ` is 0, tcp(7)) is taken for read.
+If the other end cannot be found this way (another machine or network namespace, no `inet_diag` in
+the kernel), bytes that are acknowledged (`SIOCOUTQ` is 0, tcp(7)) are taken for read.
 """
 
 import errno
@@ -57,7 +57,8 @@ UNKNOWN = Datagrams(1, 0)
 
 
 class PeerQueues:
-    """Asks the kernel; opens its netlink socket when first asked. Belongs to one thread."""
+    """Asks whether the other end has read everything; opens a netlink socket at first. Belongs to
+    one thread."""
 
     __slots__ = ("_netlink", "_usable")
 
@@ -83,7 +84,7 @@ class PeerQueues:
             self._netlink = None
 
     def _unread(self, end: tuple[str, int], other: tuple[str, int]) -> int:
-        """Return how many bytes wait in the receive queue of a socket; 0 where nobody knows."""
+        """Return how many bytes wait in the receive queue of a socket; 0 if that is unknown."""
         if not self._usable:
             return 0
         try:
@@ -104,9 +105,9 @@ class PeerQueues:
 
 
 def backlog(fileno: int) -> int:
-    """Return how many connections wait to be accepted by a listening socket; for any thread.
+    """Return how many connections wait for a listening socket to accept them; for any thread.
 
-    Of such a socket `tcpi_unacked` is the length of that queue (`tcp_get_info` of net/ipv4/tcp.c).
+    `tcpi_unacked` of such a socket is the length of that queue (`tcp_get_info`, net/ipv4/tcp.c).
     """
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fileno)
     try:
@@ -118,10 +119,9 @@ def backlog(fileno: int) -> int:
 
 
 def datagrams(fileno: int) -> "Datagrams":
-    """Return what waits for a datagram socket, and what it has lost; for any thread.
+    """Return what waits for a datagram socket, and how many it has lost; for any thread.
 
-    Where the kernel cannot say (before Linux 4.12), something may always wait, and losses are not
-    known.
+    Before Linux 4.12 the kernel cannot say: then something may always wait, and losses are unknown.
     """
     with _borrowed(fileno) as sock:
         try:
@@ -135,10 +135,12 @@ def datagrams(fileno: int) -> "Datagrams":
 
 
 def make_room(fileno: int, size: int | None) -> None:
-    """Give a datagram socket a receive buffer of a size, or one for long bursts.
+    """Give a datagram socket a receive buffer.
 
-    The latter is as large as this process may have: without CAP_NET_ADMIN the kernel's limit is
-    `net.core.rmem_max`, socket(7).
+    Args:
+        fileno: the socket's descriptor.
+        size: in bytes; `None`: enough for long bursts, or as much as this process may have. Without
+            CAP_NET_ADMIN the kernel's limit is `net.core.rmem_max`, socket(7).
     """
     with _borrowed(fileno) as sock:
         if size is None:
@@ -151,10 +153,10 @@ def make_room(fileno: int, size: int | None) -> None:
 
 
 def joined_only(fileno: int) -> None:
-    """Let a socket hear only the groups that it has joined itself.
+    """Let a socket receive only from groups that it has joined itself.
 
-    By default Linux gives every socket what any socket of the host has joined: ip(7),
-    IP_MULTICAST_ALL, and its counterpart for IPv6.
+    By default Linux delivers to every socket the groups that any socket of the machine has joined:
+    ip(7), IP_MULTICAST_ALL, and its counterpart for IPv6.
     """
     with _borrowed(fileno) as sock:
         if sock.family == socket.AF_INET6:
@@ -165,7 +167,7 @@ def joined_only(fileno: int) -> None:
 
 @contextmanager
 def _borrowed(fileno: int) -> Iterator[socket.socket]:
-    """Give a socket object for a descriptor that stays its owner's."""
+    """Give a socket object for a descriptor without owning it."""
     sock = socket.socket(fileno=fileno)
     try:
         yield sock

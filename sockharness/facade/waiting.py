@@ -1,12 +1,12 @@
-"""Waiting for what the harness's thread sees: one mechanism for every method that waits.
+"""Wait for something that the harness's thread sees: one mechanism for every method that waits.
 
 An `Awaited` says, under the lock, whether it can be had (`ready`) and takes it (`take`). A waiter
-is registered with `Waiters` under that lock; whenever something happened on the harness's thread,
-the waiters whose wait is over are woken. The woken one takes for itself, in its own thread or task,
-so one that was cancelled meanwhile has taken nothing and leaves nothing behind.
+is registered with `Waiters` under that lock. Whenever something happens on the harness's thread,
+the waiters that are ready are woken. Each takes for itself, in its own thread or task, so a wait
+that was cancelled meanwhile has taken nothing and leaves nothing behind.
 
-`wait_here` blocks the thread; `wait_async` suspends a task of asyncio or trio. Which of the two
-runs is asked only of what is imported already.
+`wait_here` blocks the thread; `wait_async` suspends a task of asyncio or trio. To find out which of
+them runs, only libraries that are imported already are asked.
 """
 
 import sys
@@ -25,23 +25,27 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Awaited(Protocol[T_co]):
-    """Something that one can wait for; every method is called with the lock held."""
+    """Something to wait for. Every method is called with the lock held."""
 
     def ready(self) -> bool:
-        """Say whether it can be had, or can no longer come."""
+        """Say whether it is there, or cannot come any more."""
         ...
 
     def take(self) -> T_co:
-        """Take it; raises if it can no longer come."""
+        """Take it; raises if it cannot come any more."""
         ...
 
     def give_up(self, lasted: float, limit: float) -> BaseException:
-        """Return the exception that says that the time is over."""
+        """Return the exception to raise when the time is over."""
         ...
 
 
 class Waiters:
-    """Who waits. All methods are called with the lock held."""
+    """The waits that are going on. Every method is called with the lock held.
+
+    Attributes:
+        waiting: what each waits for, and the function that wakes it.
+    """
 
     __slots__ = ("waiting",)
 
@@ -49,21 +53,21 @@ class Waiters:
         self.waiting: list[tuple[Awaited[object], Callable[[], None]]] = []
 
     def notify(self) -> None:
-        """Wake those whose wanted is ready."""
+        """Wake those that are ready."""
         for wanted, wake in self.waiting:
             if wanted.ready():
                 wake()
 
     def add(self, wanted: Awaited[object], wake: Callable[[], None]) -> None:
-        """Have `wake` called when `wanted` is ready; it may be called in vain."""
+        """Call `wake` when `wanted` is ready; sometimes in vain."""
         self.waiting.append((wanted, wake))
 
     def remove(self, wanted: Awaited[object]) -> None:
-        """Forget a waiter."""
+        """Forget a wait."""
         self.waiting = [entry for entry in self.waiting if entry[0] is not wanted]
 
     def is_read(self, owner: object) -> bool:
-        """Say whether somebody waits for bytes or datagrams of this stream or socket."""
+        """Say whether a test waits for bytes or datagrams of this stream or socket."""
         return any(getattr(wanted, "reads", None) is owner for wanted, _ in self.waiting)
 
     def __len__(self) -> int:
@@ -71,7 +75,7 @@ class Waiters:
 
 
 class Waiting(Generic[T]):
-    """One wait: what is wanted, for how long, and by whose clock."""
+    """One wait: for what, and how long."""
 
     __slots__ = ("_began", "_limit", "_lock", "_waiters", "_wanted")
 
@@ -86,7 +90,7 @@ class Waiting(Generic[T]):
 
     @contextmanager
     def registered(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Be among the waiters."""
+        """Be among the waiters within the block."""
         with self._lock:
             self._waiters.add(self._wanted, wake)
         try:
@@ -100,9 +104,10 @@ class Waiting(Generic[T]):
         return max(0.0, self._began + self._limit - time.monotonic())
 
     def try_take(self) -> tuple[T] | None:
-        """Return what was wanted, boxed, or nothing yet; raises if it cannot come or is too late.
+        """Return what was waited for in a tuple, or `None` as long as it is not there.
 
-        What is there when the time is over is still taken.
+        What is there when the time is over is still taken. Raises if the time is over or it cannot
+        come any more.
         """
         late = self.left() == 0
         with self._lock:
@@ -114,7 +119,7 @@ class Waiting(Generic[T]):
 
 
 def wait_here(waiting: Waiting[T]) -> T:
-    """Block this thread until the wanted can be had."""
+    """Block this thread until the wait is over."""
     bell = threading.Event()
     with waiting.registered(bell.set):
         while True:
@@ -126,7 +131,7 @@ def wait_here(waiting: Waiting[T]) -> T:
 
 
 async def wait_async(waiting: Waiting[T]) -> T:
-    """Suspend this task of asyncio or trio until the wanted can be had."""
+    """Suspend this task of asyncio or trio until the wait is over."""
     library = running_library()
     if not library:
         raise UsageError("this await needs a running asyncio or trio loop")
@@ -143,7 +148,7 @@ async def wait_async(waiting: Waiting[T]) -> T:
 def refuse_in_loop(method: str) -> None:
     """Raise if a loop runs in this thread, which the plain form of `method` would block.
 
-    What is to be awaited is a method, also where the plain form is a property.
+    The awaitable form is a method, also if the plain form is a property.
 
     Raises:
         UsageError: it names the awaitable form.
@@ -154,7 +159,7 @@ def refuse_in_loop(method: str) -> None:
 
 
 def running_library() -> Literal["asyncio", "trio", ""]:
-    """Return whose task is running in this thread, if one is."""
+    """Return the library whose task runs in this thread, or the empty text."""
     if "trio" in sys.modules:
         import trio
 

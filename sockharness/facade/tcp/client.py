@@ -1,4 +1,4 @@
-"""`TcpClient`: connects to servers under test. Thread-safe; `.aio` does it in asyncio and trio."""
+"""`TcpClient`: connects to servers under test. Thread-safe; `.aio` works in asyncio and trio."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
@@ -55,7 +55,7 @@ class TcpClient:
         return connected(self._dialer, _target(host, port, tls, timeout, options))
 
     def clear(self) -> None:
-        """Forget what happened and was expected; open connections stay."""
+        """Forget events and expectations; open connections stay."""
         self._dialer.clear()
 
     def __repr__(self) -> str:
@@ -101,7 +101,7 @@ async def connected_async(dialer: Dialer, target: Target) -> Connection:
 
 
 def _longest(target: Target) -> float:
-    """Return how long connect and handshake can take by the engine's own clock, and then some."""
+    """Return seconds that are enough for the engine's own time-outs of connect and handshake."""
     return 2 * target.timeout + TIMEOUT
 
 

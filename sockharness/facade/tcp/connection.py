@@ -1,4 +1,4 @@
-"""`Connection`: one connection as a test holds it. Thread-safe; `.aio` has what can be awaited."""
+"""`Connection`: one connection as a test holds it. Thread-safe; `.aio` has awaitable methods."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -20,8 +20,8 @@ __tracebackhide__ = True
 
 
 class Connection:
-    """One connection; of a server also a future one, and what that is told is done at its accept,
-    with TLS when its handshake is over.
+    """One connection. A server has future ones, too: calls on them take effect at their accept,
+    with TLS at the end of the handshake.
 
     Attributes:
         aio: `wait_for`, `handshake`, `read_exactly` and `read_until` for asyncio and trio.
@@ -35,7 +35,7 @@ class Connection:
 
     @property
     def number(self) -> int:
-        """Its number in the order of accept, from 1; of a client, in the order of its connects."""
+        """Its number, from 1: in the order of accept, or of a client's connects."""
         return self._stream.number
 
     @property
@@ -59,7 +59,8 @@ class Connection:
 
     @property
     def handshake(self) -> Handshake:
-        """How its handshake of TLS ended; waits for that. Who looks takes note of a failure.
+        """How its TLS handshake ended; waits for that. A failure that was looked at here does not
+        fail the test.
 
         Raises:
             ExpectationFailed: it did not end in 5 seconds, or there is no such connection.
@@ -73,27 +74,27 @@ class Connection:
         return self._context.wait("handshake", want, TIMEOUT)
 
     def expect(self, want: Want) -> Exchange:
-        """State what this connection is to send, exactly once, before all it may claim."""
+        """Expect bytes from this connection, exactly once, before those that it may claim."""
         return self._state(want, rule=False)
 
     def when(self, want: Want) -> Exchange:
-        """State what this connection may send, any number of times."""
+        """Answer bytes that this connection may send any number of times."""
         return self._state(want, rule=True)
 
     def write(self, data: bytes | bytearray | memoryview | str) -> int:
-        """Send bytes, all of them, after what is being sent; returns how many, -1 when closed."""
+        """Send all bytes, behind those that wait; return how many, or -1 if it is closed."""
         return self._send(as_bytes(data))
 
     def end(self, data: bytes | bytearray | memoryview | str = b"") -> int:
-        """Send bytes and close (FIN); returns how many bytes, -1 when closed."""
+        """Send bytes and close (FIN); return how many bytes, or -1 if it is closed."""
         return self._send(as_bytes(data), self._stream.sending.end)
 
     def shutdown(self) -> None:
-        """Half-close (FIN) after what is being sent; receiving goes on."""
+        """Half-close (FIN) when everything is sent; receiving goes on."""
         self._send(b"", self._stream.sending.shutdown)
 
     def reset(self) -> None:
-        """Reset (RST); what was not sent yet is dropped, except on a future connection."""
+        """Reset (RST). Bytes that wait to be sent are dropped, except on a future connection."""
         stream = self._stream
         with self._context.lock:
             future = stream.channel.opened is None
@@ -103,7 +104,7 @@ class Connection:
             self._context.runner.post(self._reset)
 
     def pause(self) -> None:
-        """Stop reading: the client's bytes stay in the kernel."""
+        """Stop reading: the other side's bytes stay in the kernel."""
         self._pause(paused=True)
 
     def resume(self) -> None:
@@ -111,7 +112,7 @@ class Connection:
         self._pause(paused=False)
 
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Event:
-        """Wait for an event; one that came earlier counts, each only once.
+        """Wait for an event; an earlier one counts, each only once.
 
         Raises:
             ExpectationFailed: it did not come in `timeout` seconds, or the connection closed.
@@ -121,7 +122,7 @@ class Connection:
         return self._context.wait("wait_for", want, timeout)
 
     def read_exactly(self, size: int, *, timeout: float = TIMEOUT) -> bytes:
-        """Wait for so many bytes that no expectation wants, and take them; raises as
+        """Wait for `size` bytes that no expectation takes, and take them; raises as
         `wait_for`."""
         return self._context.wait("read_exactly", _bytes_wait(self._stream, size), timeout)
 
@@ -154,7 +155,7 @@ class Connection:
         with self._context.lock:
             sending.paused = paused
             if sending.socket is not None:
-                self._context.runner.post(sending.pause_as_told)
+                self._context.runner.post(sending.pause_or_resume)
 
     def __repr__(self) -> str:
         with self._context.lock:
@@ -165,7 +166,7 @@ class Connection:
 
 
 class AioConnection:
-    """What of a `Connection` can be awaited, in asyncio and trio."""
+    """The awaitable methods of a `Connection`, for asyncio and trio."""
 
     def __init__(self, context: HarnessContext, stream: Stream) -> None:
         self._context = context
@@ -181,7 +182,7 @@ class AioConnection:
         return self._context.wait_async(_handshake_wait(self._stream), timeout)
 
     def read_exactly(self, size: int, *, timeout: float = TIMEOUT) -> Coroutine[Any, Any, bytes]:
-        """Wait for so many bytes and take them; see `Connection.read_exactly`."""
+        """Wait for `size` bytes and take them; see `Connection.read_exactly`."""
         return self._context.wait_async(_bytes_wait(self._stream, size), timeout)
 
     def read_until(

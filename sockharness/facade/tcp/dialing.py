@@ -52,11 +52,11 @@ class Dialer(Endpoint):
 
     @property
     def untouched(self) -> bool:
-        """Whether nothing was ever tried."""
+        """Whether nothing was ever connected."""
         return self.ledger.came == 0
 
     def dial(self, target: Target) -> "ConnectWait":
-        """Begin to connect; return what waits for that.
+        """Begin to connect; return a wait for the connection.
 
         Raises:
             ValueError, TypeError, TLSError, OSError: an option cannot be.
@@ -78,7 +78,7 @@ class Dialer(Endpoint):
         return ConnectWait(stream)
 
     def give_up(self, stream: Stream) -> None:
-        """Let go of a connection for which nobody waits any more."""
+        """Let go of a connection whose wait was cancelled."""
         self.context.runner.post(self._give_up, stream)
 
     def admit(self, socket: "Socket") -> Stream:
@@ -156,7 +156,7 @@ class ConnectWait:
         return channel.opened is not None or channel.closed is not None
 
     def take(self) -> Stream:
-        """Return it; raises what kept it from being made."""
+        """Return it; raises the error if it could not be made."""
         stream = self.stream
         handshake, closed = stream.handshake, stream.channel.closed
         if stream.channel.opened is None and closed is not None and closed.error is not None:
@@ -167,5 +167,5 @@ class ConnectWait:
         return stream
 
     def give_up(self, lasted: float, limit: float) -> TimeoutError:
-        """Return what says that it takes longer than the engine was given."""
+        """Return an error: it takes longer than the engine's own time-outs."""
         return TimeoutError(f"connect: not done within {lasted:.2f} of {limit:.2f} s")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Owner(Protocol):
-    """A server, or whatever connects: the owner of streams. All on the harness's thread."""
+    """A server or a client, which owns streams. Its methods run on the harness's thread."""
 
     def admit(self, socket: "Socket") -> "Stream":
         """Return the stream to which a new connection belongs."""

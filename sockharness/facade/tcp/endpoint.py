@@ -1,8 +1,8 @@
 """The connections of one side of a test: a `Service` accepts them, a `Dialer` makes them.
 
 Methods marked *loop* run on the harness's thread, the others anywhere; for the lock see
-`sockharness.facade.context`. Connections are always allowed to be half-open, and we close in the
-engine's stead, so that a reply in pieces is still sent whole after the other side's FIN.
+`sockharness.facade.context`. The engine always allows connections to be half-open, and we close
+them ourselves, so that a reply in pieces is sent whole after the other side's FIN.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,7 +39,7 @@ class Endpoint:
 
     Attributes:
         other: what the program at the other end is.
-        keeps_unread: whether unread bytes are kept, for somebody to read them at any time.
+        keeps_unread: whether a test may read unread bytes at any time, so that they are kept.
         dispatch: the handlers for the engine.
     """
 
@@ -57,7 +57,7 @@ class Endpoint:
         self._streams: dict[int, Stream] = {}
 
     def expect(self, want: object, *, number: int = 0, rule: bool = False) -> Exchange:
-        """State an expectation or a rule for one connection, or (0) for any."""
+        """Add an expectation or a rule for one connection, or (0) for any."""
         if not number:
             return self.ledger.expect(want, rule=rule)
         with self.context.lock:
@@ -69,7 +69,7 @@ class Endpoint:
         from sockharness.engine.handlers import CheckedHandlers
 
         refuse_async(handlers)
-        CheckedHandlers({"drain": lambda _socket: None, **handlers})  # refuses what cannot be
+        CheckedHandlers({"drain": lambda _socket: None, **handlers})  # raises for wrong ones
         for name in handlers:
             if name not in HANDLED:
                 raise TypeError(f"socket: handler {name!r} is not called here")
@@ -80,7 +80,7 @@ class Endpoint:
                 self.context.runner.post(self._hand_over)
 
     def stream(self, number: int) -> Stream:
-        """Return a connection by its number, made when it is first asked for; lock held."""
+        """Return the stream with this number, made at the first call; lock held."""
         stream = self._streams.get(number)
         if stream is None:
             stream = self._streams[number] = Stream(
@@ -94,14 +94,13 @@ class Endpoint:
         return stream
 
     def opened(self) -> list[Stream]:
-        """Return the connections that came, in that order; lock held."""
+        """Return the streams of connections that came, in that order; lock held."""
         return [self._streams[number] for number in range(1, self.ledger.came + 1)]
 
     def clear(self) -> None:
-        """Forget what happened and what was expected; rules, handlers and good connections stay.
+        """Forget events and expectations; rules, handlers and good connections stay.
 
-        A connection that failed or has unread bytes is out of step: it is reset. The numbers begin
-        anew with the connections that are open.
+        A connection that failed or has unread bytes is reset. The others are numbered anew.
         """
         with self.context.lock:
             old = [self._streams[number] for number in sorted(self._streams)]
@@ -163,8 +162,8 @@ class Endpoint:
     # Called on the harness's thread
 
     def on_error(self, socket: "Socket", exception: BaseException, stream: Stream | None) -> None:
-        """Take a failure of TLS, or what a handler raised, a user's or ours: the user's `error`
-        takes it, or the test fails."""
+        """Take a failure of TLS, or what a handler raised: call the user's `error`, or fail the
+        test."""
         handler = self.ledger.handlers.get("error")
         if handler is not None:
             if stream is not None:
@@ -192,7 +191,7 @@ class Endpoint:
             stream.advance()
 
     def _hand_over(self) -> None:
-        """Give bytes that came before the handlers to them."""
+        """Give the user's handler bytes that came before it."""
         for socket, stream in list(self.dispatch.streams.items()):
             with self.context.lock:
                 unread = bytes(stream.channel.unread)

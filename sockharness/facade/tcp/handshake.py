@@ -1,8 +1,7 @@
-"""How the handshake of a connection ended, and what is said if that was not meant.
+"""How the handshake of a connection ended, and the failure if a test did not expect that.
 
-A fault of TLS that no test asked for is a finding: a handshake that fails, and what breaks a
-connection after it. A test claims it by looking at the connection's `handshake`, or by waiting for
-the event that tells of it.
+A fault of TLS fails the test: a handshake that fails, or an error that breaks the connection later.
+A test claims the fault by looking at the connection's `handshake`, or by waiting for its event.
 """
 
 import errno
@@ -22,21 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handshake:
-    """How the handshake of a connection ended; the names are those of the engine's `Socket`.
+    """How the handshake of a connection ended. Names are those of the engine's `Socket`.
 
     Attributes:
         established: whether the connection was secured.
-        error: why not; on a connection that was secured, what is wrong with the other side's
-            certificate, if that was let pass.
+        error: why it was not secured; if it was, what is wrong with the other side's certificate,
+            which was accepted all the same.
         alert: the name in RFC 8446 of the fatal alert that the other side sent; `None` without one.
         authorized: whether the other side showed a good certificate for the right name.
         servername: the name that the client asked for (SNI).
-        peer_certificate: the other side's certificate as a mapping, also one that was refused;
-            `None` if it showed none.
-        tls_version: `"TLSv1.3"` and the like, if it was secured, as the following.
+        peer_certificate: the other side's certificate as a mapping, even if it was refused; `None`
+            if it showed none.
+        tls_version: such as `"TLSv1.3"`; this and the following only if it was secured.
         cipher: its name in OpenSSL.
         alpn_protocol: the protocol that was agreed on; `None`: none.
-        is_session_reused: an earlier session was resumed.
+        is_session_reused: whether an earlier session was resumed.
     """
 
     established: bool
@@ -97,14 +96,14 @@ class Handshake:
 
     @property
     def summary(self) -> str:
-        """A word or two for a picture."""
+        """A word or two for the ladder."""
         if self.established:
             return self.tls_version or ""
         return self.alert or (cause(self.error) if self.error is not None else "")
 
 
 def cause(error: BaseException) -> str:
-    """Return the shortest name for what an error tells."""
+    """Return the shortest name of an error."""
     return (error.reason if isinstance(error, TLSError) else "") or code_of(error)
 
 

@@ -1,5 +1,4 @@
-"""What a test can wait for on a connection beside events: its bytes, and the end of its
-handshake."""
+"""Waits for bytes of a connection, and for the end of its handshake."""
 
 from sockharness.errors import ExpectationFailed
 from sockharness.facade.callsite import call_site
@@ -33,12 +32,12 @@ class HandshakeWait:
         return handshake
 
     def give_up(self, lasted: float, limit: float) -> ExpectationFailed:
-        """Return what says that it did not end in time."""
+        """Return a failure: it did not end in time."""
         return self._event.give_up(lasted, limit)
 
 
 class BytesWait:
-    """Waits for the next unread bytes that a matcher takes, when no expectation wants them.
+    """Waits for the next unread bytes that a matcher takes, and no expectation.
 
     Attributes:
         reads: the stream.
@@ -67,7 +66,7 @@ class BytesWait:
         return taken
 
     def give_up(self, lasted: float, limit: float) -> ExpectationFailed:
-        """Return what says how many are missing."""
+        """Return a failure that says how many are missing."""
         return self._failure("", (lasted, limit))
 
     def _size(self) -> int | None:

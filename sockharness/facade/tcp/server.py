@@ -1,4 +1,4 @@
-"""`TcpServer`: a server as a test holds it. Thread-safe; `.aio` has what can be awaited."""
+"""`TcpServer`: a server as a test holds it. Thread-safe; `.aio` has awaitable methods."""
 
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ __tracebackhide__ = True
 
 
 class TcpServer:
-    """A server on loopback that says what a test tells it to, and notes what it is told.
+    """A server on loopback that answers as a test says, and records what it receives.
 
     Attributes:
         host: the IP address it listens on.
@@ -45,29 +45,29 @@ class TcpServer:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}/{path.removeprefix('/')}"
 
-    # Stating
+    # Expectations
 
     def expect(self, want: Want) -> Exchange:
-        """State what the next connection is to send, exactly once, after what was stated before.
+        """Expect bytes from the next connection, exactly once, in the order of these calls.
 
-        A connection claims the next group of these with its first byte: up to and including one
-        that ends the connection, or to the end. What it leaves unmet when it ends goes to the next
-        connection. Say with `.reply`, `.ignore`, `.close` or `.reset` what follows: what was met
-        and has no answer fails the test.
+        A connection claims the next group of expectations with its first byte: up to and including
+        one that ends the connection, or to the last. If it ends before it has met them all, the
+        next connection gets the rest. Call `.reply`, `.ignore`, `.close` or `.reset` on what this
+        returns: an expectation that was met and has no answer fails the test.
 
         Raises:
-            TypeError: it is nothing that can be matched.
+            TypeError: it cannot be matched.
             ValueError: it is empty.
             UsageError: there is a handler for `data`.
         """
         return self._service.expect(want)
 
     def when(self, want: Want) -> Exchange:
-        """State what any connection may send, any number of times; `expect` goes before it."""
+        """Answer bytes that any connection may send any number of times; `expect` goes first."""
         return self._service.expect(want, rule=True)
 
     def connection(self, number: int) -> "Connection":
-        """Return a connection by its number in the order of accept, from 1: past or future."""
+        """Return a connection, past or future, by its number in the order of accept, from 1."""
         if isinstance(number, bool) or not isinstance(number, int):
             raise TypeError(f"number: expected a whole number, got {number!r}")
         if number < 1:
@@ -110,7 +110,7 @@ class TcpServer:
     # Waiting and judging
 
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Event:
-        """Wait for an event of any connection; one that came earlier counts, each only once.
+        """Wait for an event of any connection; an earlier one counts, each only once.
 
         Raises:
             ExpectationFailed: it did not come in `timeout` seconds.
@@ -129,18 +129,18 @@ class TcpServer:
             self._service.refuse(on=False)
 
     def check(self) -> None:
-        """Raise if anything is not as stated up to now; what was raised is forgotten.
+        """Raise if anything has failed up to now, and forget it.
 
         Raises:
-            ExpectationFailed: unmet expectations, other bytes, unread bytes, what handlers raised.
+            ExpectationFailed: an expectation is unmet, other bytes came, bytes are unread, or a
+                handler raised.
         """
         self._service.ledger.check(self.clear)
 
     def clear(self) -> None:
-        """Forget what happened and what was expected; `when`, handlers and open connections
-        stay.
+        """Forget events and expectations; rules, handlers and open connections stay.
 
-        The numbers begin anew with the connections that are open.
+        The open connections are numbered anew from 1.
         """
         self._service.clear()
         with self._service.context.lock:
@@ -167,7 +167,7 @@ class TcpServer:
 
 
 class AioTcpServer:
-    """What of a `TcpServer` can be awaited, in asyncio and trio."""
+    """The awaitable methods of a `TcpServer`, for asyncio and trio."""
 
     def __init__(self, service: Service) -> None:
         self._service = service

@@ -1,15 +1,18 @@
 """One connection of a server or client: what came, what is expected, what goes out.
 
-A `Stream` exists as soon as somebody names its number; its socket comes with the accept, and with
-TLS what goes out waits for the handshake. The engine calls our handlers only; a user's handlers are
-called by ours, after the event was recorded.
+A `Stream` is made when a test or an accept first names its number; it gets its socket at the
+accept, and with TLS it sends nothing before the end of the handshake. The engine calls our handlers
+only; ours call a user's handlers, after they have recorded the event.
 
 Methods marked *loop* run on the harness's thread, the others anywhere; for the lock see
 `sockharness.facade.context`.
 
 **TLS.** The engine is always given a `handshake` handler, so its `open` comes before the handshake.
-A user's `open` comes then only if there is a `handshake` handler of his own, and else when the
-handshake is over, as in Bun (TLS-001, TLS-002).
+A user's `open` is called then only if there is a user's `handshake`, too; else it is called when
+the handshake is over, as in Bun (TLS-001, TLS-002).
+
+`Sending` is in this file, which makes it longer than others, because a reply crosses from one to
+the other twice.
 """
 
 from collections import deque
@@ -35,8 +38,8 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True
 GRACE = 0.25
-"""Seconds that bytes may lie unread when nothing stated wants them, before their connection is
-reset: the test may be about to state the next expectation, while the client is quick."""
+"""Seconds before a connection is reset for bytes that nothing expects: a client may be quicker than
+the test, which may be about to expect them."""
 
 Step = Callable[[], None]
 
@@ -49,15 +52,14 @@ class Stream:
         number: from 1, in the order of accept or connect.
         half_open: whether our end stays open when the other side has ended.
         other: what the program at the other end is.
-        keeps_unread: whether unread bytes are kept, for somebody to read them at any time.
+        keeps_unread: whether a test may read unread bytes at any time, so that they are kept.
         secure: whether it has TLS.
 
     Attributes:
         chunks: what was received, as it came.
         finished: what still comes is ignored: the connection failed, or an answer ended it.
         handshake: how its handshake ended, once it has.
-        manual: somebody reads its bytes with `read_exactly` or `read_until`.
-        paused: whether it is to be paused; `None`: as it was accepted.
+        manual: the test reads its bytes with `read_exactly` or `read_until`.
     """
 
     __slots__ = (
@@ -121,7 +123,7 @@ class Stream:
             self.context.pairing.add(self.channel, *_addresses(socket))
             self.ledger.title = self.ledger.name
         self.ledger.record("open")
-        self.sending.pause_as_told()
+        self.sending.pause_or_resume()
         if not self.secure:
             self.sending.open(socket)
         if not self.secure or "handshake" in self.ledger.root.handlers:
@@ -171,8 +173,7 @@ class Stream:
         self.ledger.root.call_handler("timeout", socket)
 
     def ended(self, socket: "Socket") -> None:
-        """Take the other side's FIN; unless half-open connections are wanted, close when all is
-        sent."""
+        """Take the other side's FIN; close when everything is sent, unless it may be half-open."""
         self.ledger.record("end")
         self.ledger.root.call_handler("end", socket)
         self._no_more_bytes()
@@ -200,7 +201,7 @@ class Stream:
             blame(self.ledger, event, other=self._other)
 
     def raised(self, exception: BaseException, exchange: Exchange | None = None) -> None:
-        """Record what a user's function raised, and reset the connection: nobody answers there."""
+        """Record what a user's function raised, and reset the connection, which has no answer."""
         with self.context.lock:
             self.script.abandon()
             self.finished = True
@@ -219,7 +220,7 @@ class Stream:
                 self.context.waiters.notify()
 
     def _next(self) -> Step | None:
-        """Return what is to be done about the unread bytes, or nothing."""
+        """Return the next step for the unread bytes, if there is one."""
         with self.context.lock:
             unread = self.channel.unread
             if not unread or self.finished:
@@ -250,7 +251,7 @@ class Stream:
                 self.ledger.answer_later(exchange, partial(self._go_on, exchange, taken))
         if exchange.answer is Answer.REPLY and not self._reply(exchange, taken):
             return
-        self._end_as_stated(exchange)
+        self._end_if_asked(exchange)
 
     def _reply(self, exchange: Exchange, taken: bytes) -> bool:
         data = exchange.data
@@ -271,14 +272,14 @@ class Stream:
         return True
 
     def _go_on(self, exchange: Exchange, taken: bytes | None) -> None:
-        """Go on when more was stated about the answer; `taken`: what is still to be answered."""
+        """Go on when the test says more about an answer; `taken`: bytes without an answer yet."""
         if taken is None:
-            self._end_as_stated(exchange)
+            self._end_if_asked(exchange)
         else:
             self._answer(exchange, taken)
         self.advance()
 
-    def _end_as_stated(self, exchange: Exchange) -> None:
+    def _end_if_asked(self, exchange: Exchange) -> None:
         with self.context.lock:
             if exchange.then is None or self.finished:
                 return
@@ -299,12 +300,12 @@ class Stream:
     def _fail(
         self, mismatch: Mismatch, exchange: Exchange | None = None, wait: Wait | None = None
     ) -> None:
-        """Record a failure; whoever calls this resets the connection then. Lock held."""
+        """Record a failure; the caller resets the connection after that. Lock held."""
         self.script.abandon()
         self.finished = True
         self.ledger.fail(mismatch, exchange, wait=wait)
 
-    # How long unread bytes may lie
+    # How long bytes may stay unread
 
     def _wait(self, alarm: Alarm, seconds: float) -> None:
         if self.sending.socket is not None:
@@ -312,18 +313,18 @@ class Stream:
 
     @property
     def _kept(self) -> bool:
-        """Whether bytes that nothing stated wants lie there for somebody to fetch."""
+        """Whether bytes that nothing expects are kept, because the test may read them."""
         root = self.ledger.root
         return self.manual or (root.watched and not root.script.in_use)
 
     def _ruling(self) -> Ruling | None:
-        """Return what is to be done about the unread bytes, if anything may be; lock held."""
+        """Return the ruling on the unread bytes, if there are any and it is open; lock held."""
         if self.finished or self.sending.socket is None or not self.channel.unread:
             return None
         return self.script.judge(self.channel.unread).ruling
 
     def _grace_is_over(self) -> None:
-        """Reset the connection if still nothing wants its bytes."""
+        """Reset the connection if still nothing expects its bytes."""
         with self.context.lock:
             if self._kept or self._ruling() is not Ruling.NOBODY:
                 return
@@ -332,13 +333,13 @@ class Stream:
         self.sending.reset()
 
     def _out_of_patience(self) -> None:
-        """Reset the connection if the rest of what was begun has not come."""
+        """Reset the connection if the rest of a begun message has not come."""
         limit = TIMEOUT * self.context.scale
         with self.context.lock:
             if self._ruling() is not Ruling.WAIT:
                 return
             lasted = self.context.timeline.now() - self._last
-            if lasted < limit:  # more came meanwhile, and that is not enough either
+            if lasted < limit:  # more bytes came meanwhile, but not enough
                 self._patience.set(limit - lasted)
                 return
             exchange = self.script.judge(self.channel.unread).exchange
@@ -352,7 +353,7 @@ class Stream:
         self.sending.reset()
 
     def renumber(self, number: int) -> None:
-        """Start anew under this number, as a connection that is open already; lock held."""
+        """Begin anew as an open connection with this number; lock held."""
         old = self.channel
         self.ledger.number = number
         self.channel = self.ledger.channel
@@ -370,7 +371,7 @@ class Sending:
 
     Attributes:
         socket: the engine's, while it is open.
-        paused: whether reading is to be paused; `None`: nobody has said.
+        paused: whether the test has paused reading; `None`: as it was accepted.
     """
 
     __slots__ = ("_ledger", "_outbox", "_pacing", "_steps", "paused", "socket")
@@ -410,7 +411,7 @@ class Sending:
         self._pacing = Pacing(all_read, context.runner.reactor.call_later)
 
     def go_on(self) -> None:
-        """Loop: hand what is to be sent to the socket, if that may send by now."""
+        """Loop: pass everything that waits to the socket, if that may send by now."""
         while self._steps and self._outbox is not None:
             self._steps.popleft()(self._outbox)
 
@@ -434,8 +435,8 @@ class Sending:
         self.drop()
         self._act("terminate", lambda socket: socket.terminate())
 
-    def pause_as_told(self) -> None:
-        """Loop: stop or go on reading, if somebody has said so."""
+    def pause_or_resume(self) -> None:
+        """Loop: stop or go on reading, if the test has asked for it."""
         with self._ledger.context.lock:
             socket, paused = self.socket, self.paused
         if socket is None or paused is None:

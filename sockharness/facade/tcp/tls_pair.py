@@ -1,8 +1,8 @@
 """`TlsPair`: a server with TLS, clients for it, and the authority that both trust.
 
-The server listens on `localhost`, which is in its certificate, so that a client looks up the name
-that it also checks. Whoever is to check a certificate knows the authority's revocation list, and
-our clients insist on keys of the usual length, so they refuse every kind of `BadCertificate`.
+The server listens on `localhost`, which is in its certificate, so a client looks up the same name
+that it checks. Both sides know the authority's revocation list, and our clients insist on keys of
+the usual length, so they refuse every kind of `BadCertificate`.
 """
 
 import io
@@ -31,16 +31,16 @@ __tracebackhide__ = True
 Tls = TLSOptions | Mapping[str, Any] | None
 _PRESENTED = ("key", "cert", "passphrase")
 SECURE = "DEFAULT:@SECLEVEL=2"
-"""What our clients insist on; the standard library's do, too."""
+"""The ciphers of our clients; the standard library insists on this level, too."""
 LAX = "DEFAULT:@SECLEVEL=0"
-"""What it takes to present a weak key."""
+"""The ciphers that allow a weak key to be presented."""
 
 
 class TlsServer(TcpServer):
     """A `TcpServer` with TLS.
 
     Attributes:
-        certificate: what it presents, unless its options name another key and certificate.
+        certificate: the certificate that it presents, unless its options name another one.
     """
 
     def __init__(self, service: Service, certificate: Certificate, tls: Mapping[str, Any]) -> None:
@@ -61,7 +61,7 @@ class TlsServer(TcpServer):
 
 
 class TlsPair:
-    """A server with TLS and what its clients need.
+    """A server with TLS, and everything its clients need.
 
     Attributes:
         server: the server; its handshakes have 5 seconds.
@@ -83,7 +83,7 @@ class TlsPair:
         tls: Tls = None,
         timeout: float = TIMEOUT,
     ) -> Connection:
-        """Return a client's connection to the server, when its handshake was good.
+        """Connect to the server; return the connection after a good handshake.
 
         Args:
             certificate: the client's own.
@@ -113,17 +113,17 @@ class TlsPair:
     def key_log(self) -> str:
         """The path of a file with the secrets of all connections of the server.
 
-        It is in the format that Wireshark reads, made when it is first asked for, readable by its
-        owner only, and gone when the server is closed.
+        Wireshark reads its format. It is made at the first use of this property, its owner alone
+        may read it, and it is removed when the server is closed.
         """
         return self._key_log.path
 
     def check(self) -> None:
-        """Raise if anything is not as stated up to now on the server; see `TcpServer.check`."""
+        """Raise if anything has failed on the server up to now; see `TcpServer.check`."""
         self.server.check()
 
     def clear(self) -> None:
-        """Forget what happened and was expected; see `TcpServer.clear`."""
+        """Forget events and expectations; see `TcpServer.clear`."""
         self.server.clear()
         self._dialer.clear()
 
@@ -146,7 +146,7 @@ class TlsPair:
 
 
 class AioTlsPair:
-    """What of a `TlsPair` can be awaited, in asyncio and trio."""
+    """The awaitable methods of a `TlsPair`, for asyncio and trio."""
 
     def __init__(self, pair: TlsPair) -> None:
         self._pair = pair
@@ -190,7 +190,7 @@ def tls_pair(
 
 
 def _stated(where: str, tls: object) -> dict[str, Any]:
-    """Return the options that are given; of `TLSOptions` those that are not the default."""
+    """Return the options given; of `TLSOptions` those that differ from the default."""
     if tls is None:
         return {}
     if isinstance(tls, TLSOptions):
@@ -202,7 +202,7 @@ def _stated(where: str, tls: object) -> dict[str, Any]:
 
 
 class KeyLog:
-    """The secrets of connections, and a file with them if somebody wants one. Threads share it."""
+    """The secrets of connections, and a file with them once a test asks for it. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -220,7 +220,7 @@ class KeyLog:
 
     @property
     def path(self) -> str:
-        """The path of the file, which has what came and gets what comes."""
+        """The path of the file, which has all secrets up to now and gets those that follow."""
         with self._lock:
             if self._closed:
                 raise ClosedError("the server was closed, and its key log is gone")
@@ -248,7 +248,7 @@ def _for_its_owner(path: str, flags: int) -> int:
 
 
 def presenting(certificate: Certificate, ciphers: str | None = None) -> dict[str, Any]:
-    """Return the engine's options of TLS that present a certificate, whatever is wrong with it."""
+    """Return the engine's options of TLS that present a certificate, even a bad one."""
     if not isinstance(certificate, Certificate):
         raise TypeError(
             f"certificate: expected one of an Authority, such as ca.issue(…), got {certificate!r}"
@@ -260,5 +260,5 @@ def presenting(certificate: Certificate, ciphers: str | None = None) -> dict[str
 
 
 def trusting(ca: Authority) -> dict[str, Any]:
-    """Return the engine's options of TLS that trust an authority, and know what it has revoked."""
+    """Return the engine's options of TLS that trust an authority and know its revocations."""
     return {"ca": ca.ca_pem, "crl": ca.crl_pem}

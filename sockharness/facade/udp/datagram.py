@@ -5,13 +5,13 @@ Address = tuple[str, int]
 
 
 class Datagram(bytes):
-    """What came in one datagram: its bytes, and what is known of it.
+    """The bytes of one datagram, and what is known about it.
 
     Attributes:
         address: (host, port) of the sender.
-        ttl: the hops it had left; `None` if the kernel did not tell.
+        ttl: the TTL of IPv4, or hop limit of IPv6, with which it arrived; `None` if unknown.
         at: when it came, in seconds since the harness began.
-        truncated: it was longer than these bytes.
+        truncated: whether it was longer than these bytes.
     """
 
     address: Address
@@ -28,7 +28,7 @@ class Datagram(bytes):
         at: float = 0.0,
         truncated: bool = False,
     ) -> "Datagram":
-        """Make one; what comes from the network is made by the harness."""
+        """Make one, for a comparison; the harness makes those that come from the network."""
         made = super().__new__(cls, data)
         made.address, made.ttl, made.at, made.truncated = address, ttl, at, truncated
         return made

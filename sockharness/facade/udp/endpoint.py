@@ -1,17 +1,17 @@
 """One datagram socket of a test: what came, what is expected of it, what goes out.
 
-It is a `udp_peer`, a member of a multicast group, or what a group sends from. Datagrams are judged
-when they come, one by one and whole (`sockharness.facade.udp.messages`). What nothing stated wants
-stays unread for somebody to fetch, and fails the test if nobody has fetched it or looked at it.
-After a mismatch nothing is judged any more: what follows is out of step.
+It is a `udp_peer`, a member of a multicast group, or the socket that a group sends from. Datagrams
+are judged when they come, one by one and whole (`sockharness.facade.udp.messages`). A datagram that
+nothing expects stays unread, and fails the test if the test does not receive it or look at it.
+After a mismatch nothing more is judged, because later datagrams are out of step.
 
 There is no connection to reset, so a client that waits without a time-out goes on waiting.
 
-**Loss.** The kernel drops what comes while the receive buffer is full, and counts it. A socket that
-has lost something makes the verdict inconclusive: what else is wrong may be wrong because of that.
+**Loss.** The kernel drops datagrams while the receive buffer is full, and counts them. A loss makes
+the verdict inconclusive: it may be the cause of everything else that is wrong.
 
 Methods marked *loop* run on the harness's thread, the others anywhere; for the lock see
-`sockharness.facade.context`. A user's handlers are called by ours, after the event was recorded.
+`sockharness.facade.context`. Our handlers call a user's, after they have recorded the event.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -51,8 +51,8 @@ class UdpEndpoint:
         recv_buffer: size of the kernel's buffer in bytes; `None`: for long bursts.
 
     Attributes:
-        hint: what may explain that nothing came, for people.
-        source: names the sender of what comes from an address, for the picture.
+        hint: why nothing may have come, for the failure's text.
+        source: names the sender of a datagram by its address, for the ladder.
     """
 
     def __init__(
@@ -81,10 +81,10 @@ class UdpEndpoint:
         context.call(self._open, make, recv_buffer)
         self.host, self.port = self.udp.address
 
-    # What a handle asks for
+    # For the handles
 
     def expect(self, want: object, *, rule: bool) -> Exchange:
-        """State an expectation or a rule."""
+        """Add an expectation or a rule."""
         return self.ledger.expect(want, rule=rule, whole=True)
 
     def handle(self, handlers: Mapping[str, Handler], *, merge: bool) -> None:
@@ -100,7 +100,7 @@ class UdpEndpoint:
                 self.context.runner.post(self._hand_over)
 
     def send(self, data: bytes, address: Address, *, note: str = "") -> None:
-        """Send a datagram behind what waits to be sent; raises what the system says at once."""
+        """Send a datagram behind those that wait; raises what the system refuses at once."""
         self.ledger.refuse_closed()
         self.context.call(self.sending.send, Outgoing(data, address), note)
 
@@ -131,7 +131,7 @@ class UdpEndpoint:
         )
 
     def clear(self) -> None:
-        """Forget what happened and what was expected; rules and handlers stay."""
+        """Forget events and expectations; rules and handlers stay."""
         with self.context.lock:
             self.ledger.clear()
             self.received.clear()
@@ -154,7 +154,7 @@ class UdpEndpoint:
         return messages.unmet(self.ledger.title, exchange, came=came, hint=self.hint)
 
     def unread(self, *, final: bool) -> list[Failure]:
-        """Return a failure for datagrams that were lost, and for those that nobody wanted."""
+        """Return a failure for lost datagrams, and one for those that nothing expected."""
         ledger, found = self.ledger, []
         lost = self._dropped() - self._forgiven
         if lost > 0:
@@ -194,7 +194,7 @@ class UdpEndpoint:
         self._call_handler("drain", socket)
 
     def on_error(self, socket: "UDPSocket", exception: BaseException) -> None:
-        """Take what the network said about a datagram sent, or what a handler of ours raised."""
+        """Take an error of the network about a datagram sent, or what our own handler raised."""
         if not isinstance(exception, OSError):
             self._raised(exception)
             return
@@ -211,7 +211,7 @@ class UdpEndpoint:
             self.context.waiters.notify()
 
     def _next(self) -> Callable[[], None] | None:
-        """Return what is to be done about the next datagram that something wants."""
+        """Return the next step for the unread datagrams, if there is one."""
         ledger, script, received = self.ledger, self.ledger.script, self.received
         with self.context.lock:
             if ledger.failed or not (script.queue or script.rules):
@@ -314,6 +314,9 @@ class UdpEndpoint:
                 return
             self._dropped()
             self.ledger.closed = True
-            self.ledger.handlers, self._handlers = {}, None  # the user does not see what closes now
+            self.ledger.handlers, self._handlers = (
+                {},
+                None,
+            )  # they do not see the close
             self.context.waiters.notify()
         self.udp.close()

@@ -1,20 +1,20 @@
-"""A multicast group of a test: its sockets, and why nobody else is heard.
+"""A multicast group of a test: its members, and the sockets that send to it.
 
-**Whose it is.** Group and port are leased (`sockharness.machine.leases`), so no two tests of one
-machine have the same, in whichever process. Members share the port (SO_REUSEADDR): programs under
-test bind theirs to it, too.
+**Leases.** Group and port are leased (`sockharness.machine.leases`), so no two tests on one machine
+have the same, in any process. Members share the port (SO_REUSEADDR), because programs under test
+bind to it, too.
 
-**Who hears what.** A member is bound to the address of the group, so it hears nothing that was sent
-to another group or to a host, and hears only what it has joined itself (IP_MULTICAST_ALL is off).
-What is sent from here has a TTL of 0, so it stays on this host; of 1 on a
-link between hosts of the test's own.
+**What a member receives.** A member is bound to the address of the group, so it receives nothing
+that was sent to another group or to a host. It receives only what it has joined itself
+(IP_MULTICAST_ALL is off). Datagrams sent from here have a TTL of 0, so they stay on this machine;
+on a link between hosts of the test's own it is 1.
 
-**Where.** Membership belongs to an interface, and so does sending: a program that does not name the
-interface sends where the route of the group leads, which is seldom loopback. It names it by
-IP_MULTICAST_IF, or by binding its socket to the interface's address.
+**Interfaces.** A membership belongs to an interface, and so does sending. A program that names no
+interface sends where the route of the group leads, which is seldom loopback. It names one by
+IP_MULTICAST_IF, or by binding its socket to an address of the interface.
 
-**Whether it works** is found out by doing it, once in a process for each family: a datagram is sent
-to a group, and has to come back.
+**Preflight.** Once in a process, for each family, a datagram is sent to a group and must come back.
+If it does not, multicast does not work here.
 """
 
 import os
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True
 ROUND_TRIP = 5.0
-"""Seconds that a datagram may take to come back: so long only where it never does."""
+"""Seconds to wait for a datagram to come back; where multicast works it takes far less."""
 TOKEN = b"sockharness"
 
 
@@ -46,7 +46,7 @@ class Group:
     """A leased group: its members, and the sockets that send to it.
 
     Attributes:
-        members: in the order of joining, also those that have left.
+        members: in the order of joining, with those that have left.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ class Group:
         return endpoint
 
     def leave(self, member: UdpEndpoint) -> None:
-        """Take a member out; what has come by now stays with it."""
+        """Take a member out; it keeps the datagrams that have come by now."""
         if not member.ledger.closed:
             if not self.context.runner.reactor.in_thread:
                 self.context.settle()
             member.close()
 
     def sender(self, source: str | None) -> UdpEndpoint:
-        """Return what sends from an address of this host, made when it is first asked for."""
+        """Return the socket that sends from an address of this machine, made at the first call."""
         self.ledger.refuse_closed()
         address = source or self.host
         sender = self._senders.get(address)
@@ -125,7 +125,7 @@ class Group:
         return all(each.untouched for each in self._endpoints())
 
     def clear(self) -> None:
-        """Forget what happened and was expected, and the members that have left."""
+        """Forget events, expectations, and members that have left."""
         with self.context.lock:
             self.members = [each for each in self.members if not each.ledger.closed]
             self.ledger.clear()
@@ -184,7 +184,7 @@ class Group:
         return make
 
     def _own(self, address: Address) -> str:
-        """Name the sender of what comes from an address, if it is one of ours; lock held."""
+        """Return the name of the sender with this address, if it is one of ours; lock held."""
         for sender in self._senders.values():
             if (sender.host, sender.port) == address:
                 return sender.ledger.title

@@ -1,4 +1,4 @@
-"""`MulticastGroup` and `Member`: what a test holds of a group. Thread-safe."""
+"""`MulticastGroup` and `Member`: the handles of a group for a test. Thread-safe."""
 
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -22,14 +22,14 @@ __tracebackhide__ = True
 
 
 class MulticastGroup:
-    """A multicast group on loopback that is this test's alone.
+    """A multicast group on loopback for this test alone.
 
     Attributes:
         group: its IP address.
         port: where its members listen.
         address: both.
-        interface: the name of the interface that it is on.
-        host: an IP address of this host on that interface: what IP_MULTICAST_IF takes.
+        interface: the name of its interface.
+        host: an IP address on that interface, for IP_MULTICAST_IF.
     """
 
     protocol = "udp"
@@ -43,11 +43,11 @@ class MulticastGroup:
         self.host: str = group.host
 
     def join(self, source: str | None = None, *, inside: "Host | None" = None) -> "Member":
-        """Return a new member, which hears from now on what is sent to the group.
+        """Return a new member, which receives from now on what is sent to the group.
 
         Args:
-            source: an IP address; hear only what comes from there (source-specific).
-            inside: be one on another host of the network in which the group is.
+            source: an IP address; receive only from there (source-specific).
+            inside: another host of the group's network, where the member is to be.
 
         Raises:
             TypeError, ValueError: the source is no IP address of the group's family.
@@ -63,12 +63,12 @@ class MulticastGroup:
         return Member(self._group, self._group.join(source, there), source)
 
     def send(self, data: bytes | bytearray | memoryview | str, source: str | None = None) -> None:
-        """Send one datagram to the group; it stays on this host.
+        """Send one datagram to the group; it stays on this machine.
 
         Args:
             data: bytes-like, or text (UTF-8); may be empty.
-            source: the address to send from, one of this host such as `"127.0.0.5"`; `host` if
-                absent.
+            source: the address to send from, one of this machine, such as `"127.0.0.5"`; `host`
+                if absent.
 
         Raises:
             TypeError, ValueError: the source is no IP address of a host.
@@ -79,17 +79,17 @@ class MulticastGroup:
         self._group.send(as_bytes(data), source)
 
     def sender(self, source: str | None = None) -> UdpPeer:
-        """Return what `send` sends from, whose `address` the members see: answers come there."""
+        """Return the socket that `send` uses: members see its `address` and answer to it."""
         if source is not None:
             host_address("source", source)
         return UdpPeer(self._group.sender(source))
 
     def captured(self) -> AbstractContextManager[None]:
-        """Let each datagram be a frame of its own in a `with` block, as `wire.capture` wants it."""
+        """Send each datagram as a frame of its own within a `with` block, for `wire.capture`."""
         return self._group.context.captured()
 
     def _refuse_foreign(self, host: "Host") -> None:
-        """Refuse a member on a host that nothing sent to the group can reach."""
+        """Raise for a host that datagrams to the group cannot reach."""
         own = self._group.interface.host
         if own is None:
             raise UsageError(
@@ -100,16 +100,16 @@ class MulticastGroup:
             raise UsageError(f"inside: expected a host of the group's network, got {host!r}")
 
     def check(self) -> None:
-        """Raise if anything is not as stated up to now; what was raised is forgotten.
+        """Raise if anything has failed up to now, and forget it.
 
         Raises:
-            ExpectationFailed: of a member or sender: unmet expectations, other datagrams, unread
-                ones, lost ones, what reply functions raised.
+            ExpectationFailed: of a member or sender an expectation is unmet, other datagrams came,
+                some are unread or lost, or a reply function raised.
         """
         self._group.ledger.check(self.clear)
 
     def clear(self) -> None:
-        """Forget what happened and what was expected; members stay, and what `when` states."""
+        """Forget events and expectations; members and rules stay."""
         self._group.clear()
 
     def __repr__(self) -> str:
@@ -123,8 +123,8 @@ class Member:
     """One member of a group. `with group.join() as member:` leaves at the end of the block.
 
     Attributes:
-        source: from where it hears; `None`: from everywhere.
-        aio: the methods that wait, for asyncio and trio.
+        source: the only address that it receives from; `None`: from everywhere.
+        aio: the awaitable methods, for asyncio and trio.
     """
 
     def __init__(self, group: Group, endpoint: UdpEndpoint, source: str | None) -> None:
@@ -135,7 +135,7 @@ class Member:
         self.aio = AioUdpPeer(endpoint)
 
     def expect(self, want: Want) -> Exchange:
-        """State which datagram it is to hear next; see `UdpPeer.expect`.
+        """Expect a datagram; see `UdpPeer.expect`.
 
         A reply goes to the sender alone, from the group's port.
         """
@@ -143,16 +143,16 @@ class Member:
         return self._peer.expect(want)
 
     def when(self, want: Want) -> Exchange:
-        """State which datagram it may hear, any number of times; see `UdpPeer.when`."""
+        """Answer a datagram that may come any number of times; see `UdpPeer.when`."""
         self._refuse_gone()
         return self._peer.when(want)
 
     def receive(self, *, timeout: float = TIMEOUT) -> Datagram:
-        """Wait for a datagram that no expectation wants, and take it; see `UdpPeer.receive`."""
+        """Wait for a datagram that no expectation takes, and take it; see `UdpPeer.receive`."""
         return self._peer.receive(timeout=timeout)
 
     def receive_nothing(self, *, within: float = A_WHILE) -> None:
-        """Wait `within` seconds, in which none is to come; see `UdpPeer.receive_nothing`."""
+        """Wait `within` seconds in which none may come; see `UdpPeer.receive_nothing`."""
         self._peer.receive_nothing(within=within)
 
     @property
@@ -165,7 +165,7 @@ class Member:
         return self._peer.wait_for(event, timeout=timeout)
 
     def leave(self) -> None:
-        """Leave the group. What has come by now can still be received. Idempotent."""
+        """Leave the group; datagrams that have come can still be received. Idempotent."""
         self._group.leave(self._endpoint)
 
     def _refuse_gone(self) -> None:

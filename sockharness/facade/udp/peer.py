@@ -1,4 +1,4 @@
-"""`UdpPeer`: a datagram socket as a test holds it. Thread-safe; `.aio` has what can be awaited."""
+"""`UdpPeer`: a datagram socket as a test holds it. Thread-safe; `.aio` has awaitable methods."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True
 A_WHILE = 0.1
-"""Seconds in which nothing is to come, unless it is told otherwise."""
+"""Seconds in which nothing may come, by default."""
 
 
 def udp_endpoint(
@@ -40,13 +40,13 @@ def udp_endpoint(
 
 
 class UdpPeer:
-    """A datagram socket that says what a test tells it to, and notes what it is told.
+    """A datagram socket that answers as a test says, and records what it receives.
 
     Attributes:
         host: the IP address it is bound to.
         port: chosen by the system, and held until the end.
         address: both.
-        aio: the methods that wait, for asyncio and trio.
+        aio: the awaitable methods, for asyncio and trio.
     """
 
     protocol = "udp"
@@ -58,22 +58,22 @@ class UdpPeer:
         self.address: Address = (self.host, self.port)
         self.aio = AioUdpPeer(endpoint)
 
-    # Stating
+    # Expectations
 
     def expect(self, want: Want) -> Exchange:
-        """State which datagram is to come next, exactly once, after what was stated before.
+        """Expect a datagram, exactly once, in the order of these calls.
 
-        It is that as a whole: no byte less and no byte more. Say with `.reply` or `.ignore` what
-        follows: what was met and has no answer fails the test.
+        It must match as a whole, no byte less and no byte more. Call `.reply` or `.ignore` on what
+        this returns: an expectation that was met and has no answer fails the test.
 
         Raises:
-            TypeError: it is nothing that can be matched.
+            TypeError: it cannot be matched.
             UsageError: there is a handler for `data`.
         """
         return self._endpoint.expect(want, rule=False)
 
     def when(self, want: Want) -> Exchange:
-        """State which datagram may come, any number of times; `expect` goes before it."""
+        """Answer a datagram that may come any number of times; `expect` goes first."""
         return self._endpoint.expect(want, rule=True)
 
     def on(
@@ -87,10 +87,10 @@ class UdpPeer:
         """Add handlers, which are called on the harness's thread with the engine's socket.
 
         Args:
-            data: takes socket, bytes, port and host, and if it likes the flags.
+            data: takes socket, bytes, port, address, and the flags if it has a fifth argument.
             drain: takes the socket.
-            error: takes the socket and an exception: the network's, or one that a handler raised;
-                without it the latter fails the test.
+            error: takes the socket and an exception: an error of the network, or one that a
+                handler raised, which fails the test without it.
             unknown: nothing; a misspelt name is refused with the one that was meant.
 
         Raises:
@@ -126,20 +126,20 @@ class UdpPeer:
     def send(
         self, data: bytes | bytearray | memoryview | str, address: tuple[Any, ...] | list[Any]
     ) -> None:
-        """Send one datagram, behind what the kernel had no room for yet; never waits for that.
+        """Send one datagram, behind those that the kernel had no room for; does not wait for them.
 
         Args:
             data: bytes-like, or text (UTF-8); may be empty.
-            address: (host, port), where host is an IP address; a `Datagram` has it.
+            address: (host, port), where host is an IP address, as in `Datagram.address`.
 
         Raises:
-            TypeError, ValueError: this cannot be an address.
+            TypeError, ValueError: it is no such address.
             OSError: the system refuses, as EMSGSIZE for more than 65507 bytes over IPv4.
         """
         self._endpoint.send(as_bytes(data), address_of(address))
 
     def receive(self, *, timeout: float = TIMEOUT) -> Datagram:
-        """Wait for a datagram that no expectation wants, and take it; the oldest first.
+        """Wait for a datagram that no expectation takes, and take it; the oldest first.
 
         Raises:
             ExpectationFailed: none came in `timeout` seconds, or something else went wrong.
@@ -148,7 +148,7 @@ class UdpPeer:
         return self._endpoint.context.wait("receive", DatagramWait(self._endpoint), timeout)
 
     def receive_nothing(self, *, within: float = A_WHILE) -> None:
-        """Wait `within` seconds, in which no datagram is to come, nor lie unread.
+        """Wait `within` seconds in which no datagram may come or be unread.
 
         Raises:
             ExpectationFailed: one did.
@@ -162,12 +162,12 @@ class UdpPeer:
 
     @property
     def received(self) -> list[Datagram]:
-        """All datagrams so far, taken or not. Those that were looked at here are nobody's finding,
-        and may still be expected or received."""
+        """All datagrams so far, taken or not. Datagrams that were looked at here do not fail the
+        test any more, and can still be expected or received."""
         return self._endpoint.look()
 
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Event:
-        """Wait for `data`, `drain` or `error`; one that came earlier counts, each only once.
+        """Wait for `data`, `drain` or `error`; an earlier one counts, each only once.
 
         Raises:
             ExpectationFailed: it did not come in `timeout` seconds.
@@ -178,20 +178,20 @@ class UdpPeer:
     # Judging
 
     def captured(self) -> AbstractContextManager[None]:
-        """Let each datagram be a frame of its own in a `with` block, as `wire.capture` wants it."""
+        """Send each datagram as a frame of its own within a `with` block, for `wire.capture`."""
         return self._endpoint.context.captured()
 
     def check(self) -> None:
-        """Raise if anything is not as stated up to now; what was raised is forgotten.
+        """Raise if anything has failed up to now, and forget it.
 
         Raises:
-            ExpectationFailed: unmet expectations, other datagrams, unread ones, lost ones, what
-                handlers raised.
+            ExpectationFailed: an expectation is unmet, other datagrams came, some are unread or
+                lost, or a handler raised.
         """
         self._endpoint.ledger.check(self.clear)
 
     def clear(self) -> None:
-        """Forget what happened and what was expected; `when` and handlers stay."""
+        """Forget events and expectations; rules and handlers stay."""
         self._endpoint.clear()
 
     def __repr__(self) -> str:
@@ -199,7 +199,7 @@ class UdpPeer:
 
 
 class AioUdpPeer:
-    """What of a `UdpPeer` can be awaited, in asyncio and trio."""
+    """The awaitable methods of a `UdpPeer`, for asyncio and trio."""
 
     def __init__(self, endpoint: UdpEndpoint) -> None:
         self._endpoint = endpoint
@@ -225,7 +225,7 @@ class AioUdpPeer:
 
 
 def described(endpoint: UdpEndpoint) -> str:
-    """Say in a few words how a endpoint stands."""
+    """Describe the state of a socket in a few words."""
     with endpoint.context.lock:
         state = "closed" if endpoint.ledger.closed else "open"
         unread, unmet = len(endpoint.received), len(endpoint.ledger.script.queue)
@@ -234,7 +234,7 @@ def described(endpoint: UdpEndpoint) -> str:
 
 
 def _look_once_more(context: HarnessContext, want: SilenceWait) -> None:
-    """Take in what lies in the kernel at the end of the time; that has come, too."""
+    """Read what is in the kernel at the end of the time: that has come, too."""
     context.settle()
     with context.lock:
         if want.ready():

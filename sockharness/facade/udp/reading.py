@@ -1,4 +1,4 @@
-"""What a test can wait for on a datagram socket beside events: a datagram, or none."""
+"""Waits for a datagram, or for a time without one."""
 
 from sockharness.errors import ExpectationFailed, UsageError
 from sockharness.facade.callsite import call_site
@@ -11,7 +11,7 @@ __tracebackhide__ = True
 
 
 class DatagramWait:
-    """Waits for the next unread datagram, when no expectation wants it.
+    """Waits for the next unread datagram that no expectation takes.
 
     Attributes:
         reads: the socket.
@@ -40,7 +40,7 @@ class DatagramWait:
         return self.reads.fetch()
 
     def give_up(self, lasted: float, limit: float) -> ExpectationFailed:
-        """Return what says that none came."""
+        """Return a failure: none came."""
         return self._failure((lasted, limit))
 
     @property
@@ -62,9 +62,9 @@ class DatagramWait:
 
 
 class SilenceWait:
-    """Waits for a datagram that is not to come: `take` raises.
+    """Waits for a datagram that must not come: if it comes, `take` raises.
 
-    The end of the time is what was hoped for: `give_up` returns `Silence`.
+    At the end of the time all is well: `give_up` returns `Silence`.
     """
 
     __slots__ = ("_endpoint", "_site")
@@ -74,7 +74,7 @@ class SilenceWait:
         self._site = call_site()
 
     def ready(self) -> bool:
-        """Say whether there is a datagram that nobody has looked at."""
+        """Say whether there is a datagram that the test has not seen."""
         return bool(self._endpoint.received.unread(unseen=True))
 
     def take(self) -> None:
@@ -85,9 +85,9 @@ class SilenceWait:
         raise ledger.waited_in_vain(mismatch, self._site, None)
 
     def give_up(self, lasted: float, limit: float) -> "Silence":
-        """Return what says that none came."""
+        """Return a failure: none came."""
         return Silence(f"nothing in {lasted:.2f} of {limit:.2f} s")
 
 
 class Silence(Exception):
-    """Nothing came, as was wished."""
+    """Nothing came, as the test wished."""

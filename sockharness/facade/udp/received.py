@@ -1,7 +1,7 @@
-"""The datagrams that a socket has received, and which of them nobody has taken yet.
+"""The datagrams that a socket has received, and the unread ones among them.
 
-Those are judged one by one, from the first. One that nothing wants stays, and is passed over until
-something new is stated.
+Unread datagrams are judged one by one, from the first. One that nothing expects stays unread, and
+is judged again when something more is expected.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sockharness.facade.udp.datagram import Datagram
 
 @dataclass(slots=True)
 class Unread:
-    """A datagram that nobody has taken; `seen`: a test has looked at it, so it is no failure."""
+    """An unread datagram; `seen`: the test has looked at it, so it does not fail the test."""
 
     datagram: Datagram
     seen: bool = False
@@ -47,13 +47,13 @@ class Received:
         return self._queue.pop(index).datagram
 
     def look(self) -> list[Datagram]:
-        """Return all datagrams, and mark them as seen."""
+        """Return all datagrams received, and mark them as seen."""
         for each in self._queue:
             each.seen = True
         return list(self.everything)
 
     def unread(self, *, unseen: bool = False) -> list[Datagram]:
-        """Return the datagrams that nobody has taken; `unseen`: nor looked at."""
+        """Return the unread datagrams; `unseen`: only those that the test has not looked at."""
         return [each.datagram for each in self._queue if not (unseen and each.seen)]
 
     def clear(self) -> None:

@@ -1,4 +1,4 @@
-"""The datagrams that a socket has still to send, because the kernel had no room for them."""
+"""The datagrams that wait to be sent, because the kernel had no room for them."""
 
 from collections import deque
 from collections.abc import Callable
@@ -45,12 +45,12 @@ class Sending:
         self._queue: deque[Outgoing] = deque()
 
     def send(self, outgoing: Outgoing, note: str = "") -> None:
-        """Send now, or behind what waits; raises what the system says at once."""
+        """Send now, or behind those that wait; raises what the system refuses at once."""
         if self._queue or not self._give(outgoing, note):
             self._queue.append(outgoing)
 
     def answer(self, outgoing: Outgoing) -> None:
-        """Send behind what waits; what the system says fails the test."""
+        """Send an answer behind those that wait; if the system refuses it, the test fails."""
         self._queue.append(outgoing)
         self.go_on()
 

@@ -10,7 +10,7 @@ SECONDS ?= 60
 BUN_VERSION := 1.4.5
 BUN := .bun/node_modules/.bin/bun
 
-.PHONY: specs test test-xdist test-all gallery check format lint types layers fix map bun conformance fuzz bench figures clean
+.PHONY: specs test test-xdist test-all gallery language check format lint types layers fix map bun conformance fuzz bench figures clean
 
 specs: $(VENV)/ready
 	$(BIN)/pytest --sockspec specs/ $(ARGS)
@@ -29,6 +29,10 @@ test-all: $(VENV)/ready
 # Writes the exact texts that tests compare with anew; then read: git diff tests/gallery
 gallery: $(VENV)/ready
 	$(BIN)/pytest tests -q -p no:randomly --accept-gallery $(ARGS)
+
+# Writes the schema of the spec language and the tables of its reference anew, from its table.
+language: $(VENV)/ready
+	$(BIN)/python -m tests.sockspec.table.reference
 
 check: format lint types layers test test-xdist specs
 

@@ -106,7 +106,7 @@ ROWS = (
     Row(
         key="terminate",
         at=STREAM,
-        does="the method of that name: the other side sees a reset",
+        does="closes the socket with a reset",
         example="terminate",
         bare=True,
     ),
@@ -155,7 +155,7 @@ ROWS = (
         at=STREAM,
         takes="read",
         does="shuts the writing side; `shutdown: read` the reading side",
-        example="shutdown",
+        example="shutdown: read",
         bare=True,
     ),
     Row(
@@ -192,7 +192,7 @@ ROWS = (
         at=STREAM,
         takes="upgrade_tls",
         does="a plain connection goes over to [TLS](#tls)",
-        example="upgrade_tls",
+        example="upgrade_tls: {verify: none}",
         bare=True,
     ),
     Row(
@@ -252,18 +252,16 @@ ROWS = (
         key="add_membership",
         at=UDP,
         takes="own group",
-        does=("joins the peer's group; where something stands beside it, `add_membership: group`"),
-        example="add_membership",
+        does="joins the peer's group; with a value where something stands beside it",
+        example="add_membership: group",
         bare=True,
     ),
     Row(
         key="drop_membership",
         at=UDP,
         takes="own group",
-        does=(
-            "leaves the peer's group; where something stands beside it, `drop_membership: group`"
-        ),
-        example="drop_membership",
+        does="leaves the peer's group; with a value where something stands beside it",
+        example="drop_membership: group",
         bare=True,
     ),
     Row(
@@ -290,7 +288,10 @@ ROWS = (
     Row(
         key="connect",
         at=("stream step",),
-        does=("a client connects here, and not before the first step; once more at each such step"),
+        does=(
+            "in a step: a client connects here, and not before the first step; once more at "
+            "each such step"
+        ),
         example="connect",
         bare=True,
     ),
@@ -298,14 +299,14 @@ ROWS = (
         key="raise",
         at=INSIDE,
         takes="text",
-        does="raises an exception with that message",
+        does="inside a handler: raises an exception with that message",
         example='raise: "oh no"',
     ),
     Row(
         key="tls",
         at=("reload",),
         takes="reload tls",
-        does="the [options of TLS](#tls) of connections that are still to come",
+        does="the options of TLS, of those above, of connections that are still to come",
         example="tls: {cert: other}",
     ),
     Row(

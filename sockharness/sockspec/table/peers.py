@@ -210,7 +210,7 @@ ROWS = (
         at=("upgrade_tls",),
         takes="handlers",
         default="those that it has",
-        does="the handlers from then on: a mapping, or a name of `handlers:`",
+        does=("for `upgrade_tls`: the handlers from then on: a mapping, or a name of `handlers:`"),
         example="on: {data: [echo]}",
     ),
     Row(

@@ -142,7 +142,7 @@ class Driver:
             self._turn(peer.name).connect(peer, address)
         except TLSError as error:
             raise _unusable(peer, error) from None
-        self._timeline.connections(peer.name)[-1].began = True
+        self._timeline.connections(peer.name)[-1].initiated = True
 
     def bind(self, peer: model.Peer) -> None:
         """Make a peer's UDP socket; afterwards its facts are known.

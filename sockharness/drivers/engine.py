@@ -12,9 +12,9 @@ The actions between two waits go to it together, and it does them in one turn of
 engine in this process does. The driver waits for it before it calls another engine.
 
 **TLS.** Keys and certificates come from `Run.credentials`. An engine adds the outcome to each
-`handshake` event (`events.Secured`), with the name that `credentials.name_of` gives to the other
-side's certificate. If a handshake failed and no handler reported it, the note of the `close` event
-says why.
+`handshake` event (`events.HandshakeFacts`), with the name that `credentials.name_of` gives to the
+other side's certificate. If a handshake failed and no handler reported it, the note of the `close`
+event says why.
 """
 
 from collections.abc import Sequence

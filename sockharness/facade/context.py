@@ -181,7 +181,7 @@ def expectation_failed(outcome: Outcome, *, again: str) -> ExpectationFailed:
         outcome: what failed, and all that happened.
         again: the command that runs the test again.
     """
-    text = failure_text(outcome, again=again, outside="client")
+    text = failure_text(outcome, again=again, unseen="client")
     return ExpectationFailed(text, outcome.failures[0].location)
 
 

@@ -36,14 +36,14 @@ class Result:
     Attributes:
         verdict: see `Verdict`.
         size: for a match the bytes taken; otherwise how many bytes from the start are right.
-        wanted: how many bytes are needed in all, where that is known.
+        needed: how many bytes are needed in all, if that is known.
         captures: the captured bytes, by name.
         because: why no further bytes can help, if none of the bytes so far is wrong.
     """
 
     verdict: Verdict
     size: int
-    wanted: int | None = None
+    needed: int | None = None
     captures: dict[str, bytes] = field(default_factory=dict)
     because: str = ""
 

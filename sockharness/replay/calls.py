@@ -76,7 +76,7 @@ def _judge_written(setup: Setup, channel: Channel, action: model.Action, event: 
     if isinstance(action, model.Write) and result < offered:
         note = f"{channel.peer} write took {result} of {count(offered, 'byte')}"
         hint = "; write 'returns:' if that is meant, or use write_all"
-        if setup.case.peers[channel.peer].tls is not None and channel.secured is None:
+        if setup.case.peers[channel.peer].tls is not None and channel.handshake is None:
             hint = "; its handshake is not done, so let it see 'handshake' before"
         raise failed(action.location, note, note + hint)
 

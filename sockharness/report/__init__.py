@@ -1,1 +1,1 @@
-"""Telling what came of it."""
+"""Reports of an outcome."""

@@ -1,7 +1,6 @@
-"""Expected and received bytes under each other, aligned, in hex and as text.
+"""Expected and received bytes, one above the other, in hex and as text.
 
-At most `WIDTH` bytes are shown, around the first difference; that is one line each, so the eye can
-compare.
+At most `WIDTH` bytes around the first difference are shown: one line each is easy to compare.
 """
 
 from sockharness.match.exact import common_prefix
@@ -13,7 +12,7 @@ LEAD = 6
 
 
 def hexdiff(expected: bytes, received: bytes) -> list[str]:
-    """Return three lines: expected, received, pointers to what differs; none for nothing."""
+    """Return three lines: expected, received, pointers to the differences; none without bytes."""
     if not expected and not received:
         return []
     same = common_prefix(expected, received)

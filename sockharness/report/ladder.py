@@ -1,9 +1,9 @@
-"""A timeline as a ladder: who told whom what, in order. Free of layout.
+"""Turns a timeline into a ladder: what the peers did and received, in order. Free of layout.
 
-Each rung is one event. What came over the wire (`open` of an accepted connection, `data`, `end`,
-`close` by the other side) is an arrow from the peer at the other end, when that end is known; what
-a peer felt by itself is a word in its own column, and what it did by itself is a call. A datagram
-is an arrow from whoever sent it; one that nobody got is a call.
+Each rung is one event. What crossed the wire (`open` of an accepted connection, `data`, `end`,
+`close` by the other side) is an arrow from the peer at the other end, if that is known. Any other
+handler event is a word in the peer's own column; an action that no arrow shows is a call there. A
+datagram is an arrow from its sender; a datagram that no peer received is a call.
 """
 
 import re
@@ -18,80 +18,87 @@ from sockharness.story.handshakes import why
 from sockharness.story.timeline import LISTENER, Channel, Timeline
 
 TEXT = 24
-"""The most characters of data that a rung shows."""
+"""The most characters of data in a rung."""
 FINAL = (*CLOSING, "shutdown")
 _CIPHER = re.compile(r"AES_?[0-9]+|CHACHA20")
 
 
 @record(kw_only=True)
 class Rung:
-    """One line of a ladder: at `target` happened `text`; it came from `source` (empty: from
-    itself), which gave `given`."""
+    """One line of a ladder.
+
+    Attributes:
+        at: seconds since the timeline began.
+        target: the column of the peer to which it happened.
+        text: what happened.
+        source: the column from which an arrow comes; empty for no arrow.
+        label: what stands at the arrow's beginning.
+    """
 
     at: float
     target: str
     text: str
     source: str = ""
-    given: str = ""
+    label: str = ""
 
 
-def rungs(timeline: Timeline, *, outside: str = "") -> Iterator[Rung]:
+def rungs(timeline: Timeline, *, unseen: str = "") -> Iterator[Rung]:
     """Yield the rungs of a timeline in the order of time.
 
-    What an end was told to do is left out where the other end saw it: one rung is enough.
+    An action is left out if the other end saw its effect: one rung is enough.
 
     Args:
         timeline: what happened.
-        outside: the name for whoever is at the other end of connections of which only one end was
-            seen.
+        unseen: the name for the other end of a connection of which only one end is in the timeline.
     """
     written: dict[Channel, int] = {}
     opened: set[Channel] = set()
-    got = _got(timeline)
+    received = _received_datagrams(timeline)
     for event in sorted(timeline.entries, key=lambda event: event.at):
         channel = timeline.channel(event.peer, event.connection)
         if event.kind is Kind.HANDLER:
-            other = channel.outside or outside
-            rung = None if _drawn(event, channel, opened) else _told(event, channel, other)
+            other = channel.unseen or unseen
+            rung = None if _is_drawn(event, channel, opened) else _handler(event, channel, other)
         elif channel.datagrams is not None:
-            rung = None if _taken(event, got) else _call(event)
+            rung = None if _was_received(event, received) else _call(event)
         else:
             written[channel] = written.get(channel, 0) + max(0, _result(event))
             seen = _seen_there(event, channel, written[channel])
-            rung = None if seen else _action(event, channel, channel.outside or outside)
+            rung = None if seen else _action(event, channel, channel.unseen or unseen)
         if rung is not None:
             yield rung
 
 
-def _told(event: Event, channel: Channel, outside: str) -> Rung:
+def _handler(event: Event, channel: Channel, unseen: str) -> Rung:
     if channel.datagrams is not None and event.name == "data":
         text, size = show(event.data, limit=TEXT) or "(empty)", f"{len(event.data)} B"
-        source = event.source or outside
-        return Rung(at=event.at, target=event.peer, text=text, source=source, given=size)
+        source = event.source or unseen
+        return Rung(at=event.at, target=event.peer, text=text, source=source, label=size)
     if event.connection == LISTENER:
         return Rung(at=event.at, target=event.peer, text=_words(event))
     remote = channel.remote
-    other = event.source or (name(remote) if remote is not None else outside)
+    other = event.source or (column_name(remote) if remote is not None else unseen)
     match event.name:
         case "data":
-            text, given = show(event.data, limit=TEXT), f"{len(event.data)} B"
-        case "open" if channel.outside and remote is None:  # it is this end that has connected
-            return Rung(at=event.at, target=name(channel), text="open")
-        case "open" if channel.began and remote is not None:  # it was told before it was accepted
-            return Rung(at=event.at, target=other, text="open", source=name(channel), given="open")
+            text, label = show(event.data, limit=TEXT), f"{len(event.data)} B"
+        case "open" if channel.unseen and remote is None:  # this end has connected
+            return Rung(at=event.at, target=column_name(channel), text="open")
+        case "open" if channel.initiated and remote is not None:  # it opened before the other end
+            source = column_name(channel)
+            return Rung(at=event.at, target=other, text="open", source=source, label="open")
         case "open":
-            text, given = "open", "open" if remote is not None else "connect"
+            text, label = "open", "open" if remote is not None else "connect"
         case "end":
-            text, given = "end", "FIN"
+            text, label = "end", "FIN"
         case "close" if other and channel.ended is event and not _own_close(channel):
-            text, given = _words(event), "RST" if event.code == "ECONNRESET" else "FIN"
+            text, label = _words(event), "RST" if event.code == "ECONNRESET" else "FIN"
         case _:
-            return Rung(at=event.at, target=name(channel), text=_words(event))
-    return Rung(at=event.at, target=name(channel), text=text, source=other, given=given)
+            return Rung(at=event.at, target=column_name(channel), text=_words(event))
+    return Rung(at=event.at, target=column_name(channel), text=text, source=other, label=label)
 
 
-def _drawn(event: Event, channel: Channel, opened: set[Channel]) -> bool:
-    """Say whether an arrow at the other end is enough for both."""
+def _is_drawn(event: Event, channel: Channel, opened: set[Channel]) -> bool:
+    """Return whether an arrow at the other end shows this event too."""
     remote = channel.remote
     if event.name == "open":
         opened.add(channel)
@@ -101,7 +108,7 @@ def _drawn(event: Event, channel: Channel, opened: set[Channel]) -> bool:
 
 
 def _seen_there(event: Event, channel: Channel, written: int) -> bool:
-    """Say whether the other end saw all that an action sent."""
+    """Return whether the other end saw the effect of an action."""
     remote = channel.remote
     if remote is None or _result(event) != len(event.data):
         return False
@@ -111,8 +118,8 @@ def _seen_there(event: Event, channel: Channel, written: int) -> bool:
     return bool(event.data) and arrived
 
 
-def _got(timeline: Timeline) -> Counter[tuple[str, bytes]]:
-    """Count the datagrams of each sender, by what they say; those that many got, once."""
+def _received_datagrams(timeline: Timeline) -> Counter[tuple[str, bytes]]:
+    """Count the received datagrams by sender and content, each once however many peers got it."""
     by_target: dict[str, Counter[tuple[str, bytes]]] = {}
     for event in timeline.entries:
         if event.kind is Kind.HANDLER and event.name == "data" and event.source:
@@ -123,46 +130,46 @@ def _got(timeline: Timeline) -> Counter[tuple[str, bytes]]:
     return most
 
 
-def _taken(event: Event, got: Counter[tuple[str, bytes]]) -> bool:
-    """Say whether somebody got a datagram, who is drawn; count it."""
+def _was_received(event: Event, received: Counter[tuple[str, bytes]]) -> bool:
+    """Return whether an arrow shows a sent datagram, and count that one off."""
     key = (event.peer, event.data)
-    if event.name not in ("send", "echo") or not got[key]:
+    if event.name not in ("send", "echo") or not received[key]:
         return False
-    got[key] -= 1
+    received[key] -= 1
     return True
 
 
 def _call(event: Event) -> Rung:
-    """Return what a UDP socket did by itself, or what became of it."""
+    """Return the rung of a call on a UDP socket."""
     sends = event.name in ("send", "send_many", "echo")
     size = f"{len(event.data)} B" if sends else ""
-    given = ", ".join(filter(None, (size, show(event.note, limit=TEXT))))
+    arguments = ", ".join(filter(None, (size, show(event.note, limit=TEXT))))
     result = event.code or ("false" if event.result is False else "")
     ending = f" → {result}" if result else ""
-    return Rung(at=event.at, target=event.peer, text=f"{event.name}({given}){ending}")
+    return Rung(at=event.at, target=event.peer, text=f"{event.name}({arguments}){ending}")
 
 
 def _result(event: Event) -> int:
     return event.result if event.result is not None else len(event.data)
 
 
-def _action(event: Event, channel: Channel, outside: str) -> Rung:
+def _action(event: Event, channel: Channel, unseen: str) -> Rung:
     offered = len(event.data)
     short = event.result is not None and event.result != offered
-    if channel.remote is None and outside and offered and not short and not event.note:
+    if channel.remote is None and unseen and offered and not short and not event.note:
         return Rung(
             at=event.at,
-            target=outside,
+            target=unseen,
             text=show(event.data, limit=TEXT),
-            source=name(channel),
-            given=f"{offered} B",
+            source=column_name(channel),
+            label=f"{offered} B",
         )
-    given = show(event.note, limit=TEXT) if event.note else f"{offered} B" if offered else ""
-    words = f"{event.name}({given})" + (f" → {event.result}" if short else "")
-    return Rung(at=event.at, target=name(channel), text=words)
+    arguments = show(event.note, limit=TEXT) if event.note else f"{offered} B" if offered else ""
+    words = f"{event.name}({arguments})" + (f" → {event.result}" if short else "")
+    return Rung(at=event.at, target=column_name(channel), text=words)
 
 
-def name(channel: Channel) -> str:
+def column_name(channel: Channel) -> str:
     """Return the name of a channel's column: the peer, numbered from its second connection on."""
     return channel.peer if channel.connection < 2 else f"{channel.peer}@{channel.connection}"
 
@@ -182,10 +189,10 @@ def _words(event: Event) -> str:
 
 
 def _agreed(event: Event) -> str:
-    """Return what a handshake came to, in a word or three: `TLSv1.3 h2 AES256`."""
-    secured = event.secured
-    if secured is None or not secured.version:
+    """Return what a handshake agreed on, in short: `TLSv1.3 h2 AES256`."""
+    facts = event.facts
+    if facts is None or not facts.version:
         return why(event)
-    kind = _CIPHER.search(secured.cipher)
-    cipher = kind[0].replace("_", "") if kind else secured.cipher
-    return " ".join(filter(None, (secured.version, secured.alpn, cipher)))
+    kind = _CIPHER.search(facts.cipher)
+    cipher = kind[0].replace("_", "") if kind else facts.cipher
+    return " ".join(filter(None, (facts.version, facts.alpn, cipher)))

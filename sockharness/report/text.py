@@ -1,9 +1,9 @@
-"""The text of a failure, at most `LIMIT` lines: the same in a terminal, through a parallel run, and
-in JUnit.
+"""The text of a failure, at most `LIMIT` lines: the same in a terminal, in a parallel run and in
+JUnit.
 
-Its first line stands alone within 60 columns, because summaries cut there. Then come the place with
-the source, what was expected under what came, the ladder of what happened, who was waiting for
-what, and the command to run it again.
+Its first line stands alone within 60 columns, because summaries cut there. Then come the location
+with its source line, the expected and the received bytes, the ladder, the peer that was waiting and
+for what, and the command to run it again.
 """
 
 import traceback
@@ -12,41 +12,40 @@ from collections.abc import Iterable, Mapping, Sequence
 from sockharness.location import excerpt
 from sockharness.printable import count, show
 from sockharness.report.hexdiff import hexdiff
-from sockharness.report.ladder import Rung, name, rungs
+from sockharness.report.ladder import Rung, column_name, rungs
 from sockharness.story.outcome import Failure, Outcome, Wait
 from sockharness.story.timeline import LISTENER, Timeline
 
 LIMIT = 40
 RUNGS = 16
-"""The most rungs shown; of a longer ladder the beginning is left out."""
+"""The most rungs shown; the beginning of a longer ladder is left out."""
 WIDTH = 400
 """The most characters of a line."""
 COLUMN = 22
 COLUMNS = 5
 """The most columns of a ladder: more do not fit on a screen."""
 LISTED = 4
-"""The most connections of which the footer tells."""
+"""The most connections that the footer lists."""
 
 
-def failure_text(outcome: Outcome, *, again: str = "", outside: str = "", title: str = "") -> str:
-    """Tell an outcome that is not good.
+def failure_text(outcome: Outcome, *, again: str = "", unseen: str = "", title: str = "") -> str:
+    """Return the report of a run that failed.
 
     Args:
-        outcome: what came of it, with at least one failure.
+        outcome: the run's outcome, with at least one failure.
         again: the command that runs it again.
-        outside: the name for whoever is at the other end of a connection that was seen from one end
-            only.
-        title: what the spec calls itself.
+        unseen: the name for the other end of a connection of which only one end is in the timeline.
+        title: the spec's name.
     """
     first = outcome.failures[0]
     blocks = [
         [outcome.headline],
-        _place(first, title),
+        _source(first, title),
         _difference(first),
         [f"  {line}" for line in first.mismatch.details],
         _traceback(first),
         _others(outcome.failures[1:]),
-        ladder_lines(outcome.timeline, outside, outcome.engines),
+        ladder_lines(outcome.timeline, unseen, outcome.engines),
     ]
     body = "\n\n".join("\n".join(map(_one_line, block)) for block in blocks if block).split("\n")
     footer = map(_one_line, _footer(first, outcome, again))
@@ -54,12 +53,12 @@ def failure_text(outcome: Outcome, *, again: str = "", outside: str = "", title:
 
 
 def _one_line(text: str) -> str:
-    """Return a line that commands no terminal, whatever it was made of."""
+    """Return a text as one line without control characters."""
     return show(text, limit=WIDTH)
 
 
 def _fit(body: list[str], footer: list[str]) -> list[str]:
-    """Cut the body so that the footer, which says how to go on, is always there."""
+    """Cut the body, so that there is room for the footer, which says what to do next."""
     room = LIMIT - len(footer) - (1 if footer else 0)
     if len(body) > room:
         hidden = len(body) - room + 1
@@ -67,7 +66,7 @@ def _fit(body: list[str], footer: list[str]) -> list[str]:
     return [*body, "", *footer] if footer else body
 
 
-def _place(failure: Failure, title: str) -> list[str]:
+def _source(failure: Failure, title: str) -> list[str]:
     location = failure.location
     if location is None:
         return []
@@ -98,16 +97,16 @@ def _others(failures: Sequence[Failure]) -> list[str]:
 
 
 def ladder_lines(
-    timeline: Timeline, outside: str, engines: Mapping[str, str] | None = None
+    timeline: Timeline, unseen: str, engines: Mapping[str, str] | None = None
 ) -> list[str]:
-    """Draw what happened, in `RUNGS` rungs at most, with a head; of many connections, line by line.
+    """Draw a timeline: a head and at most `RUNGS` rungs; sentences for too many columns.
 
     Args:
         timeline: what happened.
-        outside: as above.
-        engines: the engine of each peer whose head is to name it.
+        unseen: the name for the other end of a connection of which only one end is in the timeline.
+        engines: the engine of each peer whose head names it.
     """
-    steps = list(rungs(timeline, outside=outside))
+    steps = list(rungs(timeline, unseen=unseen))
     if not steps:
         return []
     left_out = [f"    … {len(steps) - RUNGS} earlier events"] if len(steps) > RUNGS else []
@@ -125,8 +124,7 @@ def _head(column: str, engines: Mapping[str, str]) -> str:
 
 
 def _columns(steps: Iterable[Rung]) -> list[str]:
-    """Order the columns so that who is connected stands side by side, the one who began on the
-    left."""
+    """Order the columns: connected peers stand side by side, the one that connected on the left."""
     columns: list[str] = []
     for rung in steps:
         for column in (rung.source, rung.target):
@@ -136,12 +134,12 @@ def _columns(steps: Iterable[Rung]) -> list[str]:
 
 
 def _sentence(rung: Rung, engines: Mapping[str, str]) -> str:
-    """Tell a rung without columns: of many connections, a ladder would be wider than a screen."""
+    """Return a rung as a sentence, for a ladder that would be wider than a screen."""
     time, target = f"    {rung.at:.3f}   ", _head(rung.target, engines)
     if not rung.source or rung.source == rung.target:
         return f"{time}{target}: {rung.text}"
-    given = "" if rung.given == rung.text else f" ({rung.given})"
-    return f"{time}{_head(rung.source, engines)} -> {target}: {rung.text}{given}"
+    label = "" if rung.label == rung.text else f" ({rung.label})"
+    return f"{time}{_head(rung.source, engines)} -> {target}: {rung.text}{label}"
 
 
 def _rung_line(rung: Rung, columns: Sequence[str]) -> str:
@@ -151,7 +149,7 @@ def _rung_line(rung: Rung, columns: Sequence[str]) -> str:
         return f"{time}{' ' * (COLUMN * target)}{rung.text}".rstrip()
     source = columns.index(rung.source)
     left, right = sorted((source, target))
-    texts = {source: rung.given, target: rung.text}
+    texts = {source: rung.label, target: rung.text}
     width = COLUMN * (right - left)
     label = (show(texts[left], limit=COLUMN - 6) + " ").ljust(8)
     shaft = "-" * (width - len(label) - 2)
@@ -189,9 +187,9 @@ def _waited(failure: Failure, wait: Wait) -> str:
 
 
 def _queued(timeline: Timeline) -> str:
-    """Say what still waits to be written at each end: who waits may wait for that."""
-    ends = [channel for channel in timeline.channels() if channel.connection != LISTENER]
-    queued = [f"{name(channel)} {channel.queued} B" for channel in ends]
+    """Return how many bytes each end has still to write: they may be what a peer waits for."""
+    connections = [channel for channel in timeline.channels() if channel.connection != LISTENER]
+    queued = [f"{column_name(channel)} {channel.queued} B" for channel in connections]
     return f"      queued: {_listed(queued)}" if queued else ""
 
 

@@ -24,7 +24,7 @@ class Kind(StrEnum):
 
 
 @record(kw_only=True)
-class Secured:
+class HandshakeFacts:
     """What a handshake of TLS came to, as one end knows it; text is empty where there is nothing.
 
     Attributes:
@@ -70,7 +70,7 @@ class Event:
             changes.
         note: a few words more, for people.
         source: the participant from whom it came, where that is known besides.
-        secured: of a `handshake`, what it came to.
+        facts: of a `handshake`, what it came to.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Event:
     result: int | None = None
     note: str = ""
     source: str = ""
-    secured: Secured | None = None
+    facts: HandshakeFacts | None = None
 
     @property
     def code(self) -> str:

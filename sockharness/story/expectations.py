@@ -139,15 +139,15 @@ class BytesExpected:
 
     def _missing(self, result: Result, then: str) -> Mismatch:
         got = len(self.channel.unread)
-        wanted = result.wanted
+        needed = result.needed
         if got == 0:
             amount = "got nothing"
-        elif wanted is not None:
-            amount = f"got {got} of {count(wanted, 'byte')}"
+        elif needed is not None:
+            amount = f"got {got} of {count(needed, 'byte')}"
         else:
             amount = f"got {count(got, 'byte')} and no match"
-        missing = count(wanted - got, "byte") if wanted is not None else self.matcher.describe()
-        peer, less = self.channel.peer, f"lacks {missing}" if wanted is not None else "got no match"
+        missing = count(needed - got, "byte") if needed is not None else self.matcher.describe()
+        peer, less = self.channel.peer, f"lacks {missing}" if needed is not None else "got no match"
         ended = ending(self.channel)
         who = f", then {_who_ended(self.channel)}" if then else ""
         return Mismatch(
@@ -173,7 +173,7 @@ class BytesExpected:
         if result.because:
             return self._gave_up(result.because)
         peer, unread, expected = self.channel.peer, self.channel.unread, self.matcher.expected()
-        received = bytes(unread[: result.wanted] if result.wanted is not None else unread)
+        received = bytes(unread[: result.needed] if result.needed is not None else unread)
         shown = show(received, limit=SHORT)
         more = "…" if len(unread) > len(received) and not shown.endswith("…") else ""
         wanted, got = self.matcher.describe(), f'"{shown}{more}"'

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sockharness.errors import TLSError, code_of
 from sockharness.printable import show
-from sockharness.story.events import Event, Secured, alert_of
+from sockharness.story.events import Event, HandshakeFacts, alert_of
 from sockharness.story.expectations import ANY_ERROR, NO_ERROR, Mismatch, that_fits
 
 FACTS = (
     "success", "certificate", "authorized", "version", "alpn", "server_name", "cipher", "reused",
 )  # fmt: skip
 """What can be said of a handshake, in the order in which one explains the next."""
-NO_FACTS = Secured(success=False)
+NO_FACTS = HandshakeFacts(success=False)
 
 
 def handshake_judge(
@@ -54,7 +54,7 @@ def alert_judge(alert: str) -> Callable[[Event], Mismatch | None]:
 
 def failed_handshake(event: Event) -> bool:
     """Say whether an event is a handshake that failed."""
-    return event.name == "handshake" and event.secured is not None and not event.secured.success
+    return event.name == "handshake" and event.facts is not None and not event.facts.success
 
 
 def why(event: Event) -> str:
@@ -84,7 +84,7 @@ def failure(event: Event) -> Mismatch:
 
 
 def _about_success(event: Event, facts: Mapping[str, str]) -> Mismatch | None:
-    got = (event.secured or NO_FACTS).fact("success")
+    got = (event.facts or NO_FACTS).fact("success")
     if facts.get("success", got) == got:
         return None
     if got == "false":
@@ -119,9 +119,9 @@ def _about_alert(event: Event, wanted: str) -> Mismatch | None:
 
 
 def _about_facts(event: Event, facts: Mapping[str, str]) -> Iterator[Mismatch | None]:
-    secured = event.secured or NO_FACTS
+    known = event.facts or NO_FACTS
     for word in FACTS:
-        got = secured.fact(word)
+        got = known.fact(word)
         wanted = facts.get(word, got)
         if wanted == got:
             continue
@@ -143,16 +143,16 @@ def _complaint(event: Event, *headlines: str, note: str = "") -> Mismatch:
 
 def _known(event: Event) -> Iterator[str]:
     """Yield all that is known of a handshake, in a few lines."""
-    secured = event.secured
-    if secured is None:
+    known = event.facts
+    if known is None:
         return
-    names = f" ({show(secured.names, limit=80)})" if secured.names else ""
-    told = {word: secured.fact(word) for word in FACTS}
+    names = f" ({show(known.names, limit=80)})" if known.names else ""
+    told = {word: known.fact(word) for word in FACTS}
     told["certificate"] += names
     first, second = ("success", "authorized"), ("version", "cipher", "alpn", "server_name")
     verdict = ", ".join(f"{word} {told[word]}" for word in first)
     error = f", {show(str(event.error), limit=120)}" if event.error is not None else ""
     yield f"handshake    {verdict}{error}"
     yield f"certificate  {told['certificate']}"
-    if secured.version:
+    if known.version:
         yield f"agreed       {', '.join(f'{word} {told[word]}' for word in second)}"

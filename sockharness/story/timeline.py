@@ -32,32 +32,33 @@ class Channel:
         unclaimed: the handler events that were not yet claimed, `data` excepted.
         actions: what this end was told to do.
         opened: the `open` event, once it came.
-        secured: the `handshake` event, once it came.
+        handshake: the `handshake` event, once it came.
         ended: the first event after which no byte can be received any more (`end`, `close`,
             `connect_error`).
         closed: the `close` or `connect_error` event, once it came: nothing but `error` follows it.
-        began: whether it is this end that has connected, where that is known.
+        initiated: whether this end is known to have connected.
         remote: the channel of the other end, when it is known; the timeline keeps both.
-        outside: else the name for whoever is there, if it is not the usual one.
+        unseen: the name to draw for the other end while `remote` is not known, if it is not the
+            usual one.
     """
 
     __slots__ = (
         "__weakref__",
         "_remote",
         "actions",
-        "began",
         "closed",
         "connection",
         "datagrams",
         "ended",
+        "handshake",
+        "initiated",
         "opened",
-        "outside",
         "peer",
         "queued",
         "received",
-        "secured",
         "unclaimed",
         "unread",
+        "unseen",
     )
 
     def __init__(self, peer: str, connection: int) -> None:
@@ -70,12 +71,12 @@ class Channel:
         self.unclaimed: list[Event] = []
         self.actions: list[Event] = []
         self.opened: Event | None = None
-        self.secured: Event | None = None
+        self.handshake: Event | None = None
         self.ended: Event | None = None
         self.closed: Event | None = None
-        self.began = False
+        self.initiated = False
         self._remote: weakref.ref[Channel] | None = None
-        self.outside = ""
+        self.unseen = ""
 
     @property
     def remote(self) -> "Channel | None":
@@ -102,7 +103,7 @@ class Channel:
         if event.name == "open":
             self.opened = event
         elif event.name == "handshake":
-            self.secured = event
+            self.handshake = event
         elif event.name in ("end", "close", "connect_error"):
             self.ended = self.ended or event
             if event.name != "end":

@@ -1,18 +1,18 @@
 from sockharness.engine.tls.codes import alert_received
 from sockharness.errors import os_error
 from sockharness.report.ladder import rungs
-from sockharness.story.events import Event, Secured
+from sockharness.story.events import Event, HandshakeFacts
 from tests.gallery.plugin import Gallery
 from tests.report.story import Story, ping
 
 RESET = os_error(104)
 
 
-def told(story: Story, *, outside: str = "") -> list[str]:
+def told(story: Story, *, unseen: str = "") -> list[str]:
     """Return the rungs as `source: given > target: text`, or `target: text`."""
     return [
-        (f"{rung.source}: {rung.given} > " if rung.source else "") + f"{rung.target}: {rung.text}"
-        for rung in rungs(story.timeline, outside=outside)
+        (f"{rung.source}: {rung.label} > " if rung.source else "") + f"{rung.target}: {rung.text}"
+        for rung in rungs(story.timeline, unseen=unseen)
     ]
 
 
@@ -36,7 +36,7 @@ def test_who_connected_is_on_the_side_that_the_arrow_leaves() -> None:
 
 def test_who_connected_is_known_also_if_it_opens_first() -> None:
     story = connected()
-    story.end("client").began = True
+    story.end("client").initiated = True
     story.saw("client", "open")
     story.saw("server", "open")
 
@@ -46,8 +46,8 @@ def test_who_connected_is_known_also_if_it_opens_first() -> None:
 def test_a_handshake_is_told_with_what_it_came_to(gallery: Gallery) -> None:
     story = connected()
     for cipher, alpn in (("TLS_AES_128_GCM_SHA256", "h2"), ("ECDHE-RSA-CHACHA20-POLY1305", "")):
-        secured = Secured(success=True, version="TLSv1.3", alpn=alpn, cipher=cipher)
-        story.timeline.add(Event(name="handshake", peer="client", connection=1, secured=secured))
+        secured = HandshakeFacts(success=True, version="TLSv1.3", alpn=alpn, cipher=cipher)
+        story.timeline.add(Event(name="handshake", peer="client", connection=1, facts=secured))
 
     gallery.check("\n".join(told(story)), exact=True)
 
@@ -55,9 +55,9 @@ def test_a_handshake_is_told_with_what_it_came_to(gallery: Gallery) -> None:
 def test_a_handshake_that_failed_is_told_with_the_reason() -> None:
     story = connected()
     error = alert_received(48)
-    failed = Secured(success=False)
+    failed = HandshakeFacts(success=False)
     story.timeline.add(
-        Event(name="handshake", peer="client", connection=1, secured=failed, error=error)
+        Event(name="handshake", peer="client", connection=1, facts=failed, error=error)
     )
 
     assert told(story) == ["client: handshake unknown_ca"]
@@ -148,7 +148,7 @@ def test_of_one_end_the_other_is_called_as_the_caller_says(gallery: Gallery) -> 
     story.did("server", "end", b"bye")
     story.saw("server", "close")
 
-    gallery.check("\n".join(told(story, outside="client")), exact=True)
+    gallery.check("\n".join(told(story, unseen="client")), exact=True)
 
 
 def test_of_one_end_without_a_name_for_the_other_everything_is_a_word() -> None:

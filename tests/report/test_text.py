@@ -80,7 +80,7 @@ def test_a_connection_that_was_seen_from_one_end_has_two_columns_all_the_same(
     story.later(0.25)
     story.saw("server", "close", error=os_error(104))
 
-    text = failure_text(outcome(story, simple("server saw no end")), outside="client")
+    text = failure_text(outcome(story, simple("server saw no end")), unseen="client")
 
     gallery.check(text, exact=True)
 
@@ -285,7 +285,7 @@ def test_nothing_hostile_commands_a_terminal(tmp_path: Path) -> None:
                 simple(HOSTILE),
             ),
             again=HOSTILE,
-            outside="\x1b",
+            unseen="\x1b",
         )
         for of in (story, named)
         for mismatch in mismatches

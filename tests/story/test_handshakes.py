@@ -4,7 +4,7 @@ import pytest
 
 from sockharness.engine.tls import codes
 from sockharness.errors import TLSError
-from sockharness.story.events import Event, Secured
+from sockharness.story.events import Event, HandshakeFacts
 from sockharness.story.expectations import ROOM
 from sockharness.story.handshakes import (
     alert_judge,
@@ -16,7 +16,7 @@ from sockharness.story.handshakes import (
 from tests.gallery.mismatches import described
 from tests.gallery.plugin import Gallery
 
-GOOD = Secured(
+GOOD = HandshakeFacts(
     success=True,
     authorized=True,
     version="TLSv1.3",
@@ -27,12 +27,12 @@ GOOD = Secured(
 EXPIRED = codes.verdict(10)[0]
 
 
-def handshake(secured: Secured = GOOD, error: BaseException | None = None) -> Event:
-    return Event(name="handshake", peer="client", connection=1, secured=secured, error=error)
+def handshake(facts: HandshakeFacts = GOOD, error: BaseException | None = None) -> Event:
+    return Event(name="handshake", peer="client", connection=1, facts=facts, error=error)
 
 
 def failed(error: BaseException | None) -> Event:
-    return handshake(Secured(success=False), error)
+    return handshake(HandshakeFacts(success=False), error)
 
 
 def test_what_is_there_is_as_wanted() -> None:
@@ -69,7 +69,7 @@ def test_a_fact_that_is_otherwise_is_named_with_what_was_wanted(
 
 
 def test_of_several_facts_the_one_that_explains_the_others_is_told(gallery: Gallery) -> None:
-    bad = Secured(success=True, certificate="stale")
+    bad = HandshakeFacts(success=True, certificate="stale")
 
     mismatch = handshake_judge(facts={"authorized": "true", "certificate": "web"})(
         handshake(bad, EXPIRED)

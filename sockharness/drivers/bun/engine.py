@@ -35,7 +35,7 @@ from sockharness.drivers.engine import (
 from sockharness.errors import os_error
 from sockharness.sockspec import model
 from sockharness.sockspec.decode.words import does_not_fit
-from sockharness.story.events import Event, Kind, Secured
+from sockharness.story.events import Event, HandshakeFacts, Kind
 from sockharness.story.timeline import LISTENER, Channel
 
 RESET = 2.0
@@ -303,7 +303,7 @@ class BunEngine:
             data=b64decode(message.get("data", "")),
             error=self._error(channel, message.get("error")),
             source=self._source(message),
-            secured=self._came_to(message),
+            facts=self._came_to(message),
         )
         if event.name == "data":
             self._received[channel] = event.data
@@ -311,7 +311,7 @@ class BunEngine:
         if "local" in message:
             self._link(channel, message)
 
-    def _came_to(self, message: Message) -> Secured | None:
+    def _came_to(self, message: Message) -> HandshakeFacts | None:
         told = message.get("secured")
         return bun_tls.secured(told, self._run.credentials) if told else None
 

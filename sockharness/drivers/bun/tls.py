@@ -16,7 +16,7 @@ from sockharness.engine.tls import codes
 from sockharness.errors import TLSError
 from sockharness.sockspec import model
 from sockharness.sockspec.decode import tls_words
-from sockharness.story.events import Secured
+from sockharness.story.events import HandshakeFacts
 
 _NUMBERS = {"": 0, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 _PROTOCOL = re.compile(r"error:([0-9a-f]{8}):SSL routines:OPENSSL_internal:(\w+)")
@@ -118,9 +118,9 @@ def _actions(case: model.Case, peer: model.Peer) -> Iterator[model.Action]:
     yield from with_later_ones(step.action for step in acts if step.peer.name == peer.name)
 
 
-def secured(message: Message, credentials: Credentials) -> Secured:
+def secured(message: Message, credentials: Credentials) -> HandshakeFacts:
     """Return what a handshake came to, of what the host script tells."""
-    return Secured(**{**message, "certificate": credentials.name_of(message["certificate"])})
+    return HandshakeFacts(**{**message, "certificate": credentials.name_of(message["certificate"])})
 
 
 def error_of(error: Message) -> TLSError | None:

@@ -18,7 +18,7 @@ from sockharness.engine.streams import connect, listen
 from sockharness.engine.tcp.listener import Listener
 from sockharness.engine.tcp.socket import Socket
 from sockharness.sockspec import model
-from sockharness.story.events import Event, Kind, Secured
+from sockharness.story.events import Event, HandshakeFacts, Kind
 from sockharness.story.timeline import LISTENER, Channel
 
 
@@ -287,7 +287,7 @@ class _Handlers:
         if self._peer.resumes:
             self._peer.session = socket.session
         outcome = tls.outcome(socket, self._peer.credentials, success=success)
-        self._on("handshake", socket, error=error, secured=outcome)
+        self._on("handshake", socket, error=error, facts=outcome)
 
     def drain(self, socket: Socket) -> None:
         socket.data.written_on()
@@ -319,7 +319,7 @@ class _Handlers:
         *,
         data: bytes = b"",
         error: BaseException | None = None,
-        secured: Secured | None = None,
+        facts: HandshakeFacts | None = None,
         note: str = "",
     ) -> None:
         """Record an event and act, unless the socket lies below one with TLS (its data is the same
@@ -334,7 +334,7 @@ class _Handlers:
             connection=channel.connection,
             data=data,
             error=error,
-            secured=secured,
+            facts=facts,
             note=note,
         )
         peer.timeline.add(event)

@@ -5,7 +5,7 @@ from typing import Any
 from sockharness.drivers.credentials import Credentials
 from sockharness.errors import UsageError
 from sockharness.sockspec import model
-from sockharness.story.events import Secured
+from sockharness.story.events import HandshakeFacts
 from sockharness.story.handshakes import shortest
 from sockharness.story.timeline import Channel
 
@@ -14,7 +14,7 @@ REFUSED = (UsageError, OSError, ValueError)
 """What the engine's methods raise where TLS cannot be."""
 
 
-def outcome(socket: Any, credentials: Credentials, *, success: bool) -> Secured:
+def outcome(socket: Any, credentials: Credentials, *, success: bool) -> HandshakeFacts:
     """Return the outcome of a handshake, in its handler.
 
     Args:
@@ -31,8 +31,8 @@ def outcome(socket: Any, credentials: Credentials, *, success: bool) -> Secured:
         "names": shown.get("subjectaltname", ""),
     }
     if isinstance(socket.handshake_outcome, OSError):  # nothing was agreed on
-        return Secured(**about)
-    return Secured(
+        return HandshakeFacts(**about)
+    return HandshakeFacts(
         version=socket.tls_version or "",
         cipher=socket.cipher["name"] or "",
         alpn=socket.alpn_protocol or "",
@@ -44,7 +44,7 @@ def outcome(socket: Any, credentials: Credentials, *, success: bool) -> Secured:
 def unreported(channel: Channel, socket: Any) -> str:
     """Return why a handshake failed if no handler reported it; else the empty text."""
     outcome = getattr(socket, "handshake_outcome", None)
-    return shortest(outcome) if isinstance(outcome, OSError) and channel.secured is None else ""
+    return shortest(outcome) if isinstance(outcome, OSError) and channel.handshake is None else ""
 
 
 def options(tls: model.Tls, credentials: Credentials, *, server: bool) -> dict[str, Any]:

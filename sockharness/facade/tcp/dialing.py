@@ -67,7 +67,7 @@ class Dialer(Endpoint):
             self.ledger.came += 1
             stream = self.stream(self.ledger.came)
             stream.secure = target.tls is not None and target.tls is not False
-            stream.channel.outside = self.other
+            stream.channel.unseen = self.other
         try:
             self.context.call(self._connect, stream, target)
         except BaseException:

@@ -358,7 +358,7 @@ class Stream:
         self.ledger.number = number
         self.channel = self.ledger.channel
         self.channel.opened, self.channel.ended = old.opened, old.ended
-        self.channel.outside = old.outside
+        self.channel.unseen = old.unseen
         self.context.pairing.replace(old, self.channel)
         self.chunks.clear()
         self.ledger.events.clear()

@@ -15,7 +15,7 @@ from sockharness.replay.replayer import Replayer
 from sockharness.replay.setup import Setup
 from sockharness.report.text import failure_text
 from sockharness.sockspec import loader, model
-from sockharness.story.events import Event, Secured
+from sockharness.story.events import Event, HandshakeFacts
 from sockharness.story.outcome import Outcome, Verdict
 
 SetUp = Callable[..., Setup]
@@ -63,11 +63,11 @@ def handshakes(setup: Setup, peer: str) -> list[Event]:
     return [e for e in setup.timeline.entries if (e.peer, e.name) == (peer, "handshake")]
 
 
-def secured(setup: Setup, peer: str) -> Secured:
+def secured(setup: Setup, peer: str) -> HandshakeFacts:
     """Return what a peer's only handshake came to."""
     (event,) = handshakes(setup, peer)
-    assert event.secured is not None
-    return event.secured
+    assert event.facts is not None
+    return event.facts
 
 
 BOTH = "client: {sees: handshake}\nserver: {sees: handshake}\n"
@@ -82,7 +82,7 @@ def test_a_handshake_is_told_with_what_both_sides_agreed_on(set_up: SetUp, choic
 
     client, server = secured(setup, "client"), secured(setup, "server")
     assert client.cipher.startswith("TLS_")
-    assert client == Secured(
+    assert client == HandshakeFacts(
         success=True,
         authorized=True,
         version="TLSv1.3",
@@ -123,7 +123,9 @@ def test_of_a_handshake_that_failed_nothing_was_agreed_on(set_up: SetUp) -> None
 
     facts, (event,) = secured(setup, "client"), handshakes(setup, "client")
     assert event.code == "CERT_HAS_EXPIRED"
-    assert facts == Secured(success=False, server_name="127.0.0.1", certificate="old", names=NAMES)
+    assert facts == HandshakeFacts(
+        success=False, server_name="127.0.0.1", certificate="old", names=NAMES
+    )
 
 
 def test_who_refuses_nobody_is_told_what_is_wrong_and_goes_on(set_up: SetUp) -> None:

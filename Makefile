@@ -8,9 +8,11 @@ ARGS ?=
 SECONDS ?= 60
 # What the specs are compared with; npm installs it into a folder of this clone.
 BUN_VERSION := 1.4.5
+LANGUAGE_SERVER_VERSION := 1.25.0
 BUN := .bun/node_modules/.bin/bun
 
-.PHONY: specs test test-xdist test-all gallery language check format lint types layers fix map bun conformance fuzz bench figures clean
+.PHONY: specs test test-xdist test-all gallery language check format lint types layers fix map
+.PHONY: bun language-server conformance fuzz bench figures clean
 
 specs: $(VENV)/ready
 	$(BIN)/pytest --sockspec specs/ $(ARGS)
@@ -70,6 +72,14 @@ figures: $(VENV)/ready
 bun: .bun/$(BUN_VERSION)
 	@echo "Bun $(BUN_VERSION): pytest --sockspec specs/ --sock-engine=bun --sock-bun=$(BUN)"
 
+# The tests open specs in it, as an editor does.
+language-server: .npm/$(LANGUAGE_SERVER_VERSION)
+
+.npm/$(LANGUAGE_SERVER_VERSION):
+	npm install --prefix .npm --no-save --no-package-lock --no-audit --no-fund \
+		--fetch-retries 1 yaml-language-server@$(LANGUAGE_SERVER_VERSION)
+	touch $@
+
 # Where Bun cannot be had, this says so and holds the recorded run against the corpus.
 conformance: $(VENV)/ready
 	-@$(MAKE) --no-print-directory bun
@@ -92,4 +102,4 @@ $(VENV)/ready: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf .bun .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .sockharness
+	rm -rf .bun .npm .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .sockharness

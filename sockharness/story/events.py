@@ -1,8 +1,8 @@
-"""The words for what can happen, the same in YAML, Python, JSON lines and HTML.
+"""The names of all events: the same in YAML, Python, JSON lines and HTML.
 
-An event has one of two kinds. A *handler* event is what an engine told a peer by calling one of its
-handlers; an *action* is what a peer was told to do, which is a call of one of the engine's methods.
-Both carry the engine's own name (`data`, `close`; `write`, `shutdown`).
+An event is of one of two kinds. A *handler* event is a call by an engine of a peer's handler. An
+*action* is a call of one of the engine's methods for a peer. Both have the engine's own name
+(`data`, `close`; `write`, `shutdown`).
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,7 @@ HANDLER_EVENTS = (*STREAM_EVENTS, "uncaught_exception")
 
 
 class Kind(StrEnum):
-    """Who speaks in an event: the engine (a handler was called) or the peer (a method was
-    called)."""
+    """Whether the engine called a handler, or the peer called a method."""
 
     HANDLER = "handler"
     ACTION = "action"
@@ -25,17 +24,17 @@ class Kind(StrEnum):
 
 @record(kw_only=True)
 class HandshakeFacts:
-    """What a handshake of TLS came to, as one end knows it; text is empty where there is nothing.
+    """The outcome of a TLS handshake, as one end knows it. Text is empty if there is none.
 
     Attributes:
-        success: what the handler was told.
+        success: what the `handshake` handler got.
         authorized: whether the other side showed a good certificate for the right name.
         version: such as `"TLSv1.3"`.
         cipher: its name in OpenSSL.
-        alpn: the protocol that was agreed on.
+        alpn: the negotiated protocol.
         server_name: the name that the client asked for.
-        certificate: the other side's, by its name in the spec.
-        names: what that certificate is for, as text.
+        certificate: the name in the spec of the other side's certificate.
+        names: the host names and addresses in that certificate, as text.
         reused: whether an earlier session was resumed.
     """
 
@@ -50,7 +49,7 @@ class HandshakeFacts:
     reused: bool = False
 
     def fact(self, word: str) -> str:
-        """Return one of them as a spec writes it."""
+        """Return the value of a fact as a spec writes it."""
         value = getattr(self, word)
         return str(value).lower() if isinstance(value, bool) else value or "none"
 
@@ -61,16 +60,17 @@ class Event:
 
     Attributes:
         name: the handler's or the method's name.
-        peer: the participant to whom it happened.
-        connection: which of the peer's connections, from 1; 0 for the peer itself (a listener).
-        at: seconds since the timeline began, when it happened.
+        peer: the name of the peer to which it happened.
+        connection: the number of the peer's connection, from 1; 0 for the peer itself (a listener).
+        kind: whether it is a handler event or an action.
+        at: when it happened, in seconds since the timeline began.
         data: the bytes received, or offered to be written.
         error: the error or exception that came with it.
-        result: what the method returned; `None` as long as it has not returned. The only field that
+        result: the method's return value; `None` until it has returned. The only field that
             changes.
-        note: a few words more, for people.
-        source: the participant from whom it came, where that is known besides.
-        facts: of a `handshake`, what it came to.
+        note: a few more words for people.
+        source: the name of the peer that sent it, if the event itself says so.
+        facts: the outcome of a handshake, for a `handshake` event.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Event:
 
     @property
     def alert(self) -> str:
-        """The alert of TLS that the other side sent, if its error tells of one; else empty."""
+        """The TLS alert of the other side that its error names; empty without one."""
         return alert_of(self.error)
 
     def __repr__(self) -> str:
@@ -105,7 +105,7 @@ class Event:
 
 
 def alert_of(error: BaseException | None) -> str:
-    """Return the alert of TLS of which an error tells; empty without one."""
+    """Return the TLS alert of the other side that an error names; empty without one."""
     number = getattr(error, "alert", None)
     if number is None:
         return ""

@@ -1,9 +1,9 @@
-"""Does what happened satisfy what was expected?
+"""Judges the events of a channel against expectations.
 
-An expectation is held against a `Channel`. Its `check` answers with a `Progress`: satisfied (and
-then it has claimed what satisfied it), pending, or failed. It fails as soon as nothing that may
-still come can satisfy it: a byte that differs, a connection that ended. Whoever waits for it asks
-again after each turn of the loop, and calls `give_up` when the time is over.
+An expectation belongs to a `Channel`. Its `check` returns a `Progress`: satisfied (it has claimed
+the bytes or the event), pending, or failed. It fails as soon as no later event can satisfy it: a
+byte differs, or the connection has ended. The caller checks again after each turn of the loop, and
+calls `give_up` when the time is over.
 """
 
 from collections.abc import Callable
@@ -18,19 +18,19 @@ from sockharness.story.events import Event
 from sockharness.story.timeline import Channel
 
 NO_ERROR = "none"
-"""As the wanted error code: there must be no error."""
+"""As the expected error code: there must be no error."""
 ANY_ERROR = "any"
-"""As the wanted error code: whatever it is."""
+"""As the expected error code: any error, or none."""
 AFTER_CLOSE = ("error", "uncaught_exception")
 """The events that may still come when a connection is closed (TCP-035, D17)."""
 CLOSING = ("end", "close", "terminate")
-"""The actions after which a close is one's own."""
+"""The actions after which a peer has closed its connection itself."""
 SHORT = 14
-"""The most characters of two texts that still fit beside each other in a headline."""
+"""The most characters of each of two texts that fit in one headline."""
 ROOM = 50
-"""The most characters of a headline: behind the number of its line it ends within 60 columns."""
+"""The most characters of a headline: with a line number before it, it ends within 60 columns."""
 NAMED = 4
-"""The most events that came instead which are named."""
+"""The most events that a headline names as having come instead."""
 
 
 class State(Enum):
@@ -47,12 +47,12 @@ class Mismatch:
 
     Attributes:
         headline: what happened instead, in a few words that stand alone.
-        note: the same, with what there is room for.
-        expected: the bytes wanted; `None` if the difference is not one of bytes.
-        received: the bytes there are.
-        waiting_for: what was still missing; empty if it was not a matter of waiting.
+        note: the same in more words.
+        expected: the expected bytes; `None` if they are not known, or bytes are not the difference.
+        received: the received bytes.
+        waiting_for: what was still missing; empty if no wait ran out.
         details: more lines for the report.
-        events: the events that it tells of.
+        events: the events that it is about.
     """
 
     headline: str
@@ -66,7 +66,7 @@ class Mismatch:
 
 @record(kw_only=True)
 class Progress:
-    """An answer: `event` and `captures` when satisfied, `mismatch` when failed."""
+    """The state of an expectation; `event` and `captures` if satisfied, `mismatch` if failed."""
 
     state: State
     event: Event | None = None
@@ -83,16 +83,16 @@ class Expectation(Protocol):
     channel: Channel
 
     def check(self) -> Progress:
-        """Judge what has happened so far, and claim what satisfies it."""
+        """Judge the events so far, and claim what satisfies the expectation."""
         ...
 
     def give_up(self) -> Mismatch:
-        """Say what is missing, now that the time is over."""
+        """Report what is missing when the time is over."""
         ...
 
 
 class BytesExpected:
-    """The next unread bytes of a channel are what a matcher wants; they are claimed."""
+    """Expects that a matcher takes the next unread bytes of a channel, and claims them."""
 
     __slots__ = ("_judged", "_result", "_taken", "channel", "matcher")
 
@@ -117,11 +117,11 @@ class BytesExpected:
         return PENDING
 
     def give_up(self) -> Mismatch:
-        """Say how many bytes are missing."""
+        """Report how many bytes are missing."""
         return self._missing(self._match(), "")
 
     def _match(self) -> Result:
-        """Judge the unread bytes; those that were judged already are not judged again."""
+        """Judge the unread bytes, unless no byte has come since the last time."""
         unread = self.channel.unread
         bytes_of = (self.channel.received, len(unread))
         if self._result is None or self._judged != bytes_of:
@@ -191,14 +191,14 @@ class BytesExpected:
 
 
 class EventExpected:
-    """The next unclaimed event of a name, with the right error; it is claimed.
+    """Expects an event of a name with a certain error, and claims it.
 
     Args:
-        channel: whose event.
+        channel: the channel of the event.
         name: the handler's name.
-        error: the code wanted (`"ECONNRESET"`), `NO_ERROR` or `ANY_ERROR`.
+        error: the expected code (`"ECONNRESET"`), `NO_ERROR` or `ANY_ERROR`.
         message: text that the error's message must contain, if any.
-        judge: what else there is to complain of, if anything; it is asked first.
+        judge: a further check, made first; it returns `None` for an event that is right.
     """
 
     __slots__ = ("channel", "error", "judge", "message", "name")
@@ -229,7 +229,7 @@ class EventExpected:
         return PENDING
 
     def give_up(self) -> Mismatch:
-        """Say that it never came, and what came instead."""
+        """Report that the event never came, and which events came instead."""
         names = list(dict.fromkeys(event.name for event in self.channel.unclaimed))
         others = [name for name in names if name != "open"]
         instead = ", ".join(others[:NAMED]) + (", …" if len(others) > NAMED else "")
@@ -284,10 +284,9 @@ class EventExpected:
 
 
 class NothingExpected:
-    """No unclaimed event of a name; for `data`, no unread byte or datagram; for `drain`, none from
-    now on.
+    """Expects no event of a name; for `data`, no unread byte or datagram.
 
-    Drains come by themselves while a writer writes on, so those that came before do not count.
+    A `drain` comes whenever a writer goes on, so those that came before do not count.
     """
 
     __slots__ = ("_before", "channel", "name")
@@ -298,7 +297,7 @@ class NothingExpected:
         self._before = list(channel.unclaimed) if name == "drain" else []
 
     def check(self) -> Progress:
-        """Fail if it came; else stay pending: only the end of the time satisfies it."""
+        """Fail if it came; otherwise stay pending: only the end of the time satisfies it."""
         peer = self.channel.peer
         if self.name == "data" and self.channel.datagrams:
             came = self.channel.datagrams[:1]
@@ -325,12 +324,12 @@ class NothingExpected:
         return _failed(Mismatch(headline=headline, note=note, events=unclaimed[:1]))
 
     def give_up(self) -> Mismatch:
-        """Never called: the end of the time is what was hoped for."""
+        """Never called: the end of the time satisfies the expectation."""
         raise AssertionError("the end of the time satisfies a negative expectation")
 
 
 def ending(channel: Channel) -> str:
-    """Say how a channel ended: `end`, `close`, `close (ECONNRESET)`."""
+    """Return how a channel ended: `end`, `close`, `close (ECONNRESET)`."""
     event = channel.ended or channel.closed
     if event is None:
         return "nothing"
@@ -344,7 +343,7 @@ def how_it_ended(channel: Channel) -> tuple[Event, ...]:
 
 
 def _who_ended(channel: Channel) -> str:
-    """Say how a channel ended, and who ended it where that is sure."""
+    """Return how a channel ended, and which peer ended it, if that is certain."""
     event, remote = channel.ended, channel.remote
     own = any(action.name in CLOSING for action in channel.actions)
     if own or event is None or event.error is not None or remote is None:
@@ -353,7 +352,7 @@ def _who_ended(channel: Channel) -> str:
 
 
 def that_fits(*headlines: str) -> str:
-    """Return the first headline that there is room for, or the last."""
+    """Return the first headline that fits in `ROOM` characters, or the last."""
     return next((each for each in headlines if len(each) <= ROOM), headlines[-1])
 
 

@@ -1,8 +1,8 @@
-"""Is a handshake as it should be? And what is said of one that is not.
+"""Judges TLS handshakes, and reports those that differ from what was expected.
 
-What a step says of a handshake are facts (`version`, `alpn`, the other side's `certificate`), the
-code and message of its error, and the alert that the other side sent. The first that is not so is
-told; all that is known stands below it.
+A step may state facts of a handshake (`version`, `alpn`, the other side's `certificate`), the code
+and message of its error, and the alert that the other side sent. The first difference is the
+headline; all known facts stand below it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ from sockharness.story.expectations import ANY_ERROR, NO_ERROR, Mismatch, that_f
 FACTS = (
     "success", "certificate", "authorized", "version", "alpn", "server_name", "cipher", "reused",
 )  # fmt: skip
-"""What can be said of a handshake, in the order in which one explains the next."""
+"""The facts of a handshake. Each may explain the ones after it."""
 NO_FACTS = HandshakeFacts(success=False)
 
 
@@ -26,13 +26,13 @@ def handshake_judge(
     message: str = "",
     alert: str = "",
 ) -> Callable[[Event], Mismatch | None]:
-    """Return what judges a `handshake`: it complains, or returns `None`.
+    """Return a function that judges a `handshake` event; it returns `None` for a right one.
 
     Args:
-        facts: the values wanted, as a spec writes them.
-        error: the code wanted, `"none"` or `"any"`.
+        facts: the expected values, as a spec writes them.
+        error: the expected code, `"none"` or `"any"`.
         message: text that the error's message must contain, if any.
-        alert: the alert that the other side must have sent, `"none"`, or nothing: any.
+        alert: the alert that the other side must have sent, or `"none"`; empty for any.
     """
 
     def judge(event: Event) -> Mismatch | None:
@@ -48,17 +48,17 @@ def handshake_judge(
 
 
 def alert_judge(alert: str) -> Callable[[Event], Mismatch | None]:
-    """Return what judges the alert of which an `error` tells."""
+    """Return a function that judges the alert that an `error` event names."""
     return lambda event: _about_alert(event, alert)
 
 
 def failed_handshake(event: Event) -> bool:
-    """Say whether an event is a handshake that failed."""
+    """Return whether an event is a handshake that failed."""
     return event.name == "handshake" and event.facts is not None and not event.facts.success
 
 
 def why(event: Event) -> str:
-    """Return the shortest name for what went wrong in a handshake; empty if nothing did."""
+    """Return the shortest name for a handshake's error; empty without one."""
     return shortest(event.error) if event.error is not None else ""
 
 
@@ -69,17 +69,17 @@ def shortest(error: BaseException) -> str:
 
 
 def failure(event: Event) -> Mismatch:
-    """Tell a handshake that failed."""
+    """Return the report of a handshake that failed."""
     peer, alert = event.peer, event.alert
     said = f"{peer} handshake failed"
     hint = f"write `error: {event.code}` if that is meant" if event.code else ""
-    told = f": {show(str(event.error), limit=120)}" if event.error is not None else ""
+    error = f": {show(str(event.error), limit=120)}" if event.error is not None else ""
     return _complaint(
         event,
         *((f"{said}: alert {alert}",) if alert else ()),
         *((f"{said}: {why(event)}", f"{peer}: {why(event)}") if event.error is not None else ()),
         said,
-        note="; ".join(filter(None, (f"{said}{told}", hint))),
+        note="; ".join(filter(None, (f"{said}{error}", hint))),
     )
 
 
@@ -142,17 +142,17 @@ def _complaint(event: Event, *headlines: str, note: str = "") -> Mismatch:
 
 
 def _known(event: Event) -> Iterator[str]:
-    """Yield all that is known of a handshake, in a few lines."""
+    """Yield all known facts of a handshake, in a few lines."""
     known = event.facts
     if known is None:
         return
     names = f" ({show(known.names, limit=80)})" if known.names else ""
-    told = {word: known.fact(word) for word in FACTS}
-    told["certificate"] += names
+    facts = {word: known.fact(word) for word in FACTS}
+    facts["certificate"] += names
     first, second = ("success", "authorized"), ("version", "cipher", "alpn", "server_name")
-    verdict = ", ".join(f"{word} {told[word]}" for word in first)
+    verdict = ", ".join(f"{word} {facts[word]}" for word in first)
     error = f", {show(str(event.error), limit=120)}" if event.error is not None else ""
     yield f"handshake    {verdict}{error}"
-    yield f"certificate  {told['certificate']}"
+    yield f"certificate  {facts['certificate']}"
     if known.version:
-        yield f"agreed       {', '.join(f'{word} {told[word]}' for word in second)}"
+        yield f"agreed       {', '.join(f'{word} {facts[word]}' for word in second)}"

@@ -1,7 +1,7 @@
-"""Does what came satisfy what was expected, where it comes in messages?
+"""Judges received datagrams against expectations; `expectations` says what an expectation is.
 
-A datagram is one message: it is what is wanted as a whole, or it is not. So nothing waits for more
-bytes of one, only for the next. What an expectation is, is said in `expectations`.
+A datagram is one message: a matcher takes it as a whole or not at all. So an expectation never
+waits for more bytes of a datagram, only for the next one.
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ from sockharness.story.timeline import Channel
 
 
 class DatagramsExpected:
-    """The next unread datagrams of a channel are what matchers want, each as a whole; claimed.
+    """Expects the next unread datagrams of a channel, one for each matcher, and claims them.
 
     Args:
-        channel: of a UDP socket.
-        matchers: at least one, one for each datagram.
-        source: the participant that sent them; others' are passed over. Empty: anybody.
-        unordered: whether they may come in any order.
+        channel: the channel of a UDP socket.
+        matchers: at least one.
+        source: the peer that sends the datagrams; those of others are left. Empty for any sender.
+        unordered: whether the datagrams may come in any order.
     """
 
     __slots__ = ("_source", "_unordered", "channel", "matchers")
@@ -72,7 +72,7 @@ class DatagramsExpected:
         return Progress(state=State.SATISFIED, captures=captures)
 
     def give_up(self) -> Mismatch:
-        """Say how many datagrams are missing."""
+        """Report how many datagrams are missing."""
         peer, got, wanted = self.channel.peer, len(self._came()), len(self.matchers)
         of = f" of {count(wanted, 'datagram')}" if wanted > 1 else " datagram"
         amount = f"got {got}{of}" if got else f"got no datagram{self._from}"
@@ -90,7 +90,7 @@ class DatagramsExpected:
         return f" from {self._source}" if self._source else ""
 
     def _came(self) -> list[Event]:
-        """Return the datagrams that are judged: as many as are wanted."""
+        """Return the unread datagrams to judge, at most one for each matcher."""
         unread = self.channel.datagrams or []
         mine = [event for event in unread if self._source in ("", event.source)]
         return mine[: len(self.matchers)]

@@ -1,4 +1,4 @@
-"""What came of a conversation. Data only: telling it is the report's business."""
+"""The outcome of a run: data only, which `report` turns into text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
@@ -11,7 +11,7 @@ from sockharness.story.timeline import Timeline
 
 
 class Verdict(StrEnum):
-    """How a run ended. A spec that is wrong has no outcome: it raises `SpecError`."""
+    """How a run ended. A spec with an error in its text has none: it raises `SpecError`."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -21,7 +21,15 @@ class Verdict(StrEnum):
 
 @record(kw_only=True)
 class Wait:
-    """How long a wait lasted, how long it might have, and where that limit came from. Seconds."""
+    """A wait that ran out.
+
+    Attributes:
+        peer: the peer that waited.
+        lasted: seconds it lasted.
+        limit: seconds it was allowed to last.
+        origin: what set that limit.
+        scale: the factor of all limits of the run.
+    """
 
     peer: str
     lasted: float
@@ -32,14 +40,14 @@ class Wait:
 
 @record(kw_only=True)
 class Failure:
-    """One thing that is not as it should be.
+    """One thing that is wrong.
 
     Attributes:
         mismatch: what was expected and what came.
         location: the step or the line that expected it.
-        wait: the wait that ran out, if one did.
-        exception: what a handler raised, if that is the failure.
-        inconclusive: something was lost, so what else is wrong may be wrong because of that.
+        wait: the wait that ran out, if any.
+        exception: the exception that a handler raised, if that is the failure.
+        inconclusive: whether frames or datagrams were lost, which may explain all other failures.
     """
 
     mismatch: Mismatch
@@ -50,18 +58,23 @@ class Failure:
 
     @property
     def headline(self) -> str:
-        """What is wrong, in a line that stands alone."""
+        """The failure in one line that stands alone."""
         where = f"line {self.location.line}: " if self.location is not None else ""
         return where + self.mismatch.headline
 
 
 @record(kw_only=True)
 class Outcome:
-    """The end of a run: the verdict, the failures (the first is the cause), and all that
-    happened. If it `DIFFERS`, as the spec says that it does on an engine, `row` says why, and the
-    failures say how; if it passed, `row` may name a difference that the spec states and holds.
-    `engines` names the engine of each peer that runs on another than ours, and `hint` says how to
-    go on if what failed is meant."""
+    """The outcome of a run.
+
+    Attributes:
+        verdict: how the run ended. `DIFFERS`: in the way that the spec states for its engine.
+        timeline: all events.
+        failures: what is wrong; the first is the cause.
+        row: the difference that the spec states for its engine, if it states one.
+        engines: the engine of each peer that another engine than ours plays.
+        hint: what to write in the spec if the failure is intended.
+    """
 
     verdict: Verdict
     timeline: Timeline

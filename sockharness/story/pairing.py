@@ -1,8 +1,8 @@
-"""Which two connections are the two ends of one.
+"""Finds the two ends of a connection.
 
-A test or a spec may hold both ends of a connection; a picture then shows both in one row. What is
-local to one end is remote to the other, so two ends know each other by their addresses, whichever
-engines they belong to.
+A test or a spec may hold both ends of a connection; the ladder then draws one arrow for both. The
+local address of one end is the remote address of the other. So two ends are found by their
+addresses, whichever engines they belong to.
 """
 
 from collections.abc import Hashable
@@ -14,7 +14,7 @@ Name = Hashable
 
 
 class Pairing:
-    """The open connections whose other end is not known, by their addresses."""
+    """The open connections whose other end is not known yet, by their addresses."""
 
     __slots__ = ("_alone", "_names")
 
@@ -23,10 +23,10 @@ class Pairing:
         self._names: dict[Channel, tuple[Name, Name | None]] = {}
 
     def add(self, channel: Channel, local: Name, remote: Name | None) -> None:
-        """Take an open connection; if its other end is here, they know each other from now on.
+        """Add an open connection, and join it to its other end if that is here.
 
-        A socket that was reset before anybody asked for its other end does not know it any more
-        (D12): then `remote` is `None`, and the first end that fits is taken.
+        A socket that was reset before its remote address was read has lost it (D12). Then `remote`
+        is `None`, and the first end that fits is taken.
         """
         other = self._find(local, remote)
         if other is None:
@@ -36,13 +36,13 @@ class Pairing:
             channel.remote, other.remote = other, channel
 
     def discard(self, channel: Channel) -> None:
-        """Forget a connection that closed: its addresses may be used again."""
+        """Remove a closed connection: its addresses may be used again."""
         names = self._names.pop(channel, None)
         if names is not None and self._alone.get(names) is channel:
             del self._alone[names]
 
     def replace(self, old: Channel, new: Channel) -> None:
-        """Let a new channel go on for a connection that stays open."""
+        """Put a new channel in the place of an old one, for a connection that stays open."""
         if old.remote is not None:
             new.remote, old.remote.remote = old.remote, new
         names = self._names.pop(old, None)
@@ -54,4 +54,6 @@ class Pairing:
             return self._alone[remote, local]
         if remote is not None:
             return self._alone.get((remote, None))
-        return next((end for names, end in self._alone.items() if names[1] in (local, None)), None)
+        return next(
+            (each for names, each in self._alone.items() if names[1] in (local, None)), None
+        )

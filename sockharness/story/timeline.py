@@ -1,12 +1,12 @@
-"""What happened, in order.
+"""All events, in order.
 
-A `Timeline` keeps every event in the order of its arrival, and sorts the events of each
-connection into a `Channel`: the bytes that were received and not yet claimed, and the events that
-were not yet claimed. An expectation claims what satisfies it; what nobody claims is a finding at
-the end.
+A `Timeline` keeps every event in the order of its arrival. It sorts the events of each connection
+into a `Channel`, which holds the received bytes and the events that no expectation has claimed yet.
+An expectation claims the bytes or the event that satisfies it. Whatever is unclaimed at the end is
+a finding.
 
-Frames that a capture hands over may arrive later than the socket events to which they belong, so an
-entry has its own time beside its place: waiting goes by place, pictures go by time.
+A capture may deliver a frame later than the socket events that belong to it. So each entry has its
+own time beside its position: waiting goes by position, pictures go by time.
 """
 
 import weakref
@@ -23,21 +23,20 @@ class Channel:
     socket, which has no connections.
 
     Attributes:
-        datagrams: what was received and not yet claimed, datagram by datagram, where datagrams are
-            received; else `None`.
-        unread: the bytes received and not yet claimed; an expectation removes what it takes from
-            the front.
+        datagrams: the `data` events that are not claimed yet, of a UDP socket; otherwise `None`.
+        unread: the received bytes that are not claimed yet; an expectation removes what it takes
+            from the front.
         received: how many bytes were received in all.
-        queued: how many bytes wait to be written, because the kernel took no more.
-        unclaimed: the handler events that were not yet claimed, `data` excepted.
-        actions: what this end was told to do.
+        queued: how many bytes are still to be written, because the kernel took no more.
+        unclaimed: the handler events that are not claimed yet, without `data`.
+        actions: the actions of this end.
         opened: the `open` event, once it came.
         handshake: the `handshake` event, once it came.
         ended: the first event after which no byte can be received any more (`end`, `close`,
             `connect_error`).
-        closed: the `close` or `connect_error` event, once it came: nothing but `error` follows it.
+        closed: the `close` or `connect_error` event, once it came: only `error` can follow it.
         initiated: whether this end is known to have connected.
-        remote: the channel of the other end, when it is known; the timeline keeps both.
+        remote: the channel of the other end, once it is known; the timeline keeps both.
         unseen: the name to draw for the other end while `remote` is not known, if it is not the
             usual one.
     """
@@ -80,7 +79,7 @@ class Channel:
 
     @property
     def remote(self) -> "Channel | None":
-        """The other end; see above. Two ends that held each other would be garbage to collect."""
+        """The channel of the other end. Held weakly: two channels would keep each other alive."""
         return None if self._remote is None else self._remote()
 
     @remote.setter
@@ -88,7 +87,7 @@ class Channel:
         self._remote = weakref.ref(other)
 
     def add(self, event: Event) -> None:
-        """Take in an event of this connection."""
+        """Record an event of this connection."""
         if event.kind is Kind.ACTION:
             self.actions.append(event)
             return
@@ -110,7 +109,7 @@ class Channel:
                 self.closed = event
 
     def keep_datagrams(self) -> None:
-        """Keep what is received whole, from now on."""
+        """Keep each received datagram apart, from now on."""
         self.datagrams = []
 
     def next_unclaimed(self, name: str) -> Event | None:
@@ -130,7 +129,7 @@ class Timeline:
     """Every event in the order of its arrival.
 
     Args:
-        clock: tells the time; the timeline begins now.
+        clock: the source of times; the timeline begins now.
     """
 
     __slots__ = ("_channels", "_clock", "began", "entries")
@@ -149,8 +148,8 @@ class Timeline:
         """Append an event. Returns it.
 
         Args:
-            event: what happened; it is stamped.
-            at: when it happened, in seconds since the timeline began; now, if not given.
+            event: the event; its `at` is set.
+            at: when it happened, in seconds since the timeline began. The default is now.
         """
         event.at = self._clock.now() - self.began if at is None else max(0.0, at)
         self.entries.append(event)
@@ -158,14 +157,14 @@ class Timeline:
         return event
 
     def forget(self, peer: str) -> None:
-        """Drop a peer's events and channels; when nothing is left, the time begins anew."""
+        """Drop a peer's events and channels; if no event is left, the time starts again at 0."""
         self.entries = [event for event in self.entries if event.peer != peer]
         self._channels = {key: each for key, each in self._channels.items() if key[0] != peer}
         if not self.entries:
             self.began = self._clock.now()
 
     def channel(self, peer: str, connection: int = LISTENER) -> Channel:
-        """Return the channel of a peer's connection, made when it is first asked for."""
+        """Return the channel of a peer's connection; the first call makes it."""
         key = (peer, connection)
         channel = self._channels.get(key)
         if channel is None:

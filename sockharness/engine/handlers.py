@@ -74,9 +74,9 @@ class CheckedHandlers:
             outer: the outer loop, which runs `async def` handlers: that of the reactor.
 
         Raises:
-            TypeError: an unknown name in a mapping, a misspelt one or `on_<handler>` in an object,
-                a handler that cannot be called, not with its arguments, or is an asynchronous
-                generator, neither `data` nor `drain`.
+            TypeError: an unknown name in a mapping; a misspelt one or `on_<handler>` in an object;
+                a handler that cannot be called with its arguments or is an asynchronous
+                generator; no `data` and no `drain`.
             UsageError: an `async def` handler without an outer loop, or where the answer is
                 needed at once.
         """
@@ -133,7 +133,7 @@ class HandlerGroup:
         return result if isinstance(result, Call) else None
 
     def failed(self, error: BaseException, socket: object) -> None:
-        """Give a handler's exception to `error`, or to whoever runs the reactor (TCP-101, D17)."""
+        """Give a handler's exception to `error`, or raise it out of `run` (TCP-101, D17)."""
         tell(error, self.handlers.error, socket, self._reactor)
 
     def reload(self, source: object) -> None:
@@ -156,8 +156,8 @@ def functions_of(source: object, names: Sequence[str]) -> dict[str, Any]:
     """Return what a mapping or an object has under these names, unchecked.
 
     Raises:
-        TypeError: it is neither, has a name in a mapping that is none of them, or is an object with
-            a misspelt one.
+        TypeError: it is not a mapping and not an object with handlers, a mapping has an unknown
+            name, or an object has a misspelt one.
     """
     if isinstance(source, Mapping):
         return _from_mapping(source, names)

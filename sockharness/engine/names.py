@@ -1,4 +1,4 @@
-"""What the kernel calls a socket's ends: `getsockname` and `getpeername`, taken apart.
+"""The socket names of the kernel, from `getsockname` and `getpeername`, taken apart.
 
 A tuple of two is IPv4, one of four IPv6, text or bytes a unix socket.
 """
@@ -43,7 +43,7 @@ def shown(name: Any) -> str:
 
 
 class Addresses:
-    """The addresses of a socket's two ends, for a class that knows their names."""
+    """The local and the remote address of a socket."""
 
     __slots__ = ()
 

@@ -36,7 +36,7 @@ def complain_unseen(option: str, expected: str, got: object) -> str:
 
 
 def utf8(option: str, text: str) -> bytes:
-    """Return a text as bytes; of one that cannot be encoded, only the character is shown."""
+    """Return a text as bytes. If it cannot be encoded, the error shows the wrong character only."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:

@@ -1,7 +1,7 @@
 """What a socket has still to send: `write` keeps the rest that the kernel does not take.
 
 `Socket.write` is one call of the kernel and keeps nothing. Most programs want all of their bytes
-to go out in order, and want to hear no more about it. An `Outbox` is that queue: it offers bytes at
+to go out in order, and nothing more. An `Outbox` is that queue: it offers bytes at
 once if nothing waits, keeps what was not taken, and goes on when the socket is writable again,
 just before the socket's `drain` handler is called.
 
@@ -10,7 +10,7 @@ to the reactor's thread, as the socket does. When the socket closes, what waits 
 
 **Steps.** The queue holds pieces of bytes and functions. A function runs when everything before it
 was taken by the kernel. A piece may have a `begin`, which is asked before its first byte is
-offered and may hold the queue up; whoever returns `False` there calls `flush` later.
+offered and may hold the queue up; if it returns `False`, call `flush` later.
 """
 
 from collections import deque

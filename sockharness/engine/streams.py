@@ -68,11 +68,11 @@ def listen(
     reactor: Reactor | None = None,
     kernel: Kernel | None = None,
 ) -> Listener:
-    """Listen on a TCP address or a unix path; return the listener. Blocks only to look up a name.
+    """Listen on a TCP address or a unix path; return the listener. Block only to look up a name.
 
     Args:
         socket: the handlers: a mapping or an object with these attributes; see `handlers`.
-        hostname: IP address or name to bind to; no default. Of a name's addresses the first.
+        hostname: IP address or name to bind to; no default. A name means its first address.
         port: 0 to 65535; 0 lets the system choose.
         unix: in place of hostname and port; `"\\0name"` is abstract; a path of any length.
         tls: a mapping or `TLSOptions`, with at least key and certificate, or `sni`.
@@ -89,7 +89,7 @@ def listen(
         kernel: hands out the sockets, if not the reactor's. Not in Bun.
 
     Raises:
-        TypeError, ValueError: an option cannot be (TCP-120..130).
+        TypeError, ValueError: an option is wrong (TCP-120..130).
         UsageError: an `async def` handler outside asyncio and trio; inside trio, but not inside
             `attached()`.
         ClosedError: the reactor is closed.
@@ -168,8 +168,8 @@ def connect(
             descriptor is still the caller's.
         local_address: an IP address to connect from.
         local_port: a port to connect from; 0 lets the system choose.
-        tls: `True`, a mapping or `TLSOptions`. `open` and the result come at TCP's connect; how
-            the handshake ends is told to `handshake` and by `secured()` (TLS-003).
+        tls: `True`, a mapping or `TLSOptions`. `open` and the result come at TCP's connect; the
+            outcome of the handshake goes to `handshake` and to `secured()` (TLS-003).
         data: the initial `data` of the socket.
         allow_half_open: keep the socket open when the peer has ended, if there is an `end` handler.
         pause_on_connect: do not read until `resume()`.
@@ -181,7 +181,7 @@ def connect(
         kernel: hands out the socket and knows the zones, if not the reactor's. Not in Bun.
 
     Raises:
-        TypeError, ValueError: an option cannot be (TCP-120..130).
+        TypeError, ValueError: an option is wrong (TCP-120..130).
         UsageError: an `async def` handler outside asyncio and trio; inside trio, but not inside
             `attached()`.
         ClosedError: the reactor is closed.

@@ -14,9 +14,9 @@ In trio a reactor belongs to a block, `async with attached()`, and to the tasks 
 Leaving it is what leaving a scope with a background service is elsewhere in trio: the `async def`
 handlers are cancelled, then everything is closed, calling no handler; nothing is waited for.
 
-**Exceptions** that no handler took (D17) and failed connects for which nobody waited (TCP-139), the
-latter when the loop or block ends, go to asyncio's exception handler with message, exception and
-socket; in trio they are raised out of the block, in groups as by any nursery.
+**Exceptions** that no handler took (D17) go to asyncio's exception handler with message, exception
+and socket; in trio they are raised out of the block, in groups as by any nursery. So are errors of
+failed connects that no caller got (TCP-139), when the loop or block ends.
 
 **`async def` handlers** begin after the iteration, in the order of events, and are not serialised
 (TCP-098). trio starts tasks in random order, so there each is seen to begin before the next one.
@@ -72,7 +72,7 @@ async def attached() -> AsyncIterator[Reactor]:
     cancels the `async def` handlers and closes all sockets and listeners, calling no handler.
 
     Raises:
-        ExceptionGroup: what the block raised, and handlers, and nobody took (D17).
+        ExceptionGroup: what the block raised, and what handlers raised and no `error` took (D17).
         UsageError: not inside trio; asyncio needs no such block.
     """
     if outer.running() != "trio":
@@ -211,7 +211,7 @@ class _InAsyncio:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, (KeyboardInterrupt, SystemExit)):
-            self.take([(error, call.socket)])  # of those two the loop has heard already
+            self.take([(error, call.socket)])  # those two the loop has raised already
         if call.then is not None:
             call.then()
 
@@ -266,7 +266,7 @@ class _InTrio:
             await self._sleep()
 
     async def report_the_rest(self) -> None:
-        """Raise what is left to be told when the block is left."""
+        """Raise the errors that are left when the block is left."""
         if not self._reactor.closed:
             self._reactor.report_unclaimed()
             self._reactor.raise_failures()

@@ -1,6 +1,6 @@
 """Loops of others: which one runs here, what a reactor asks of its own, how a task waits in any.
 
-Nothing is imported to find out: a library that nobody has imported is not running. trio can run
+Nothing is imported to find out: a library that is not imported is not running. trio can run
 inside asyncio (guest mode) and asyncio inside trio; then the one whose code is running counts.
 """
 
@@ -91,7 +91,7 @@ def _asyncio_bell() -> tuple[Ring, Callable[[], Awaitable[object]]]:
         if threading.get_ident() == here:
             event.set()
         else:
-            with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+            with suppress(RuntimeError):  # the loop has ended, and with it the waiting task
                 loop.call_soon_threadsafe(event.set)
 
     return ring, event.wait

@@ -5,7 +5,7 @@ One iteration (`run_once`), always in this order:
 1. timers that are due, earliest first, equal times in the order they were made;
 2. posted calls in order; what they post waits for the next iteration;
 3. poll: sleeps until a descriptor is ready, a timer is due, a call is posted or `timeout` passes;
-   does not sleep when step 1 or 2 called anything, so that whoever waits for a condition sees it;
+   does not sleep when step 1 or 2 called anything, so that `run_until` looks at its condition;
 4. callbacks of the ready descriptors, in the order in which they became ready;
 5. exceptions of all those callbacks are raised: one as it is, several as an `ExceptionGroup`.
 
@@ -23,7 +23,7 @@ such call on. No wake-up is lost: the poster appends and then looks at `_awake`;
 `_awake` and then looks at the queue.
 
 **Forks.** An epoll instance is shared with a forked child: the child's `epoll_ctl` would change
-the parent's interest. So a child may do nothing with it, and `_forks` tells who is a child.
+the parent's interest. So a child may not use it at all; `_forks` counts forks to find out.
 
 **Embedding** in another loop needs three names: watch `fileno()` for readability, wake up after
 `poll_timeout()` seconds at the latest, then call `run_once(0)`. For asyncio and trio `embed` does
@@ -102,7 +102,7 @@ class Reactor:
     def __init__(self, kernel: Kernel | None = None, debug: bool = False) -> None:  # noqa: FBT001, FBT002 - api
         self.kernel = kernel or Kernel()
         self.debug = debug
-        # Who gets the exceptions of step 5 in place of the caller of `run_once`.
+        # Gets the exceptions of step 5 in place of the caller of `run_once`.
         self.on_exception: Callable[[BaseException], object] | None = None
         # Whether `UDPSocket.send_many` may; off while a capture looks at what is sent.
         self.segment_offload = True
@@ -309,8 +309,8 @@ class Reactor:
     def run(self) -> None:
         """Run until no referenced handle, no pending timer and no posted call is left.
 
-        Raises what callbacks raise, and at the end the failures of connects for which nobody
-        waited (TCP-139).
+        Raises what callbacks raise, and at the end the errors of failed connects that were not
+        reported before (TCP-139).
         """
         self._check_may_run("run")
         while self._references or self._timers.references or self._posted or self._failures:
@@ -436,11 +436,11 @@ class Reactor:
             self._rearm()
 
     def add_unclaimed(self, claim: Callable[[], BaseException | None]) -> None:
-        """Keep a failure for which nobody waits; `claim()` gives it when `run()` ends."""
+        """Keep the error of a failed connect; `claim()` returns it when `run()` ends, or `None`."""
         self._unclaimed.append(claim)
 
     def report_unclaimed(self) -> None:
-        """Report the failures for which nobody waited until now."""
+        """Report the errors of failed connects that no caller has got."""
         claims, self._unclaimed = self._unclaimed, []
         for claim in claims:
             error = claim()

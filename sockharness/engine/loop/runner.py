@@ -4,7 +4,7 @@ The thread runs the reactor until `close`. Other threads reach it through `call`
 go through `call_soon_threadsafe` and thus keep the order in which they were made.
 
 **Closing.** Under the lock, either a call is posted before the stop, and runs, or it is refused. So
-no caller waits for a call that nobody will make.
+no caller waits for a call that is never made.
 
 **Exceptions** of handlers and of posted functions do not end the thread: they go to
 `on_exception`, by default to `threading.excepthook`. Those of a `call` go to its caller.

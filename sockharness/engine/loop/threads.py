@@ -1,4 +1,4 @@
-"""What to say when a call comes from a thread that may not make it.
+"""The error text for a call from a wrong thread.
 
 The text is made when it is needed and finds out by itself which call was made, so that the check,
 which nearly always passes, costs a comparison.
@@ -22,7 +22,7 @@ def elsewhere(owner: int) -> str:
 
 
 def _called(frame: FrameType | None) -> str:
-    """Return the public function of the engine that the user called, by way of which we came."""
+    """Return the name of the engine's public function that the user called."""
     called = ""
     while frame is not None and str(frame.f_globals.get("__name__")).startswith(_ENGINE):
         if not frame.f_code.co_name.startswith("_"):

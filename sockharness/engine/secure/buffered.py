@@ -59,7 +59,7 @@ class BufferedSocket(Socket):
             except OSError as error:
                 if error.errno in BACK_PRESSURE:
                     return 0
-                # Otherwise it is ending anyway, and what is read tells of the failure.
+                # Otherwise it is ending anyway, and reading reports the failure.
                 if (self._state, Happening.BREAK) in NEXT:
                     self._break(error)
                 return -1
@@ -113,14 +113,14 @@ class Linger(Handle):
     def _on_event(self, mask: int) -> None:
         if self._sock is None:
             return
-        if mask & (EPOLLERR | EPOLLHUP):  # nobody will read it
+        if mask & (EPOLLERR | EPOLLHUP):  # the peer will not read it
             self.abandon()
             return
         try:
             taken = self._sock.send(self._rest)
         except _AGAIN:
             return
-        except OSError:  # as after the close of a plain socket, nobody is left to be told
+        except OSError:  # as after the close of a plain socket, there is no handler left to call
             self.abandon()
             return
         self._rest = self._rest[taken:]

@@ -95,7 +95,7 @@ class SecureSocket(BufferedSocket):
         self._known: tuple[bool, OSError | None] = (False, None)  # authorized, error: at the close
         self.handshake_outcome: BaseException | bool | None = None  # of the handshake; `True`: good
         self.handshake_waiters: list[Callable[[], object]] = []
-        # Who hears the ciphertext, after `upgrade_tls`: a `RawSocket`.
+        # The `RawSocket` that gets the ciphertext, after `upgrade_tls`.
         self._raw: Any = None if self._plan.below is None else self._plan.below(self)
 
     def __repr__(self) -> str:
@@ -171,7 +171,7 @@ class SecureSocket(BufferedSocket):
             self._group.call(handler, self)
 
     def _fail(self, error: TLSError | None, *, closing: OSError | None = None) -> None:
-        """End a handshake that cannot be done: tell, then close."""
+        """End a failed handshake: call `handshake`, then close."""
         self._failed = True
         self._cancel_deadline()
         self._leftover = None
@@ -238,7 +238,7 @@ class SecureSocket(BufferedSocket):
         session, count = self._session, len(data)
         if self._buffer is not None or session is None:
             return 0
-        if session.fault is not None:  # it is told of when the socket is resumed
+        if session.fault is not None:  # it is reported when the socket is resumed
             return -1
         if count <= _UNIT:
             units: list[_Bytes] = [data] if count else []

@@ -1,8 +1,8 @@
 """`upgrade_tls`: a plain connection becomes one with TLS (STARTTLS), at either end.
 
 The old socket is dead from then on, without a `close`. Two new ones share its descriptor: `secure`
-speaks TLS, with the new handlers; `raw` is what lies below, with the old ones: it hears every
-ciphertext before `secure` makes something of it, and the close just before `secure`'s
+speaks TLS, with the new handlers; `raw` is the plain socket below, with the old ones: it gets
+all ciphertext before `secure` decrypts it, and the close just before `secure`'s
 (TLS-094..096). Only `secure` is registered at the reactor.
 """
 

@@ -1,4 +1,4 @@
-"""Gives what a session tells and asks to the handlers of its socket."""
+"""Gives the reports and questions of a session to the handlers of its socket."""
 
 from typing import Any
 
@@ -30,8 +30,8 @@ class HandlerWatcher:
     def choose_protocol(self, name: str | None, offered: list[bytes]) -> bytes | bool | None:
         """Ask `alpn_callback`; without it the list decides.
 
-        Whatever is no protocol that was offered, and not `False`, refuses the client; what cannot
-        be an answer is told as well, unless the handler closed the socket.
+        Anything but an offered protocol or `False` refuses the client. An answer of a wrong type is
+        reported as well, unless the handler closed the socket.
         """
         handler = self._group.handlers.alpn_callback
         if handler is None:
@@ -54,7 +54,7 @@ class HandlerWatcher:
 
     @property
     def wants_tickets(self) -> bool:
-        """Whether somebody will hear of new sessions."""
+        """Whether there is a `session` handler for new sessions."""
         return self._group.handlers.session is not None
 
     def _call(self, handler: Handler | None, argument: object) -> None:

@@ -9,9 +9,9 @@ Failures that are known at once (everything about a unix path, a bad descriptor,
 `connect_error` inside `connect` (TCP-142), others in a later turn. The last address's error is
 the one reported, with its real errno (D13).
 
-**Who hears of a failure.** `connect_error`, and then whoever waits in `result()`. With neither, the
-reactor keeps it and `run()` raises it when it ends (TCP-139, D17). An exception in `connect_error`
-takes the place of the error for whoever waits (TCP-109), and is D17 if nobody does.
+**Failures** go to `connect_error`, and then to the callers that wait in `result()`. Without both,
+the reactor keeps the error and `run()` raises it when it ends (TCP-139, D17). An exception in
+`connect_error` replaces the error for those callers (TCP-109); without one it is reported (D17).
 
 Longer than other files because all steps of an attempt share its state.
 """
@@ -115,13 +115,13 @@ class Connecting:
     def __await__(self) -> Generator[Any, None, Socket]:
         """Return the socket as `result` does: `socket = await connecting`, in asyncio and trio.
 
-        Cancelling one who awaits it is `cancel()`, for all others too. Once settled there is
-        nothing to cancel: `open` has run, and the socket is its handlers'.
+        Cancelling a task that awaits it is `cancel()`, for all other tasks too. Once it has settled
+        there is nothing to cancel: `open` has run, and the handlers own the socket.
 
         Raises:
             OSError, socket.gaierror: as `result`.
-            UsageError: no loop is running, or not the one that drives the reactor, so that this
-                would never end.
+            UsageError: no asyncio or trio loop is running, or it does not drive the reactor, so
+                that this would never end.
         """
         return self._awaiting().__await__()
 
@@ -147,7 +147,7 @@ class Connecting:
     def result(self, timeout: float | None = None) -> Socket:
         """Return the socket when its `open` handler has returned (and may have closed it).
 
-        In the reactor's thread this runs the reactor, elsewhere it waits for whoever does.
+        In the reactor's thread this runs the reactor; in another thread it waits.
 
         Raises:
             OSError, socket.gaierror: why it failed, with `.code`; ECANCELED after `cancel()`.
@@ -167,9 +167,9 @@ class Connecting:
         return self._socket
 
     def secured(self) -> HandshakeWait:
-        """Return what waits for a good handshake of TLS: `await connecting.secured()`.
+        """Wait until the TLS handshake has succeeded: `await connecting.secured()`.
 
-        Outside of asyncio and trio `connecting.secured().result(timeout)`. Both return the socket.
+        Outside asyncio and trio use `connecting.secured().result(timeout)`. Both return the socket.
 
         Raises:
             UsageError: this connects without TLS.
@@ -257,7 +257,7 @@ class Connecting:
         outcome: list[AddressInfo] | Exception
         try:
             outcome = self._addresses_of(self._settings.hostname or "")
-        except Exception as error:  # noqa: BLE001 - a bug, raised where somebody sees it
+        except Exception as error:  # noqa: BLE001 - a bug, raised in the reactor
             outcome = error
         # The reactor may have been closed meanwhile, and this attempt with it.
         with suppress(ClosedError):
@@ -385,7 +385,7 @@ class Connecting:
         self._settle()
 
     def _fail(self, error: OSError) -> None:
-        """Report a failure: `connect_error`, then whoever waits."""
+        """Report a failure: to `connect_error`, then to the callers that wait."""
         self._error = error = with_code(error)
         handler = self._group.handlers.connect_error
         if handler is None:
@@ -394,7 +394,7 @@ class Connecting:
             return
         try:
             handler(Socket(self._reactor, self._group, self._settings.data), error)
-        except BaseException as raised:  # noqa: BLE001 - for whoever waits, else reported
+        except BaseException as raised:  # noqa: BLE001 - for the callers that wait, else reported
             self._error = raised
             if not self._awaited:
                 self._reactor.report(raised, self)

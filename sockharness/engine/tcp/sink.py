@@ -1,19 +1,20 @@
-"""A place to collect bytes before they are sent.
+"""A sink: it collects bytes before they are sent.
 
-Its use is the other half of `Socket.write`, which keeps nothing: write into the sink, and whenever
-there is room `flush()` the sink into the socket; what the socket did not take goes back (TCP-208):
+`Socket.write` keeps nothing. So write into the sink, and `flush()` the sink into the socket
+whenever there is room; put back what the socket did not take (TCP-208):
 
     data = sink.flush()
     wrote = max(0, socket.write(data))  # -1: closed
     if wrote < len(data):
         sink.write(data[wrote:])
 
-That is the order of Bun's documentation. It is right as long as nothing is written into the sink
-between `flush()` and the writing back, so do both in one handler.
+That is the order of Bun's documentation. Do both in one handler: bytes written between `flush()`
+and the writing back would be sent too early. `Outbox` does all of this for you.
 
-A sink is told at `start` whether it is a stream. A stream gives what it has at each `flush()`; else
-only `end()` gives it. After `end()` a sink lives on: a stream gives at `flush()` what is written
-then, and `start()` makes it anew (TCP-205). After `close()` it is of no use (TCP-207).
+`start(stream=True)` makes it a stream: each `flush()` returns the bytes held. Otherwise only
+`end()` returns them. After `end()` a sink can still be used: a stream returns later bytes at
+`flush()`, and `start()` begins anew (TCP-205). After `close()` the other methods raise
+`ClosedError` (TCP-207).
 """
 
 from typing import NoReturn
@@ -26,7 +27,7 @@ _SIZE_LIMIT = 2**63 - 1
 
 
 class ArrayBufferSink:
-    """Collects bytes; works without `start()` as after `start()` with no options."""
+    """Collect bytes. Without `start()` it works as after `start()` with no options."""
 
     __slots__ = ("_as_bytearray", "_closed", "_ended", "_held", "_stream")
 
@@ -52,12 +53,12 @@ class ArrayBufferSink:
         """Begin anew with these options; bytes that are held are dropped (TCP-201).
 
         Args:
-            as_uint8_array: `flush` and `end` give a `bytearray`, not `bytes`.
-            stream: `flush` gives the bytes held.
-            high_water_mark: accepted for Bun's sake: it bounds nothing there either (TCP-206).
+            as_uint8_array: `flush` and `end` return a `bytearray`, not `bytes`.
+            stream: `flush` returns the bytes held.
+            high_water_mark: accepted and ignored, as in Bun (TCP-206).
 
         Raises:
-            TypeError, ValueError: an option cannot be.
+            TypeError, ValueError: an option is wrong.
             ClosedError: the sink is closed.
         """
         options.flag("as_uint8_array", as_uint8_array)
@@ -72,10 +73,10 @@ class ArrayBufferSink:
         self._ended = False
 
     def write(self, chunk: Data) -> int:
-        """Add bytes, or text as UTF-8; return how many bytes that are (TCP-202).
+        """Add bytes, or text as UTF-8; return the number of bytes (TCP-202).
 
         Raises:
-            TypeError: it is neither bytes-like nor `str`.
+            TypeError: `chunk` is not bytes-like and not `str`.
             ValueError: the text has lone surrogates.
             ClosedError: the sink is closed.
         """
@@ -86,7 +87,7 @@ class ArrayBufferSink:
         return len(data)
 
     def flush(self) -> bytes | bytearray | int:
-        """Give the bytes since the last flush and be empty; without `stream`, 0 (TCP-203, TCP-204).
+        """Return the bytes held and drop them; without `stream`, return 0 (TCP-203, TCP-204).
 
         Raises `ClosedError`.
         """
@@ -95,7 +96,7 @@ class ArrayBufferSink:
         return self._take() if self._stream else 0
 
     def end(self) -> bytes | bytearray:
-        """Give the bytes held and finish; a second `end` gives empty `bytes` (TCP-205).
+        """Return the bytes held and finish; a second `end` returns empty `bytes` (TCP-205).
 
         Raises `ClosedError`.
         """

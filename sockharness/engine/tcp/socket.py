@@ -1,8 +1,8 @@
 """A connected stream socket, TCP and unix alike.
 
 **Life.** A socket is open (`ready_state` 1) from before its `open` handler until `close`; what is
-half closed or waits for a last byte is open too (TCP-042). Inside, `State` tells more and
-`states` says how one state follows another.
+half closed or waits for a last byte is open too (TCP-042). `states` has the finer states and the
+steps between them.
 
 **Calls.** `end`, `close` and `terminate` make a socket gone at once and the `close` handler runs
 inside the call (TCP-022, TCP-038), once, last. Therefore after each call of a handler the first
@@ -20,8 +20,8 @@ one turn (TCP-099). The automatic close after `end` waits for an `async def end`
 
 **Interest.** epoll reports EPOLLERR and EPOLLHUP whether asked or not, as long as they hold. When
 nothing is to be read (paused, or the peer has ended), that would be a busy loop; so then the
-registration is edge-triggered and tells of them once. While paused a reset is seen at once, and
-what was received before it is delivered, as in Bun; a FIN is not seen (TCP-180, TCP-181).
+registration is edge-triggered and reports them once. While paused a reset is seen at once, and
+the data received before it is delivered, as in Bun; a FIN is not seen (TCP-180, TCP-181).
 
 Longer than other files because the surface of a socket is wide; what can be said without its
 state is elsewhere: `states`, `chunk`, `names`, `sockopts`.
@@ -53,7 +53,7 @@ BULK_CHUNK = 256 * 1024  # that of a larger one a system call or two, which pays
 BACK_PRESSURE = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))  # D5
 _READABLE = EPOLLIN | EPOLLRDHUP
 _GONE = EPOLLERR | EPOLLHUP
-START = 0  # the default of `offset`; told from what is merely equal to it, such as False
+START = 0  # the default of `offset`; compared by identity, since `False` equals it
 
 
 # Looked up in every event: a global costs less than an attribute of an enum.
@@ -160,13 +160,13 @@ class Socket(Settable, names.Addresses, TLSFacts):
     def write(self, data: Data, offset: int = START, length: int | None = None) -> int:
         """Send what the kernel takes now; return the number of bytes, 0 to all of them, or -1.
 
-        Less than all arms one `drain`, which comes when the socket is writable again; the rest is
-        the caller's to send then. -1: closed, ended, shut down, or the send failed hard, in which
+        If that is less than all, `drain` is called once when the socket is writable again; send the
+        rest then. -1: closed, ended, shut down, or the send failed hard, in which
         case `close` follows with the error (TCP-054, D5). Offset and length count bytes, also of a
         `str`, which is sent as UTF-8 (TCP-061..067, D10).
 
         Raises:
-            TypeError, ValueError: for arguments that cannot be, unless the socket is closed.
+            TypeError, ValueError: an argument is wrong; not on a closed socket.
         """
         if self._reactor.debug:
             self._reactor.check()
@@ -235,7 +235,7 @@ class Socket(Settable, names.Addresses, TLSFacts):
         if not read:
             self._armed = False
             self._advance(Happening.SHUTDOWN)
-        # ENOTCONN: a reset has come already; its event is on the way and tells.
+        # ENOTCONN: a reset has come already; its event is on the way.
         with suppress(OSError):
             self._sock.shutdown(_socket.SHUT_RD if read else _socket.SHUT_WR)
         self._update()

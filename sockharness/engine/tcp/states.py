@@ -1,4 +1,4 @@
-"""The states of a stream socket, as tables.
+"""The states of a stream socket and the steps between them, as tables.
 
     NEW ──> OPEN ──PEER_FIN──> PEER_ENDED ──SHUTDOWN──> BOTH_ENDED ──> CLOSED
              │ └──SHUTDOWN──> SHUT ──PEER_FIN──────────────┘
@@ -14,10 +14,10 @@ import enum
 
 
 class State(enum.Enum):
-    """What the engine knows of a socket, and what may happen in each state.
+    """The state of a socket, and what is possible in it.
 
     Attributes:
-        text: for people.
+        text: shown in the socket's repr.
         writes: the user may write.
         reads: data may arrive.
     """
@@ -40,14 +40,14 @@ class State(enum.Enum):
 
 
 class ReadyState(enum.IntEnum):
-    """What `Socket.ready_state` can be."""
+    """The values of `Socket.ready_state`."""
 
     OPEN = 1
     CLOSED = -1
 
 
 class Happening(enum.Enum):
-    """What takes a socket from one state to another; closing is possible in all of them."""
+    """What takes a socket to another state. Closing is possible in all states."""
 
     PEER_FIN = enum.auto()
     SHUTDOWN = enum.auto()

@@ -56,12 +56,12 @@ class TLSFacts:
         is_server: bool | None = None,
         handshake_timeout: float | None = None,
     ) -> tuple[Any, Any]:
-        """Go on with TLS (STARTTLS); return (raw, secure), two new sockets in place of this one.
+        """Start TLS on this connection (STARTTLS); return two new sockets, (raw, secure).
 
-        This one is dead from then on, without a `close`. `raw` keeps its handlers and `data` and
-        gets the ciphertext; `secure` has the new ones (TLS-094..099). An accepted socket is the
-        server's side unless `is_server` says otherwise; a client checks the name it connected to.
-        `tls` and `socket` have to be given.
+        They replace this socket, which gets no `close`. `raw` keeps its handlers and `data` and
+        gets the ciphertext; `secure` has the new handlers and data (TLS-094..099). An accepted
+        socket is the server unless `is_server` says otherwise; a client checks the name to which
+        it connected. `tls` and `socket` are required.
 
         Raises:
             UsageError: it is not open in both directions, or has TLS already (D41).
@@ -89,23 +89,23 @@ class TLSFacts:
 
     @property
     def authorized(self) -> bool:
-        """Whether the peer showed a good certificate for the right name; stays after the close."""
+        """Whether the peer's certificate is valid for the name; stays after the close."""
         return self._known[0] if self._session is None else self._session.authorized
 
     @property
     def authorization_error(self) -> OSError | None:
-        """What is wrong with the peer's certificate; `None` if nothing was asked for (D18)."""
+        """The error of the peer's certificate; `None` if none was requested (D18)."""
         return self._known[1] if self._session is None else self._session.authorization_error
 
     @property
     def alpn_protocol(self) -> str | bool:
-        """The protocol that was agreed on, `False` if there is none."""
+        """The agreed protocol (ALPN); `False` if there is none."""
         session = self._done()
         return False if session is None else session.alpn or False
 
     @property
     def servername(self) -> str | None:
-        """The name that the client asks for; on a server once its hello was read (TLS-079)."""
+        """The name that the client asks for; on a server, after its ClientHello (TLS-079)."""
         plan, choice = self._plan, self._choice
         if plan is None or choice is None or self._sock is None:
             return None
@@ -159,7 +159,7 @@ class TLSFacts:
 
     @property
     def certificate(self) -> dict[str, Any] | None:
-        """The certificate that this side shows (TLS-092)."""
+        """This side's own certificate as a mapping (TLS-092)."""
         found = self.x509_certificate
         if found is None:
             return None
@@ -169,12 +169,12 @@ class TLSFacts:
 
     @property
     def x509_certificate(self) -> "x509.Certificate | None":
-        """The certificate that this side shows, as an object of `cryptography`."""
+        """This side's own certificate as an object of `cryptography`."""
         return None if self._session is None else self._session.certificate
 
     @property
     def ephemeral_key_info(self) -> dict[str, Any] | None:
-        """A client's key exchange: `type`, `name`, `size`, or nothing of these (TLS-085)."""
+        """A client's key exchange: `type`, `name` and `size`, or an empty mapping (TLS-085)."""
         session = self._done()
         if session is None or session.server:
             return None
@@ -190,13 +190,13 @@ class TLSFacts:
 
     @property
     def tls_finished_message(self) -> bytes | None:
-        """The Finished message that was sent; none in TLS 1.3 (TLS-083)."""
+        """The Finished message that was sent; `None` in TLS 1.3 (TLS-083)."""
         session = self._done()
         return None if session is None else session.finished
 
     @property
     def tls_peer_finished_message(self) -> bytes | None:
-        """The Finished message that was received; none in TLS 1.3."""
+        """The Finished message that was received; `None` in TLS 1.3."""
         session = self._done()
         return None if session is None else session.peer_finished
 
@@ -208,23 +208,23 @@ class TLSFacts:
 
     @property
     def session(self) -> "ResumableSession | None":
-        """What the option `session` of a later connection takes; opaque (TLS-081)."""
+        """The session, for the option `session` of a later connection; opaque (TLS-081)."""
         session = self._done()
         return None if session is None else session.resumable
 
     def set_session(self, session: Any) -> None:
-        """Resume a session; in a client's `open` only, else ignored (TLS-080)."""
+        """Resume a session. Only in a client's `open`; ignored elsewhere (TLS-080)."""
         if self._choice is not None and self._session is None:
             from sockharness.engine.tls.plan import resumable
 
             self._choice.session = resumable("session", session)
 
     def set_servername(self, name: str) -> None:
-        """Ask for and check another name; in a client's `open` only (TLS-079).
+        """Ask for another name, and check it. Only in a client's `open` (TLS-079).
 
         Raises:
-            TypeError, ValueError: it is no `str`, or none that can be sent.
-            UsageError: too late, or on a server.
+            TypeError, ValueError: `name` is not a `str`, or cannot be sent.
+            UsageError: the handshake has begun, or this is a server.
         """
         if self._plan is None or self._choice is None:
             return
@@ -240,7 +240,7 @@ class TLSFacts:
         self._choice.server_name = name
 
     def set_verify_mode(self, request_cert: bool, reject_unauthorized: bool) -> None:  # noqa: FBT001 - Bun's signature
-        """Judge this one peer otherwise; in `open` only, else ignored (TLS-036)."""
+        """Change the policy for this peer. Only in `open`; ignored elsewhere (TLS-036)."""
         if self._choice is None:
             return
         request = options.flag("request_cert", request_cert)

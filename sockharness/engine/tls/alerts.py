@@ -1,8 +1,8 @@
 """Alert records that OpenSSL is not asked to make.
 
 A peer is judged after OpenSSL has let its certificate pass, because only then is every fault known
-(TLS-022). Whoever refuses it sends the alert that OpenSSL would have sent, in place of the flight
-that OpenSSL has ready (D20):
+(TLS-022). A side that refuses it sends the alert that OpenSSL would have sent, in place of the
+flight that OpenSSL has ready (D20):
 
 - in plain, as long as this side has not changed to encrypting: a client of any version, and a
   server of TLS 1.2;

@@ -1,6 +1,6 @@
 """Names of cipher suites and of groups: OpenSSL has its own, others use the registered ones."""
 
-# OpenSSL's name of a group: Bun's name, and the size it tells.
+# OpenSSL's name of a group: Bun's name and size.
 GROUPS = {
     "x25519": ("X25519", 253),
     "secp256r1": ("prime256v1", 256),

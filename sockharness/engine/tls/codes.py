@@ -131,7 +131,7 @@ def protocol_error(reason: str, number: int | None = None, *, alert: int | None 
 
 
 def cause(reasons: Sequence[str]) -> str:
-    """Return of OpenSSL's reasons the one to tell: the first that Bun has a name for."""
+    """Return the OpenSSL reason to report: the first that has a name in Bun."""
     known = (each for each in reasons if each in _REASONS or _alert_in(each) is not None)
     return next(known, reasons[0] if reasons else "")
 
@@ -160,7 +160,7 @@ def of_openssl(text: str) -> TLSError:
 
 
 def _alert_in(text: str) -> int | None:
-    """Return the number of the alert that the peer sent, if the text tells of one."""
+    """Return the number of the alert that the peer sent, if the text names one."""
     before, alert, words = text.rpartition(" alert ")
     if not alert:
         # "tlsv1 unrecognized name" alone has no "alert" in it

@@ -5,7 +5,7 @@ connections, so their callbacks ask the connection, whose application data is it
 
 **Security level.** OpenSSL refuses RSA keys of 1024 bits and signatures with SHA-1 at its default
 level, BoringSSL only the latter; that is level 1. TLS 1.0 and 1.1 sign with MD5 and SHA-1, so
-whoever asks for these gets level 0 (TLS-021, TLS-045).
+a caller that asks for these gets level 0 (TLS-021, TLS-045).
 
 **Resumption.** A listener's tickets are its own (TLS-080). A server that asks for certificates
 resumes nothing: OpenSSL's tickets carry neither the chain nor our verdict on it.

@@ -2,7 +2,7 @@
 
 A server that resumes names the pre-shared key (RFC 8446, section 4.2.11), or, up to TLS 1.2,
 repeats the session id that the client offered (RFC 5246, section 7.4.1.3; RFC 5077, section 3.4).
-The hellos are in plain, so the bytes that pass through a session tell.
+The hellos are not encrypted, so the bytes that pass through a session show it.
 """
 
 _HANDSHAKE = 22

@@ -2,7 +2,7 @@
 
 Only PEM is taken. Text before, between and behind the blocks is ignored, and a key may stand in one
 text with its certificate (TLS-040). A `str` is PEM text and never a path; a path is an
-`os.PathLike`, read at once, so that what is missing is told by the call (TLS-038, TLS-040).
+`os.PathLike`, read at once, so that the call itself raises if one is missing (TLS-038, TLS-040).
 """
 
 import binascii
@@ -81,8 +81,8 @@ def blocks(option: str, text: bytes, kind: str) -> list[bytes]:
     found = [each for each in _BLOCK.finditer(text) if each[1].decode() in _LABELS[kind]]
     if not found:
         hint = "" if b"-----BEGIN" in text else _hint(text)
-        told = f"{option}: expected a PEM block {kind!r}, got none in {len(text)} bytes{hint}"
-        raise TLSError(_CODES.get(option, "ERR_OSSL_PEM_NO_START_LINE"), told)
+        message = f"{option}: expected a PEM block {kind!r}, got none in {len(text)} bytes{hint}"
+        raise TLSError(_CODES.get(option, "ERR_OSSL_PEM_NO_START_LINE"), message)
     for each in found:
         _check_base64(option, each[2])
     return [each[0] + b"\n" for each in found]
@@ -100,8 +100,8 @@ def _check_base64(option: str, body: bytes) -> None:
     try:
         binascii.a2b_base64(b"".join(_HEADER.sub(b"", body).split()), strict_mode=True)
     except binascii.Error as error:
-        told = f"{option}: expected base64 in PEM: {error}"
-        raise TLSError(_CODES.get(option, "ERR_OSSL_PEM_BAD_BASE64_DECODE"), told) from None
+        message = f"{option}: expected base64 in PEM: {error}"
+        raise TLSError(_CODES.get(option, "ERR_OSSL_PEM_BAD_BASE64_DECODE"), message) from None
 
 
 def undecodable(option: str, error: Exception) -> TLSError:

@@ -15,7 +15,7 @@ ready meanwhile is thrown away, and `take` has the alert in its place (D20; see 
 **Resuming.** No certificate is shown then. The verdict on the chain is that of the session's first
 connection, kept in `ResumableSession`; the name is looked at again.
 
-**Ends.** The session never learns of the end of the stream: whoever has the socket decides what it
+**Ends.** The session never learns of the end of the stream: the socket decides what it
 means (TLS-056, TLS-070).
 """
 
@@ -41,7 +41,7 @@ _TICKET_SEEN = 0x1002  # SSL_CB_CONNECT_EXIT
 
 
 class Watcher(Protocol):
-    """Who is asked and told while a session goes on, within its calls."""
+    """Gets the reports and questions of a session, within its calls."""
 
     def on_secret(self, line: bytes) -> None:
         """A line for a key log (NSS's format), without the line's end."""
@@ -79,7 +79,7 @@ class Session:
 
     Args:
         config: contexts and options.
-        watcher: who is told and asked.
+        watcher: gets its reports and questions.
         hostname: to whom a client connected: the name to ask for and check, if there is no
             `server_name`. `None`: no name is checked (TLS-100).
         server_name: in place of that in the options.
@@ -88,11 +88,11 @@ class Session:
 
     Attributes:
         established: the handshake is done.
-        success: what the `handshake` handler is told; means something once established.
+        success: the argument of the `handshake` handler; valid once established.
         authorization_error: what is wrong with the peer's certificate.
         ended: the peer sent close_notify.
         fault: why an established session failed.
-        new_sessions: those that a client was given, to be taken out by whoever tells of them.
+        new_sessions: those that a client was given; the socket takes them out.
     """
 
     __slots__ = (
@@ -408,7 +408,7 @@ class Session:
             self.note_session()
 
     def note_session(self) -> None:
-        """Note that there is a session to be told of."""
+        """Note that there is a new session to report."""
         session = self.resumable if self._watcher.wants_tickets else None
         if session is not None:
             self.new_sessions.append(session)
@@ -519,5 +519,5 @@ class Session:
         return self._connection.export_keying_material(label, length, context) if length else b""
 
     def set_fragment(self, size: int) -> None:
-        """Put at most so many bytes of plaintext into a record."""
+        """Put at most `size` bytes of plaintext into a record."""
         self._fragment = size

@@ -6,7 +6,7 @@ refused or stop, one datagram is sent by itself, which finds out what is the mat
 then they go on. Nobody sees a difference, but who sends to a dead port: a run is answered as a
 whole, so there is one error for it, and a batch that this error ends (D8) ends behind the run.
 
-A socket that somebody has wrapped, to watch or to break it, is called through its methods alone.
+A wrapped socket (to watch it or to break it) is called through its methods alone.
 """
 
 import socket as _socket
@@ -30,7 +30,7 @@ class BatchSender:
     """Sends batches for a socket.
 
     Args:
-        reactor: may forbid to coalesce, as long as somebody captures.
+        reactor: may forbid to coalesce, as long as a capture runs.
         kernel: the socket's.
         destinations: the socket's.
         try_: makes a call that sends one datagram.

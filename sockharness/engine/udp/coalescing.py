@@ -3,7 +3,7 @@
 **Sending.** A message with a UDP_SEGMENT control is cut by the kernel into datagrams of that size.
 That is possible for datagrams of one size to one destination, at most `SEGMENTS` and 65507 bytes.
 It is all or nothing; where the kernel, the interface or the path forbids it (EINVAL, EIO, EMSGSIZE:
-segments are never fragmented), the caller sends one by one, and nobody sees a difference.
+segments are never fragmented), the caller sends one by one; users see no difference.
 
 **Receiving.** With UDP_GRO a run that was sent so, or that a network card has joined, arrives as
 one message, with the size of its parts in a control message; `parts` cuts it again.
@@ -41,7 +41,7 @@ def receive_coalesced(sock: _socket.socket) -> None:
 
 
 def parts(data: bytes, control: Control) -> Iterator[bytes]:
-    """Return the datagrams of which a received message was made."""
+    """Return the datagrams of a received message."""
     size = 0
     for level, kind, value in control:
         if (level, kind) == (_SOL_UDP, _UDP_GRO):
@@ -57,7 +57,7 @@ def segment(size: int) -> Control:
 
 
 def after(error: OSError, segments: int, tried: int) -> int:
-    """Return how many datagrams to try in one message when so many were refused; 0: no more."""
+    """Return how many datagrams to try in one message when this number was refused; 0: stop."""
     if error.errno == errno.EINVAL and tried > _FORMER_SEGMENTS:
         return _FORMER_SEGMENTS
     return 0 if error.errno in _NEVER else segments

@@ -71,7 +71,7 @@ def discard(sock: _socket.socket, error: OSError) -> None:
 
 
 def _told(ancillary: list[tuple[int, int, bytes]]) -> int:
-    """Return the errno of an entry, 0 if there is nothing to tell."""
+    """Return the errno of an entry, 0 if there is none."""
     for level, kind, data in ancillary:
         if _WANTED.get(level) == kind:
             number, origin, *_ = _EXTENDED.unpack_from(data)

@@ -73,16 +73,16 @@ class DatagramHandlers:
         """Call one of the handlers; what it raises goes to `error` (UDP-077, UDP-121)."""
         try:
             handler(socket, *args)
-        except BaseException as error:  # noqa: BLE001 - told
+        except BaseException as error:  # noqa: BLE001 - reported
             self.failed(error, socket)
 
     def failed(self, error: BaseException, socket: object) -> None:
-        """Give a handler's exception to `error`, or to whoever runs the reactor (D17)."""
+        """Give a handler's exception to `error`, or raise it out of the reactor's `run` (D17)."""
         tell(error, self.error, socket, self._reactor)
 
 
 def _takes_flags(handler: Any) -> bool:
-    """Say whether `data` takes five arguments; what cannot be inspected does."""
+    """Say whether `data` takes five arguments; one that cannot be inspected is given five."""
     try:
         signature = inspect.signature(handler)
     except ValueError:

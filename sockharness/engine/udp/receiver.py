@@ -1,8 +1,8 @@
 """Receiving datagrams: fetched in batches, delivered one by one.
 
 A batch is up to 8 messages. As long as batches are full it is one system call (`vectors`); a call
-for each costs less for a few, and is what is left where the other one is forbidden, somebody has
-wrapped the socket, or messages carry their TTL beside their parts. Its datagrams go to the `data`
+for each costs less for a few, and is used where the other one is forbidden, the socket is
+wrapped, or messages carry their TTL beside their parts. Its datagrams go to the `data`
 handler of the moment of fetching (UDP-093). A message may be many datagrams (`coalescing`): of
 those, 8 are a batch too. At most 32 are delivered in a turn, so that timers and other sockets live
 through a flood (D14): what is left of a message is posted, and is the first to be delivered in the
@@ -30,8 +30,7 @@ _SIZE = 65536  # more than any datagram, so that none is cut (UDP-083)
 _CUT = int(_socket.MSG_TRUNC)  # the enumeration's own `&` costs more than receiving
 _CONTROL_SPACE = coalescing.CONTROL_SPACE + ttl.CONTROL_SPACE
 
-# A datagram of a message that was taken apart: what the handler is given as flags is in the place
-# of the control messages.
+# A datagram of a message that was taken apart; the handler's flags replace the control messages.
 _Part = tuple[bytes, DatagramFlags, int, Any]
 
 
@@ -111,7 +110,7 @@ class Receiver:
             self._busy = True
         except BlockingIOError:
             return False
-        except OSError as error:  # what was pending is told by the queue
+        except OSError as error:  # the error queue reports it
             if error.errno in vectors.FORBIDDEN and self._masses:
                 self._masses = False
             elif error.errno != errno.EINTR and error.errno not in error_queue.FROM_NETWORK:
@@ -147,28 +146,28 @@ class Receiver:
         while waiting and left:  # nothing is waiting when the socket was closed
             data, control, flags, name = waiting.popleft()
             if not control:
-                told = cut if flags & _CUT else plain
+                shown = cut if flags & _CUT else plain
             elif isinstance(control, DatagramFlags):
-                told = control
+                shown = control
             else:
                 self._take_apart(data, control, flags, name)
                 continue
             address, port = name[0], name[1]
-            if not port:  # nobody could answer to port 0 (UDP-087)
+            if not port:  # port 0 cannot be answered (UDP-087)
                 continue
             if ipv6 and name[3]:
                 address = literals.shown(address, name[3], self._kernel)
             left -= 1
             try:
-                handler(owner, data, port, address, told)  # type: ignore[misc]
-            except BaseException as error:  # noqa: BLE001 - told
+                handler(owner, data, port, address, shown)  # type: ignore[misc]
+            except BaseException as error:  # noqa: BLE001 - reported
                 self._handlers.failed(error, owner)
         return room - left
 
     def _take_apart(self, data: bytes, control: coalescing.Control, flags: int, name: Any) -> None:
-        """Put the datagrams of a message in its place."""
-        told = self._flags[bool(flags & _CUT)]._replace(ttl=ttl.of(control))
-        parts = [(part, told, flags, name) for part in coalescing.parts(data, control)]
+        """Replace a message by its datagrams."""
+        shown = self._flags[bool(flags & _CUT)]._replace(ttl=ttl.of(control))
+        parts = [(part, shown, flags, name) for part in coalescing.parts(data, control)]
         self._waiting.extendleft(reversed(parts))
 
     def _post(self) -> None:

@@ -45,7 +45,7 @@ class Settable(Handle):
         return self._set(function, option, lambda: options.integer(function, n, 0, 255))
 
     def set_multicast_loopback(self, on: bool) -> bool:  # noqa: FBT001 - Bun's signature
-        """Let members on this host hear what this socket sends; on at first. Returns `on`."""
+        """Deliver multicast to members on this host, too; on at first. Returns `on`."""
         option = multicast.MULTICAST_LOOP[self._family]
         value = self._set("set_multicast_loopback", option, lambda: options.flag("on", on))
         return bool(value)

@@ -12,7 +12,7 @@ now; if so, the rest is dropped (UDP-094).
 **Errors of the network** come asynchronously, through the error queue (`error_queue`), and go to
 the `error` handler. They are pending as well: the next system call fails with them. That call is
 made again, so that no datagram pays for another one (D8). Only a connected socket without an
-`error` handler has nobody else to tell: there `send` raises it, once.
+`error` handler has no other way to report it: there `send` raises it, once.
 
 **The hot path** of `send` is open for addresses that were parsed before; `Destinations.known` stays
 empty on connected sockets and in debug mode, and is empty again when the socket is closed. So
@@ -143,7 +143,7 @@ class UDPSocket(Settable):
             one `drain` (UDP-073, D6).
 
         Raises:
-            TypeError, ValueError: arguments that cannot be; port first, then address, then data.
+            TypeError, ValueError: an argument is wrong; checked in the order port, address, data.
             ClosedError: the socket is closed.
             OSError: EMSGSIZE (more than 65507 bytes over IPv4, 65527 over IPv6), EAFNOSUPPORT (IPv6
                 from an IPv4 socket), EACCES (broadcast not allowed), ENETUNREACH and the like; on a
@@ -287,7 +287,7 @@ class UDPSocket(Settable):
                 return
 
     def _tell(self, error: OSError) -> None:
-        """Give an error of the network to whom it concerns (D8)."""
+        """Give an error of the network to `error`, or keep it for the next send (D8)."""
         handler = self._handlers.error
         if handler is not None:
             tell(error, handler, self, self._reactor)
@@ -375,7 +375,7 @@ class UDPSocket(Settable):
         return self._is_heard() and error.errno in error_queue.FROM_NETWORK
 
     def _is_heard(self) -> bool:
-        """Say whether what the network says is for `error` or for nobody, not for a send (D8)."""
+        """Say whether errors of the network go to `error` or are dropped; else to a send (D8)."""
         return self._remote is None or self._handlers.error is not None
 
     def _arm(self) -> None:
@@ -390,12 +390,12 @@ class UDPSocket(Settable):
             raise error
 
     def _raise_from_network(self, sock: _socket.socket) -> None:
-        """Raise what the network said and nobody else is to be told (D8)."""
+        """Raise a pending ICMP error if there is no `error` handler (D8)."""
         if number := sockopts.take_error(sock):
             self._fail(os_error(number))
 
     def _fail(self, error: OSError, payload: Any = None, to: Any = None) -> NoReturn:
-        """Raise what a send failed with; who gets it so need not be told by the queue (D8)."""
+        """Raise the error of a send, and take it out of the error queue: report it once (D8)."""
         if self._sock is not None and not self._is_passing(error):
             error_queue.discard(self._sock, error)
         if payload is not None:
@@ -435,14 +435,14 @@ def udp_socket(
     reactor: Reactor | None = None,
     kernel: Kernel | None = None,
 ) -> UDPSocket:
-    """Make a UDP socket, bound and if asked for connected. Blocks only to look up names.
+    """Make a UDP socket, bound and, with `connect`, connected. Block only to look up names.
 
     Args:
         hostname: IP address or name to bind to; `"::"` and `"*"` take IPv4 too (UDP-013). Of a
             name's addresses the first that can be bound (D15).
         port: 0 to 65535; 0 lets the system choose.
-        connect: `{"hostname": ..., "port": ...}`: the only peer to send to and to hear from; of a
-            name's addresses the first that can be connected to (UDP-023).
+        connect: `{"hostname": ..., "port": ...}`: the only peer to send to and to
+            receive from; a name means its first address that can be connected to (UDP-023).
         socket: the handlers `data(socket, data, port, address[, flags])`, `drain(socket)` and
             `error(socket, exception)`, all optional: a mapping or an object with these attributes.
             Without `data` datagrams are read and dropped.
@@ -456,7 +456,7 @@ def udp_socket(
         kernel: hands out the socket and knows the zones, if not the reactor's. Not in Bun.
 
     Raises:
-        TypeError, ValueError: an option cannot be.
+        TypeError, ValueError: an option is wrong.
         UsageError: an `async def` handler outside asyncio and trio; inside trio, but not inside
             `attached()`.
         OSError: with `.code`, such as `"EADDRINUSE"` (UDP-011, UDP-023).

@@ -1,7 +1,7 @@
-"""How real Bun is told what to do: actions and handlers as JSON, and bytes in it.
+"""Actions and handlers as JSON for real Bun, with the bytes in them.
 
-Each action has a number, by which what Bun tells of it is understood. Bytes of a name without a
-value yet are told when it has one.
+Each action has a number; the host script names the action by it. The bytes of a name that has no
+value yet are sent when it has one.
 """
 
 import contextlib
@@ -25,9 +25,8 @@ class ActionEncoder:
         self._actions: list[tuple[str, bytes | None, str]] = []
         self._late: dict[int, model.Payload] = {}
 
-    def told(self, number: int) -> tuple[str, bytes | None, str]:
-        """Return what the timeline says of an action: its name, its bytes (`None`: those that were
-        received), its note."""
+    def shown(self, number: int) -> tuple[str, bytes | None, str]:
+        """Return name, bytes and note of an action for the timeline; `None`: the bytes received."""
         return self._actions[number]
 
     def handlers(
@@ -47,7 +46,7 @@ class ActionEncoder:
         }
 
     def action(self, action: model.Action, peer: str = "") -> Message:
-        """Encode an action, and remember what the timeline will say of it.
+        """Encode an action, and keep its name, bytes and note for the timeline.
 
         Args:
             action: what to encode.
@@ -139,11 +138,11 @@ class ActionEncoder:
         return handlers if isinstance(handlers, str) else self.handlers(handlers, client=False)
 
     def _upgraded(self, action: model.UpgradeTls) -> Message:
-        """Encode for both sides: handlers with a name may be either's."""
+        """Encode for both sides: named handlers may be a server's or a client's."""
         credentials = self._run.credentials
         encoded: Message = {
-            "server": bun_tls.told(action.tls, credentials, server=True),
-            "client": bun_tls.told(action.tls, credentials, server=False),
+            "server": bun_tls.encoded(action.tls, credentials, server=True),
+            "client": bun_tls.encoded(action.tls, credentials, server=False),
         }
         handlers = action.handlers
         if isinstance(handlers, model.HandlerSet):
@@ -153,7 +152,7 @@ class ActionEncoder:
         return encoded
 
     def _payloads(self, payloads: Sequence[model.Payload]) -> tuple[bytes, list[Message]]:
-        """Encode several datagrams; each has a number of its own, in case it is sent later."""
+        """Encode several datagrams; each has its own number, in case its bytes are sent later."""
         encoded = []
         for payload in payloads:
             number = len(self._actions)
@@ -162,7 +161,7 @@ class ActionEncoder:
         return b"".join(data for data, _ in encoded), [message for _, message in encoded]
 
     def _payload(self, number: int, payload: model.Payload) -> tuple[bytes, Message]:
-        """Encode bytes; those of a name without a value yet are sent when it has one."""
+        """Encode bytes; if a name has no value yet, they are sent later."""
         try:
             data = payload.data(self._run.names)
         except UsageError:
@@ -171,20 +170,20 @@ class ActionEncoder:
         return data, _described(payload, self._run.names) or {"base64": b64encode(data).decode()}
 
     def late(self) -> list[Message]:
-        """Return what tells the bytes of names that have got a value."""
-        told = []
+        """Return commands with the bytes of names that have a value now."""
+        commands = []
         for number, payload in list(self._late.items()):
             with contextlib.suppress(UsageError):
                 data = payload.data(self._run.names)
                 del self._late[number]
                 name, _, note = self._actions[number]
                 self._actions[number] = (name, data, note)
-                told.append({"do": "late", "id": number, "data": b64encode(data).decode()})
-        return told
+                commands.append({"do": "late", "id": number, "data": b64encode(data).decode()})
+        return commands
 
 
 def _described(payload: model.Payload, names: Bindings) -> Message:
-    """Describe a pattern, of which there may be much, so that it is made there; else nothing."""
+    """Describe a pattern so that the host script makes it, for it may be big; else nothing."""
     match payload:
         case model.Pattern(size=size, kind=kind):
             return {"pattern": kind, "size": size, "from": 0}

@@ -1,14 +1,15 @@
-// Executes the peers of a spec with Bun's own sockets: an ordinary user of `Bun.listen` and
-// `Bun.connect`, told by JSON lines on stdin, telling by JSON lines on stdout.
+// Executes the peers of a spec with Bun's own sockets. It is an ordinary user of `Bun.listen` and
+// `Bun.connect`; it reads commands from stdin and writes reports to stdout, both as JSON lines.
 //
-// A line on stdin is a batch: `{"ack": 7, "do": [command, …]}`. All its commands are done in one
-// turn of the loop, in order; then `{"ack": 7}` is told. Told are, in the order in which they
-// happen: `event` (a handler was called), `acted` (a method is about to be called), `result` (what
-// it returned), `listening` or `refused` (of a listen), `broken` (this program is at fault).
-// Bytes are base64, times are seconds since an arbitrary point. Lines are written at once,
-// synchronously, so that a crash loses none and order is the order of what happened.
+// A line on stdin is a batch: `{"ack": 7, "do": [command, …]}`. The script does all its commands in
+// one turn of the loop, in order, and then reports `{"ack": 7}`. The other reports come in the order
+// in which things happen, and their first key says what they are: `event` (a handler was called),
+// `acted` (a method is about to be called), `result` (what it returned), `queued` (bytes that wait
+// to be written), `listening` or `refused` (the answer to a listen or bind), `broken` (this script
+// is at fault). Bytes are base64, times are seconds since an arbitrary point. Lines are written at
+// once and synchronously, so a crash loses none and their order is the true order.
 //
-// Every handler tells its event first, then does what the spec's `on:` says.
+// Every handler reports its event first, then does what the spec's `on:` says.
 
 import type { Socket } from "bun";
 import {
@@ -26,7 +27,7 @@ import {
   play,
   returned,
   say,
-  told,
+  reports,
 } from "./host_play.ts";
 import { keep_session, resume, secured, secures, upgrade } from "./host_tls.ts";
 import { bind } from "./host_udp.ts";
@@ -37,7 +38,7 @@ function broken(error: any): void {
 
 process.on("uncaughtException", (error: any) => {
   if (!(error instanceof Raised)) return broken(error);
-  error.connection.tell("uncaught_exception", { error: as_data(error) });
+  error.connection.report("uncaught_exception", { error: as_data(error) });
 });
 process.on("unhandledRejection", broken);
 
@@ -59,31 +60,31 @@ function handler(peer: string, name: string, actions: Action[]): Function {
     case "open":
       return (socket: Socket<Connection>) => {
         const connection = (socket.data ??= here.add(peer));
-        const first = connection.socket === undefined; // else it goes over to TLS
+        const first = connection.socket === undefined; // else it has gone over to TLS
         connection.socket = socket;
         if (here.over) return socket.terminate();
         resume(connection, socket);
         const local = [socket.localAddress, socket.localPort];
         const remote = [socket.remoteAddress, socket.remotePort];
-        connection.tell(name, first ? { local, remote } : {});
+        connection.report(name, first ? { local, remote } : {});
         perform(connection, actions);
       };
     case "data":
       return (socket: Socket<Connection>, data: Buffer) => {
-        if (!socket.data.heard(socket, name, { data: data.toString("base64") })) return;
+        if (!socket.data.called_on(socket, name, { data: data.toString("base64") })) return;
         keep_session(socket.data, socket);
         perform(socket.data, actions, data);
       };
     case "drain":
       return (socket: Socket<Connection>) => {
-        if (!socket.data.heard(socket, name)) return;
+        if (!socket.data.called_on(socket, name)) return;
         write_on(socket.data);
         perform(socket.data, actions);
       };
     case "handshake":
       return (socket: Socket<Connection>, success: boolean, error: any) => {
         const facts = secured(socket, success, error, socket.data.tls!);
-        if (!socket.data.heard(socket, name, { error: as_data(error), secured: facts })) return;
+        if (!socket.data.called_on(socket, name, { error: as_data(error), secured: facts })) return;
         keep_session(socket.data, socket);
         perform(socket.data, actions);
       };
@@ -91,7 +92,7 @@ function handler(peer: string, name: string, actions: Action[]): Function {
       return (socket: Socket<Connection>, error: any) => {
         socket.data ??= here.add(peer); // it was closed before it was open
         const more = { error: as_data(error) };
-        if (socket.data.heard(socket, name, more)) perform(socket.data, actions);
+        if (socket.data.called_on(socket, name, more)) perform(socket.data, actions);
       };
   }
 }
@@ -174,9 +175,9 @@ function write_on(connection: Connection): void {
   }
 }
 
-// ---- what it is told
+// ---- commands
 
-/** Take note of a peer's handlers and of its TLS; return what Bun is to know of both. */
+/** Note a peer's handlers and its TLS; return Bun's options for both. */
 function prepared(command: Command): any {
   const { peer, tls, upgraded, handlers: set } = command;
   play.current.set(peer, upgraded);
@@ -200,14 +201,14 @@ function connect(command: Command): void {
   const given = { hostname, port, ...prepared(command), ...options };
   const data = play.add(peer);
   try {
-    // What went wrong is told by connect_error; a spec without that handler does not want to know.
+    // `connect_error` reports a failure; a spec without that handler ignores it.
     Bun.connect<Connection>({ ...given, data }).catch(() => {});
   } catch (error) {
     say({ refused: peer, error: as_data(error) });
   }
 }
 
-function told_to_act(command: Command): void {
+function act_now(command: Command): void {
   const { peer, connection, action } = command;
   const endpoint = play.endpoints.get(peer);
   if (endpoint !== undefined) return endpoint.act(action);
@@ -215,13 +216,13 @@ function told_to_act(command: Command): void {
   act(play.connections.get(`${peer}@${connection}`)!, action);
 }
 
-/** Wait until turns of the loop bring nothing new. */
+/** Wait until a turn of the loop brings nothing new. */
 async function settle(): Promise<void> {
   for (let turns = 0; turns < 100; turns++) {
-    const before = told;
+    const before = reports;
     await turn();
     await turn();
-    if (told === before) return;
+    if (reports === before) return;
   }
 }
 
@@ -239,7 +240,7 @@ const COMMANDS: Record<string, (command: Command) => void | Promise<void>> = {
   connect,
   bind: (command) => bind(play, command),
   learn: ({ peer, hostname, port }) => void play.addresses.set(peer, { hostname, port }),
-  act: told_to_act,
+  act: act_now,
   handlers: ({ name, set }) => void play.sets.set(name, set),
   late: ({ id, data }) => void play.late.set(id, Buffer.from(data, "base64")),
   settle,

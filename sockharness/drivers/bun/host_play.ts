@@ -1,4 +1,4 @@
-// One replay in the host script: what it made, and what is told of it. `host.ts` says how.
+// One replay in the host script: what it made, and how it reports. `host.ts` has the protocol.
 
 import { writeSync } from "node:fs";
 import type { Socket, TCPSocketListener } from "bun";
@@ -6,7 +6,7 @@ import type { Socket, TCPSocketListener } from "bun";
 type Pattern = { pattern: string; size: number; from: number };
 type Bytes = { base64: string } | { late: number } | Pattern;
 
-/** What the other process says of TLS: Bun's options, and how to tell what came of them. */
+/** TLS for one side: Bun's options, and what is needed to report the outcome. */
 export type Tls = {
   options: Record<string, any>;
   alpn: string;
@@ -31,22 +31,22 @@ export type HandlerSet = Record<string, Action[]>;
 export type Command = Record<string, any> & { do: string };
 type Waiting = { call: number; rest: Buffer; size: number };
 
-/** Whoever can tell that a handler of his was called. */
-type Teller = { tell(event: string, more?: object): boolean };
+/** A connection or a UDP socket: it can report that one of its handlers was called. */
+type Reporter = { report(event: string, more?: object): boolean };
 
-/** What a spec's `raise:` raises. */
+/** The exception of a spec's `raise:`. */
 export class Raised extends Error {
   constructor(
     message: string,
-    readonly connection: Teller,
+    readonly connection: Reporter,
   ) {
     super(message);
   }
 }
 
 /**
- * One connection of a peer, and what is still to be written. After `upgradeTLS` the socket is the
- * one that speaks TLS; what lies below it has the same data, and is not heard.
+ * One connection of a peer, with the bytes still to be written. After `upgradeTLS` the socket is the
+ * one that speaks TLS; the socket below it has the same data, and its events are dropped.
  */
 export class Connection {
   socket: Socket<Connection> | undefined;
@@ -59,26 +59,26 @@ export class Connection {
     public tls: Tls | undefined,
   ) {}
 
-  /** Tell that a handler of this connection was called; say whether the play still goes on. */
-  tell(event: string, more: object = {}): boolean {
+  /** Report that a handler of this connection was called; return whether the replay goes on. */
+  report(event: string, more: object = {}): boolean {
     if (this.play.over) return false;
     say({ event, peer: this.peer, connection: this.number, at: now(), ...more });
     return true;
   }
 
-  /** Tell of a handler, unless it is that of a socket below the one that is heard. */
-  heard(socket: Socket<Connection>, event: string, more: object = {}): boolean {
-    return (this.socket ?? socket) === socket && this.tell(event, more);
+  /** Report a call of a handler, unless the socket lies below the one that speaks TLS. */
+  called_on(socket: Socket<Connection>, event: string, more: object = {}): boolean {
+    return (this.socket ?? socket) === socket && this.report(event, more);
   }
 }
 
-/** A peer without connections, as this file knows it: a UDP socket. */
+/** A peer without connections: a UDP socket. */
 export interface Endpoint {
   act(action: Action): void;
   close(): void;
 }
 
-/** One replay: what it made is closed with it. */
+/** One replay: it closes what it made. */
 export class Play {
   over = false;
   readonly endpoints = new Map<string, Endpoint>();
@@ -88,7 +88,7 @@ export class Play {
   readonly counts = new Map<string, number>();
   readonly sets = new Map<string, HandlerSet>();
   readonly late = new Map<number, Buffer>();
-  /** How a peer is secured from its first byte on. */
+  /** The TLS of a peer that has it from its first byte on. */
   readonly tls = new Map<string, Tls>();
   /** The handlers with which a peer goes over to TLS. */
   readonly current = new Map<string, HandlerSet>();
@@ -110,7 +110,7 @@ export class Play {
   }
 }
 
-/** The replay that goes on. */
+/** The replay of now. */
 export let play = new Play();
 
 /** End it, and begin the next one. */
@@ -119,10 +119,10 @@ export function next_play(): void {
   play = new Play();
 }
 
-// ---- what is told
+// ---- reports
 
-/** How many messages were told. */
-export let told = 0;
+/** How many messages were written. */
+export let reports = 0;
 let calls = 0;
 
 export function now(): number {
@@ -130,7 +130,7 @@ export function now(): number {
 }
 
 export function say(message: object): void {
-  told += 1;
+  reports += 1;
   let rest = Buffer.from(JSON.stringify(message) + "\n");
   while (rest.length > 0) {
     try {
@@ -148,7 +148,7 @@ export function as_data(error: any): object | undefined {
   return { name, message: String(message), code, raised: error instanceof Raised };
 }
 
-// ---- what became of actions
+// ---- calls
 
 export function begin(peer: string, connection: number, action: Action): number {
   calls += 1;
@@ -190,7 +190,7 @@ export function bytes(data: Bytes): Buffer {
   return value;
 }
 
-/** Make `zero`s, or 32-bit big-endian numbers from 0. */
+/** Make zeros, or 32-bit big-endian numbers from 0. */
 function pattern({ pattern, size }: Pattern): Buffer {
   const made = new DataView(new ArrayBuffer(Math.ceil(size / 4) * 4));
   if (pattern === "counter") {

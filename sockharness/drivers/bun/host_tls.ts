@@ -1,7 +1,7 @@
 // TLS in the host script: an ordinary user of the option `tls` and of `upgradeTLS`.
 //
-// A `handshake` is told with its facts: what both sides agreed on, and whom this one sees. Of a
-// handshake that failed nothing was agreed on, whatever the getters say.
+// The report of a `handshake` has its facts: what both sides agreed on, and the other side's
+// certificate. If a handshake failed, nothing was agreed on, whatever the getters say.
 
 import type { Socket } from "bun";
 import {
@@ -13,7 +13,7 @@ import {
   threw,
 } from "./host_play.ts";
 
-/** Take note of how a peer is secured; return what Bun is to know of it: nothing without TLS. */
+/** Note a peer's TLS; return Bun's options for it, none without TLS. */
 export function secures(play: Play, peer: string, tls: Tls | null): { tls?: object } {
   if (tls === null) return {};
   play.tls.set(peer, tls);
@@ -24,7 +24,7 @@ function options_of({ options, alpn }: Tls): Record<string, any> {
   return alpn ? { ...options, ALPNProtocols: Buffer.from(alpn, "base64") } : options;
 }
 
-/** Return what a handshake came to, in its handler. */
+/** Return the outcome of a handshake, in its handler. */
 export function secured(socket: any, success: boolean, error: any, tls: Tls): object {
   const shown = socket.getPeerCertificate();
   const about = {
@@ -44,26 +44,26 @@ export function secured(socket: any, success: boolean, error: any, tls: Tls): ob
   };
 }
 
-/** Say whether a handshake ended in failure: an error may also be a remark on the certificate. */
+/** Return whether a handshake failed: an error may be a mere remark on the certificate. */
 function failed(success: boolean, error: any, tls: Tls): boolean {
   if (error === null || error === undefined) return !success;
   return tls.judges || error.code === "EPROTO" || error.code === "ECONNRESET";
 }
 
-/** Resume what the peer's connection before has left, if there is anything. */
+/** Resume the session of the peer's connection before, if it left one. */
 export function resume(connection: Connection, socket: any): void {
   const session = connection.play.sessions.get(connection.peer);
   if (connection.tls?.resume && session !== undefined) socket.setSession(session);
 }
 
-/** Keep what the peer's next connection resumes; in TLS 1.3 it comes with data. */
+/** Keep the session for the peer's next connection; in TLS 1.3 it comes with data. */
 export function keep_session(connection: Connection, socket: any): void {
   if (!connection.tls?.resume) return;
   const session = socket.getSession();
   if (session !== undefined) connection.play.sessions.set(connection.peer, session);
 }
 
-/** Go over to TLS, with these handlers; what goes wrong is told with the call. */
+/** Go over to TLS, with these handlers; the `result` of the call has the error, if any. */
 export function upgrade(
   connection: Connection,
   call: number,

@@ -1,7 +1,7 @@
 // UDP peers of the host script: an ordinary user of `Bun.udpSocket`.
 //
-// Told are the same messages as of streams, with connection 0; a datagram has its sender under
-// `from`. What a call throws is told with its `result`, because a step may expect it.
+// The reports are those of streams, with connection 0; a datagram has its sender under `from`. The
+// `result` of a call has what it throws, because a step may expect it.
 
 import {
   type Action,
@@ -35,8 +35,8 @@ class UdpEndpoint implements Endpoint {
     readonly connected: boolean,
   ) {}
 
-  /** Tell that a handler of this socket was called; say whether the play still goes on. */
-  tell(event: string, more: object = {}): boolean {
+  /** Report that a handler of this socket was called; return whether the replay goes on. */
+  report(event: string, more: object = {}): boolean {
     if (this.play.over) return false;
     say({ event, peer: this.peer, connection: 0, at: now(), ...more });
     return true;
@@ -87,15 +87,15 @@ function handler(endpoint: UdpEndpoint, name: string, actions: Action[]): Functi
     case "data":
       return (_socket: any, data: Buffer, port: number, address: string) => {
         const more = { data: data.toString("base64"), from: [address, port] };
-        if (endpoint.tell(name, more)) perform(endpoint, actions, { data, port, address });
+        if (endpoint.report(name, more)) perform(endpoint, actions, { data, port, address });
       };
     case "error": // it gets the error alone (D23)
       return (error: any) => {
-        if (endpoint.tell(name, { error: as_data(error) })) perform(endpoint, actions);
+        if (endpoint.report(name, { error: as_data(error) })) perform(endpoint, actions);
       };
     default:
       return () => {
-        if (endpoint.tell(name)) perform(endpoint, actions);
+        if (endpoint.report(name)) perform(endpoint, actions);
       };
   }
 }
@@ -122,7 +122,7 @@ function done(endpoint: UdpEndpoint, action: Action, received?: Received): any {
   }
 }
 
-/** Return port and address to send to: a peer's, the sender's, or none on a connected socket. */
+/** Return the port and address to send to: a peer's, the sender's, or none if connected. */
 function target(endpoint: UdpEndpoint, action: Action, received?: Received): [number, string] | [] {
   if (endpoint.connected) return [];
   if (!action.to) return [received!.port, received!.address];

@@ -1,9 +1,9 @@
-"""A child process that is told and tells by JSON lines.
+"""A child process that reads commands and writes reports as JSON lines.
 
-Its stdout has a descriptor in a reactor, so that what it tells has its place in the order of
-events; while somebody waits for an answer, the same lines are read by polling. Sending reads too:
-a child that is itself writing never blocks both sides. Its stderr goes to a file without a name:
-nobody has to drain it, and its end is there when something went wrong.
+A reactor watches its stdout, so its reports come in order with all other events. While an engine
+waits for an answer, it reads the same lines by polling. Sending reads, too: otherwise a child that
+is writing could block both sides. Its stderr goes to a file without a name, which needs no reader;
+a failure's report quotes the end of it.
 
 The child ends when its stdin does, so it does not outlive this process.
 """
@@ -32,8 +32,8 @@ PIPE = 1 << 20
 """The size of the pipes, and what is read at once: as much as an unprivileged process may ask."""
 TAIL = 1 << 16
 """The most bytes of stderr that are looked at."""
-TOLD = 10
-"""The most lines of stderr that are told."""
+SHOWN = 10
+"""The most lines of stderr that a report shows."""
 
 
 class JsonlChild:
@@ -45,8 +45,8 @@ class JsonlChild:
         env: its environment.
 
     Attributes:
-        on_message: gets every message; what nobody wants is dropped.
-        failed: why nothing more can be had from it; `None` while it is well.
+        on_message: gets every message.
+        failed: why it is of no more use; `None` while it works.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class JsonlChild:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs and can be told something."""
+        """Whether it runs and takes commands."""
         return self.failed is None and self._process.poll() is None
 
     def attach(self, reactor: Reactor, on_message: Callable[[Message], None]) -> None:
-        """Let a reactor read what it tells; `on_message` gets it.
+        """Let a reactor read its messages; `on_message` gets them.
 
         Raises:
             UsageError: if another reactor reads it.
@@ -117,7 +117,7 @@ class JsonlChild:
             self._reactor = None
 
     def send(self, message: Message, *, timeout: float) -> None:
-        """Send a message; what it tells meanwhile is read.
+        """Send a message; read its messages meanwhile.
 
         Raises:
             EngineFailed: if it is dead, or does not take the message for `timeout` seconds.
@@ -135,7 +135,7 @@ class JsonlChild:
                 self._ended()
 
     def wait(self, done: Callable[[], bool], *, timeout: float) -> None:
-        """Read what it tells until `done()`.
+        """Read its messages until `done()`.
 
         Raises:
             EngineFailed: if it is dead, or `done()` does not come true for `timeout` seconds.
@@ -146,26 +146,26 @@ class JsonlChild:
             self._poll(deadline, timeout)
 
     def check(self) -> None:
-        """Raise `EngineFailed` if nothing more can be had from it."""
+        """Raise `EngineFailed` if it is of no more use."""
         if self.failed is not None:
             raise self.failed
 
     def fail(self, headline: str) -> None:
-        """Say that it is of no more use, and why."""
+        """Note why it is of no more use."""
         if self.failed is None:
             self.failed = EngineFailed(headline, self.remarks())
 
     def mark(self) -> None:
-        """Begin anew: `remarks` tells what it writes on stderr from now on."""
+        """Let `remarks` begin with what it writes on stderr from now on."""
         self._mark = os.fstat(self._stderr.fileno()).st_size
 
     def remarks(self) -> list[str]:
-        """Return the last lines that it wrote on stderr since the mark, with a head; or nothing."""
+        """Return the last lines that it wrote on stderr since the mark, below a title."""
         size = os.fstat(self._stderr.fileno()).st_size
         start = max(self._mark, size - TAIL)
         written = os.pread(self._stderr.fileno(), size - start, start)
         lines = written.decode(errors="replace").rstrip().splitlines()
-        shown = [f"  {show(line, limit=120)}" for line in lines[-TOLD:]]
+        shown = [f"  {show(line, limit=120)}" for line in lines[-SHOWN:]]
         return [f"{self.name} wrote on stderr:", *shown] if shown else []
 
     def kill(self) -> None:
@@ -173,7 +173,7 @@ class JsonlChild:
         self._process.kill()
 
     def close(self) -> None:
-        """Let it end, and end it if it does not. Idempotent."""
+        """Let it end, and kill it if it does not. Idempotent."""
         self.detach()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -188,12 +188,12 @@ class JsonlChild:
         self.failed = self.failed or EngineFailed(f"{self.name} is closed")
 
     def _poll(self, deadline: float, timeout: float, *, writing: bool = False) -> None:
-        """Read what has come; sleep until something comes, or can be written.
+        """Read what has come; sleep until something comes or can be written.
 
         Args:
-            deadline: when it is given up.
-            timeout: how long it had until then, for the text.
-            writing: whether room to write is waited for, too.
+            deadline: when to give up.
+            timeout: the seconds that it had until then, for the text.
+            writing: whether to wait for room to write, too.
         """
         left = deadline - self._clock.now()
         if left <= 0:
@@ -209,7 +209,7 @@ class JsonlChild:
             self._read()
 
     def _read(self) -> None:
-        """Read once and give away what is whole; the end of it is the end of the child."""
+        """Read once and pass on the whole lines; end of file is the end of the child."""
         try:
             data = os.read(self._out, PIPE)
         except BlockingIOError:
@@ -229,17 +229,17 @@ class JsonlChild:
         try:
             message = json.loads(line)
         except ValueError:
-            self.fail(f"{self.name} told no JSON: {show(line, limit=60)}")
+            self.fail(f"{self.name} sent no JSON: {show(line, limit=60)}")
             return
         self.on_message(message)
 
     def _read_all(self) -> None:
-        """Read what a dead child left."""
+        """Read what a dead child has left in the pipe."""
         while self.failed is None:
             self._read()
 
     def _ended(self) -> None:
-        """Find out how it ended; its descriptor would be readable for ever."""
+        """Note how it ended, and stop to watch its descriptor, which stays readable."""
         on_message = self.on_message
         self.detach()
         self.on_message = on_message
@@ -253,7 +253,7 @@ class JsonlChild:
 
 
 def _drop(message: Message) -> None:
-    """Take a message that nobody wants."""
+    """Drop a message."""
 
 
 def _set_pipe_size(fd: int) -> None:

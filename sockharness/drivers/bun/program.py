@@ -25,7 +25,7 @@ ANSWER = 5.0
 QUESTIONS = 20
 """How often its clock is compared with ours."""
 INHERITED = ("PATH", "LANG", "TMPDIR")
-"""What it gets of our environment."""
+"""The variables of our environment that it gets."""
 
 
 class BunProgram:
@@ -70,8 +70,8 @@ class BunProgram:
 
         Raises:
             Unavailable: if this machine has no such program.
-            EngineFailed: if it does not start. It is not tried again: who waits for a Bun that
-                hangs should do so once, not for every spec.
+            EngineFailed: if it does not start. It is not tried again, so a Bun that hangs costs
+                its time-out once, not for every spec.
         """
         if self._failed is not None:
             raise EngineFailed(self._failed.headline, self._failed.details)
@@ -109,7 +109,7 @@ class BunProgram:
         return child
 
     def _did_not_start(self, why: str, details: Sequence[str]) -> EngineFailed:
-        """Return, and remember, the failure of a Bun that cannot be used, though it is one."""
+        """Return and keep the failure of a Bun that does not start."""
         self._failed = EngineFailed(
             f"Bun {self.version} did not start: {why}",
             (
@@ -126,10 +126,10 @@ class BunProgram:
         Each answer lies between two times of ours; the quickest one says most. The first ones are
         slow, because what they run has not been compiled yet.
         """
-        told: list[Message] = []
-        child.on_message = told.append
-        child.wait(lambda: bool(told), timeout=START)
-        self._offset = min(_compare_clocks(child, told) for _ in range(QUESTIONS))[1]
+        messages: list[Message] = []
+        child.on_message = messages.append
+        child.wait(lambda: bool(messages), timeout=START)
+        self._offset = min(_compare_clocks(child, messages) for _ in range(QUESTIONS))[1]
 
     def __enter__(self) -> "BunProgram":
         return self
@@ -143,19 +143,19 @@ class BunProgram:
         self.close()
 
 
-def _compare_clocks(child: JsonlChild, told: list[Message]) -> tuple[float, float]:
-    """Ask for its time; returns how long that took, and how far ours is ahead."""
-    clock, known = MonotonicClock(), len(told)
+def _compare_clocks(child: JsonlChild, messages: list[Message]) -> tuple[float, float]:
+    """Ask for its time; return how long that took, and how far our clock is ahead."""
+    clock, known = MonotonicClock(), len(messages)
     began = clock.now()
     child.send({"ack": 0, "do": []}, timeout=ANSWER)
-    child.wait(lambda: len(told) > known, timeout=ANSWER)
+    child.wait(lambda: len(messages) > known, timeout=ANSWER)
     ended = clock.now()
-    return ended - began, (began + ended) / 2 - told[known]["at"]
+    return ended - began, (began + ended) / 2 - messages[known]["at"]
 
 
 @cache
 def _version(path: str) -> tuple[str, str]:
-    """Ask a program for its version; what it says, and what is to be told if that is none."""
+    """Ask a program for its version; return its answer, and the error text if it is none."""
     asked = f"'{path} --version'"
     try:
         done = subprocess.run(

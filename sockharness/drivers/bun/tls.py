@@ -1,8 +1,8 @@
-"""TLS on real Bun: how it is told what a spec says, what it cannot do, and what it tells.
+"""TLS on real Bun: its options for those of a spec, what it cannot do, and its outcomes.
 
 Bun's interface has no certificates by name, no deadline for a handshake, and no list that chooses
-ciphers of TLS 1.3; a listener's `reload` takes `tls` and changes nothing. A spec that asks Bun for
-one of these is not replayed there.
+ciphers of TLS 1.3; a listener's `reload` takes `tls` and changes nothing. A spec that needs one of
+these is skipped on Bun.
 """
 
 import errno
@@ -28,11 +28,11 @@ CANNOT = {
     "ciphers": "Bun's list has no ciphers of TLS 1.3 and no security levels (D42)",
     "reload": "Bun's listeners keep their options of TLS (D46)",
 }
-"""Keys of TLS that have no counterpart there, and why."""
+"""The TLS keys that have no counterpart in Bun, and why."""
 
 
-def told(tls: model.Tls, credentials: Credentials, *, server: bool) -> Message:
-    """Return the options for Bun, and what its host script has to know beside them.
+def encoded(tls: model.Tls, credentials: Credentials, *, server: bool) -> Message:
+    """Return the options for Bun, with what its host script needs beside them.
 
     Args:
         tls: what the spec says.
@@ -65,9 +65,9 @@ def told(tls: model.Tls, credentials: Credentials, *, server: bool) -> Message:
 
 
 def _wire_format(protocols: tuple[str, ...]) -> str:
-    """Return the list of ALPN as Bun takes it, base64 (D21)."""
-    encoded = [name.encode() for name in protocols]
-    return b64encode(b"".join(bytes((len(name),)) + name for name in encoded)).decode()
+    """Return the list of ALPN names as Bun takes it, in base64 (D21)."""
+    names = [name.encode() for name in protocols]
+    return b64encode(b"".join(bytes((len(name),)) + name for name in names)).decode()
 
 
 def cannot(case: model.Case, peer: model.Peer) -> str:
@@ -97,7 +97,7 @@ def _all_of(case: model.Case, peer: model.Peer) -> Iterator[model.Tls]:
 
 
 def _actions(case: model.Case, peer: model.Peer) -> Iterator[model.Action]:
-    """Yield what a peer may do: told by steps, and in its handlers, those that come later too."""
+    """Yield the actions of a peer: in steps, in its handlers, and in handlers that come later."""
     seen: list[model.HandlerSet] = []
 
     def those_of(handlers: model.HandlerSet) -> Iterator[model.Action]:
@@ -119,12 +119,12 @@ def _actions(case: model.Case, peer: model.Peer) -> Iterator[model.Action]:
 
 
 def secured(message: Message, credentials: Credentials) -> HandshakeFacts:
-    """Return what a handshake came to, of what the host script tells."""
+    """Return the outcome of a handshake that the host script reported."""
     return HandshakeFacts(**{**message, "certificate": credentials.name_of(message["certificate"])})
 
 
 def error_of(error: Message) -> TLSError | None:
-    """Return Bun's error as one of TLS, if it is one: with its reason, and the alert it names."""
+    """Return Bun's error as a TLS error with its reason and alert; `None` if it is none."""
     code, text = error.get("code") or "", error["message"]
     found = _PROTOCOL.fullmatch(text)
     if code == "EPROTO" and found:

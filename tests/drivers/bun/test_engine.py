@@ -226,7 +226,7 @@ def test_a_bun_that_is_in_use_is_not_taken_away(set_up: SetUp) -> None:
     [
         ("echo no >&2; exit 4", "Bun 1.4.5 did not start: it died: status 4\nbun: {}\n"),
         ("kill -SEGV $$", "Bun 1.4.5 did not start: it died: SIGSEGV\n"),
-        ("echo hello world", "Bun 1.4.5 did not start: it told no JSON: hello world\n"),
+        ("echo hello world", "Bun 1.4.5 did not start: it sent no JSON: hello world\n"),
         ("exec sleep 60", "Bun 1.4.5 did not start: it did not answer within 2 s\n"),
     ],
 )

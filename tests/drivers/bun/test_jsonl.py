@@ -117,7 +117,7 @@ def test_a_child_that_does_not_answer_is_given_up(start: Start) -> None:
 def test_what_is_no_json_is_told(start: Start) -> None:
     child = start("print('Hello, World!', flush=True); input()")
 
-    with pytest.raises(EngineFailed, match="parrot told no JSON: Hello, World!"):
+    with pytest.raises(EngineFailed, match="parrot sent no JSON: Hello, World!"):
         child.wait(lambda: False, timeout=30)
 
 

@@ -1,4 +1,4 @@
-"""Matchers that name their bytes, and what a user may write in place of one."""
+"""Matchers that know their bytes; a user may write the bytes themselves in place of a matcher."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from sockharness.record import record
 
 @record
 class Exact(Matcher):
-    """These bytes and no others."""
+    """Takes these bytes and no others."""
 
     data: bytes
 
@@ -18,7 +18,7 @@ class Exact(Matcher):
         return self.resume(data, 0)
 
     def resume(self, data: bytes | bytearray, right: int) -> Result:
-        """Compare from an offset on: the bytes before it are known to be right."""
+        """Compare from an offset on; the bytes before it are right."""
         size = len(self.data)
         same = common_prefix(self.data, data, right)
         if same == size:
@@ -27,7 +27,7 @@ class Exact(Matcher):
         return Result(verdict, same, size)
 
     def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
-        """Yield these bytes, if the message has them there."""
+        """Yield a match if the message has these bytes at that offset."""
         if message.startswith(self.data, start):
             yield Result(Verdict.MATCH, len(self.data), len(self.data))
 
@@ -42,12 +42,12 @@ class Exact(Matcher):
 
 @record
 class StartsWith(Matcher):
-    """A message that begins with these bytes."""
+    """Takes a message that begins with these bytes."""
 
     data: bytes
 
     def match(self, data: bytes | bytearray) -> Result:
-        """Compare the beginning; take all."""
+        """Compare the beginning, and take all bytes."""
         result = Exact(self.data).match(data)
         if result.verdict is not Verdict.MATCH:
             return Result(Verdict.MISMATCH, result.size)
@@ -58,18 +58,18 @@ class StartsWith(Matcher):
         return self.match(message[start:])
 
     def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
-        """Yield these bytes, then these with more and more of what follows."""
+        """Yield these bytes alone, then with more and more of the bytes behind them."""
         if message.startswith(self.data, start):
             for size in range(len(self.data), len(message) - start + 1):
                 yield Result(Verdict.MATCH, size)
 
     def costly(self) -> list[str]:
-        """Describe itself: in a `Concat` it may take many sizes."""
+        """Return its description: in a `Concat` it may take any of many sizes."""
         return [self.describe()]
 
     @property
     def needs_message(self) -> bool:
-        """It does: it ends where the message ends."""
+        """True: it takes all bytes to the end."""
         return True
 
     def describe(self) -> str:
@@ -78,11 +78,10 @@ class StartsWith(Matcher):
 
 
 def as_matcher(want: object) -> Matcher:
-    """Return a matcher for what a user may write as an expectation: bytes, text (UTF-8) or a
-    matcher.
+    """Return a matcher for bytes or text (UTF-8); return a matcher as it is.
 
     Raises:
-        TypeError: for anything else.
+        TypeError: `want` is something else.
     """
     if isinstance(want, str):
         return Exact(want.encode())
@@ -97,11 +96,11 @@ def common_prefix(left: bytes, right: bytes | bytearray, known: int = 0) -> int:
     """Return how many bytes two byte strings have in common from their start.
 
     Args:
-        left: one of them.
-        right: the other.
-        known: how many are known to be common, and are not looked at.
+        left: the first.
+        right: the second.
+        known: how many bytes are known to be common; they are not compared.
     """
-    wanted = memoryview(left)  # a slice of bytes would be a copy, of megabytes perhaps
+    wanted = memoryview(left)  # a slice of bytes would be a copy, perhaps of megabytes
     low, high = known, min(len(left), len(right))
     if right.startswith(wanted[low:high], low):
         return high

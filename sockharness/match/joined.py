@@ -9,21 +9,21 @@ from sockharness.record import record
 
 @record
 class Capture(Matcher):
-    """What another matcher takes, remembered under a name."""
+    """Takes what another matcher takes, and captures it under a name."""
 
     name: str
     inner: Matcher
 
     def match(self, data: bytes | bytearray) -> Result:
-        """Judge as the inner matcher does, and keep what it took."""
+        """Judge as the inner matcher does, and capture the bytes."""
         return self._keep(self.inner.match(data), data, 0)
 
     def whole(self, message: bytes, start: int = 0) -> Result:
-        """Judge as the inner matcher does, and keep the message."""
+        """Judge as the inner matcher does, and capture the message."""
         return self._keep(self.inner.whole(message, start), message, start)
 
     def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
-        """Yield what the inner matcher may take, each time with what is kept."""
+        """Yield the matches of the inner matcher, each with its capture."""
         return (
             self._keep(result, message, start) for result in self.inner.beginnings(message, start)
         )
@@ -58,12 +58,12 @@ class Capture(Matcher):
 
 @record
 class Concat(Matcher):
-    """One matcher's bytes after another's."""
+    """Takes the bytes of one part after another."""
 
     parts: Sequence[Matcher]
 
     def match(self, data: bytes | bytearray) -> Result:
-        """Judge part after part, each from where the one before ended."""
+        """Judge part after part, each from the end of the one before."""
         position = 0
         captures: dict[str, bytes] = {}
         for part in self.parts:
@@ -75,14 +75,14 @@ class Concat(Matcher):
         return Result(Verdict.MATCH, position, position, captures)
 
     def whole(self, message: bytes, start: int = 0) -> Result:
-        """Share the message out among the parts."""
+        """Divide the message among the parts."""
         search = _Search(self.parts, message, start)
         for result in search.results(whole=True):
             return result
         return search.failure()
 
     def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
-        """Yield each beginning that can be shared out among the parts, not sorted by size."""
+        """Yield each beginning that can be divided among the parts, in no order of size."""
         return _Search(self.parts, message, start).results(whole=False)
 
     def expected(self) -> bytes | None:
@@ -109,7 +109,7 @@ class Concat(Matcher):
 
 
 class _Search:
-    """Looks for the ways to share a message out among parts.
+    """Looks for the ways to divide a message among parts.
 
     It goes forward from part to part, and back where a part has nothing more to take. What can
     follow depends on the offset alone, whatever the parts before took: so each part is asked once

@@ -1,4 +1,4 @@
-"""What every matcher answers, of a stream and of a whole message.
+"""The interface of matchers: they judge a stream and a whole message.
 
 **A stream has no messages.** So `match` is asked again and again about the bytes received so far.
 It gives one of three answers: the bytes match (and how many it takes), they may match when more
@@ -79,7 +79,7 @@ class Matcher(ABC):
         return Result(Verdict.MISMATCH, self.match(message[start:]).size)
 
     def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
-        """Yield each match that it may take of a message from an offset on, the shortest first."""
+        """Yield each match at an offset of a message, the shortest first where that is cheap."""
         result = self.match(message[start:] if start else message)
         if result.verdict is Verdict.MATCH:
             yield result
@@ -93,10 +93,10 @@ class Matcher(ABC):
         return set()
 
     def costly(self) -> list[str]:
-        """Describe the parts of it that may take long to judge."""
+        """Return descriptions of the parts that may take long to judge."""
         return []
 
     @property
     def needs_message(self) -> bool:
-        """Whether it takes all bytes to the end, so that it has no meaning on a stream."""
+        """Whether it takes all bytes to the end of a message, so that a stream cannot have it."""
         return False

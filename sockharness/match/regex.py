@@ -1,4 +1,8 @@
-"""The matcher that is a regular expression."""
+"""The matcher for a regular expression.
+
+On a stream it tries ever longer runs of bytes. If the pattern ends in literal bytes, only runs that
+end in them are tried. Limits keep the cost of a pattern that does not match within bounds.
+"""
 
 import re
 from collections.abc import Iterator
@@ -9,18 +13,17 @@ from sockharness.printable import show
 from sockharness.record import record
 
 REGEX_WINDOW = 64 * 1024
-"""The most bytes that a regular expression looks at, if it ends in literal bytes."""
+"""The most bytes of a stream that a pattern looks at, if it ends in literal bytes."""
 OPEN_WINDOW = 4 * 1024
-"""The most that any other looks at: it is tried at every byte, so its cost grows with the square.
-"""
+"""The most bytes that any other pattern looks at: it is tried at every byte, at quadratic cost."""
 
 REGEX_WORK = 64 * 1024 * 1024
-"""The most bytes that it looks at in all, over the runs that it tries."""
+"""The most bytes that a pattern looks at in all runs together."""
 
 
 @record
 class Regex(Matcher):
-    """The shortest run of bytes that a regular expression matches as a whole."""
+    """Takes the shortest run of bytes that a regular expression matches as a whole."""
 
     pattern: re.Pattern[bytes]
 
@@ -39,13 +42,13 @@ class Regex(Matcher):
         return Result(Verdict.MORE, 0) if len(data) < window else _no_match_in(window)
 
     def whole(self, message: bytes, start: int = 0) -> Result:
-        """Match all of it, as long as it may be."""
+        """Match the pattern against all bytes, without a limit."""
         found = self.pattern.fullmatch(message[start:] if start else message)
         return Result(Verdict.MISMATCH, 0) if found is None else _matched(found)
 
     def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
         """Yield each run of bytes that the pattern matches as a whole."""
-        rest = message[start:] if start else message  # for the pattern it begins there
+        rest = message[start:] if start else message  # `^` matches where the part begins
         last = literal_end(self.pattern)
         for end in _ends(rest, last, len(rest), shortest=0):
             found = self.pattern.fullmatch(rest, 0, end)
@@ -53,7 +56,7 @@ class Regex(Matcher):
                 yield _matched(found)
 
     def names(self) -> set[str]:
-        """Return the names of the groups."""
+        """Return the names of the pattern's groups."""
         return set(self.pattern.groupindex)
 
     def costly(self) -> list[str]:
@@ -93,7 +96,7 @@ _LOOSE = re.IGNORECASE | re.VERBOSE
 
 @lru_cache(maxsize=1024)
 def literal_end(pattern: re.Pattern[bytes]) -> bytes:
-    """Return bytes in which every whole match of a pattern ends; empty if that is not certain."""
+    """Return the bytes in which every whole match of a pattern ends; empty if not certain."""
     if pattern.flags & _LOOSE or b"(?#" in pattern.pattern:
         return b""
     run: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Matchers that take any bytes, or as many as they state."""
+"""Matchers that decide how many bytes they take, and accept any bytes, or a hash of them."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from sockharness.record import record
 
 @record
 class Length(Matcher):
-    """Any bytes, so many of them."""
+    """Takes a number of bytes, whatever they are."""
 
     size: int
 
     def match(self, data: bytes | bytearray) -> Result:
-        """Count."""
+        """Count the bytes."""
         if len(data) >= self.size:
             return Result(Verdict.MATCH, self.size, self.size)
         return Result(Verdict.MORE, len(data), self.size)
@@ -27,13 +27,13 @@ class Length(Matcher):
 
 @record
 class Sha256(Matcher):
-    """So many bytes with this SHA-256 (FIPS 180-4)."""
+    """Takes a number of bytes with this SHA-256 (FIPS 180-4)."""
 
     digest: str
     size: int
 
     def match(self, data: bytes | bytearray) -> Result:
-        """Hash when enough bytes are there."""
+        """Hash the bytes when there are enough."""
         if len(data) < self.size:
             return Result(Verdict.MORE, len(data), self.size)
         found = hashlib.sha256(memoryview(data)[: self.size]).hexdigest()
@@ -41,42 +41,42 @@ class Sha256(Matcher):
         return Result(verdict, self.size if verdict is Verdict.MATCH else 0, self.size)
 
     def describe(self) -> str:
-        """Return count and digest."""
+        """Return the count and the digest."""
         return f"{count(self.size, 'byte')} with SHA-256 {self.digest[:12]}…"
 
 
 @record
 class AnyBytes(Matcher):
-    """A message, whatever it is."""
+    """Takes any message."""
 
     def match(self, data: bytes | bytearray) -> Result:
-        """Take all."""
+        """Take all bytes."""
         return Result(Verdict.MATCH, len(data))
 
     def whole(self, message: bytes, start: int = 0) -> Result:
-        """Take all."""
+        """Take all bytes."""
         return Result(Verdict.MATCH, len(message) - start)
 
     def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
-        """Yield nothing, then more and more bytes."""
+        """Yield no bytes, then more and more."""
         return (Result(Verdict.MATCH, size) for size in range(len(message) - start + 1))
 
     def costly(self) -> list[str]:
-        """Describe itself: in a `Concat` it may take many sizes."""
+        """Return its description: in a `Concat` it may take any of many sizes."""
         return [self.describe()]
 
     @property
     def needs_message(self) -> bool:
-        """It does: it ends where the message ends."""
+        """True: it takes all bytes to the end."""
         return True
 
     def describe(self) -> str:
-        """Say so."""
+        """Return those words."""
         return "any bytes"
 
 
 class Until(Matcher):
-    """Any bytes up to and including a separator."""
+    """Takes any bytes up to a separator, which it takes too."""
 
     __slots__ = ("separator",)
 
@@ -93,5 +93,5 @@ class Until(Matcher):
         return Result(Verdict.MATCH, found + len(self.separator))
 
     def describe(self) -> str:
-        """Name the separator."""
+        """Return the separator."""
         return f'bytes up to "{show(self.separator, limit=20)}"'

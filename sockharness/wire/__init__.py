@@ -1,1 +1,1 @@
-"""What really crossed the interface."""
+"""The frames that crossed an interface."""

@@ -1,12 +1,11 @@
 """A capture: the frames of a test's ports on one interface, and how many were lost.
 
-Open it before the traffic begins; everything that is sent after `start` returns is either in
-`frames` or counted in `drops` or `unkept`. It never waits: the owner of an event loop registers
-`fileno()` for reading and calls `on_readable()`, anybody else calls `poll()`. On loopback a frame
-is queued here inside the system call that sends it, so after the test has received something,
-`poll()` finds the frames that carried it.
+Start it before the traffic begins: each frame sent after `start` returns is in `frames`, or counted
+in `drops` or `unkept`. A capture never waits. An event loop registers `fileno()` for reading and
+calls `on_readable()`; other callers use `poll()`. On loopback a frame is queued here inside the
+system call that sends it: when the test has received data, `poll()` finds the frames that had it.
 
-One thread at a time. A faulty `on_frame` leaves `poll` by its exception; the frames are kept.
+Use it in one thread at a time. An exception of `on_frame` leaves `poll`; the frames are kept.
 """
 
 import socket
@@ -38,10 +37,10 @@ class Capture:
     """The frames of some ports on an interface; a context manager.
 
     Attributes:
-        interface: its name.
-        frames: in the order of the interface; to be read only.
-        on_frame: called with each frame after it was put into `frames`.
-        unkept: frames that came when `frames` was full; they were still given to `on_frame`.
+        interface: the name of the interface.
+        frames: the frames in their order on the interface; do not change this list.
+        on_frame: called with each frame after it is in `frames`.
+        unkept: how many frames came when `frames` was full; `on_frame` got them too.
     """
 
     def __init__(
@@ -57,18 +56,18 @@ class Capture:
         max_bytes: int = MAX_BYTES,
         make_socket: Callable[[], socket.socket] = make_packet_socket,
     ) -> None:
-        """Store what to capture; `start` opens.
+        """Make a capture; `start` begins to capture.
 
         Args:
-            interface: its name.
-            ports: source or destination; none at first captures nothing until `add_ports`; `None`
-                captures every frame of every kind.
-            clock: gives the scale of `Frame.at`, in seconds; the timeline's.
+            interface: the name of the interface.
+            ports: source or destination ports. Without any, nothing is captured until `add_ports`;
+                `None` captures every frame of every kind.
+            clock: the clock of `Frame.at`, in seconds.
             on_frame: called with each frame.
-            protocols: `"tcp"`, `"udp"` or both; `"groups"` besides: all IGMP and MLD.
-            buffer_size: bytes of kernel memory for frames that were not read yet.
-            max_frames: keep no more than this.
-            max_bytes: keep no more than this.
+            protocols: `"tcp"`, `"udp"` or both; `"groups"` adds all IGMP and MLD.
+            buffer_size: bytes of kernel memory for frames that are not read yet.
+            max_frames: the most frames to keep.
+            max_bytes: the most bytes to keep.
             make_socket: makes the packet socket, perhaps in another network namespace.
         """
         self.interface = interface
@@ -106,29 +105,30 @@ class Capture:
 
     @property
     def ports(self) -> frozenset[int] | None:
-        """Return the ports that are captured; `None` for all."""
+        """The captured ports; `None` for all."""
         return None if self._ports is None else frozenset(self._ports)
 
     @property
     def running(self) -> bool:
-        """Say whether frames are being captured: after `start`, before `stop`."""
+        """Whether frames are being captured: after `start`, before `stop`."""
         return self._socket is not None and not self._socket.closed
 
     @property
     def drops(self) -> int:
-        """Return how many frames were lost since `start`, for want of buffer; not 0 is a hole."""
+        """How many frames were lost since `start` because the buffer was full."""
         return 0 if self._socket is None else self._socket.drops
 
     @property
     def whole(self) -> bool:
-        """Say whether nothing was lost: neither dropped by the kernel nor left out of `frames`."""
+        """Whether `frames` has every frame: the kernel dropped none, and all were kept."""
         return not self.drops and not self.unkept
 
     def start(self) -> None:
-        """Capture everything that is sent from now on.
+        """Capture each frame that is sent from now on.
 
         Raises:
-            Unavailable: this process may not, or the interface cannot; the text names the remedies.
+            Unavailable: the process has no right to, or the interface does not exist or has no
+                Ethernet headers; the text names remedies.
             UsageError: it was started before; make another.
         """
         if self._socket is not None:
@@ -142,7 +142,7 @@ class Capture:
         )
 
     def add_ports(self, *ports: int) -> None:
-        """Capture the frames of these ports too, from now on; before `start` and after."""
+        """Add ports whose frames are captured from now on; also before `start`."""
         if self._ports is None or self._ports.issuperset(ports):
             return
         before, self._ports = self._ports, self._ports.union(ports)
@@ -158,16 +158,16 @@ class Capture:
         """Return the descriptor to watch for reading.
 
         Raises:
-            ClosedError: it does not run.
+            ClosedError: the capture is not running.
         """
         return self._running_socket().fileno()
 
     def on_readable(self) -> None:
-        """Take a batch of frames; what is left keeps the descriptor readable."""
+        """Take a batch of frames; if more are left, the descriptor stays readable."""
         self._take(self._running_socket())
 
     def poll(self) -> int:
-        """Take all the frames that are there, without waiting; return how many. After `stop`, 0."""
+        """Take all queued frames without waiting; return how many. After `stop`, return 0."""
         sock = self._socket
         if sock is None or sock.closed:
             return 0
@@ -180,7 +180,7 @@ class Capture:
         return taken
 
     def stop(self) -> None:
-        """Take what is there and stop; `frames` and `drops` stay. A second call does nothing."""
+        """Take all queued frames and stop; `frames` and `drops` stay. It may be called again."""
         sock = self._socket
         if sock is None or sock.closed:
             return

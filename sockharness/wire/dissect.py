@@ -1,13 +1,12 @@
-"""The only door to scapy: dissect a frame, and read and compare fields by scapy's own names.
+"""Dissects frames with scapy, and reads and compares fields by scapy's own names.
 
-scapy is imported inside functions, at first use, and only the layers of Ethernet, IP, TCP, UDP,
-ICMP and IGMP: that costs 0.3 s, `scapy.all` a second. Its import has side effects, which are held
-off:
+No other module imports scapy. It is imported at first use, and only the layers of Ethernet, IP,
+TCP, UDP, ICMP and IGMP: that costs 0.3 s, `scapy.all` a second. The import has side effects, which
+are avoided:
 
-- it writes caches below the home directory, and would unpickle what it finds there: the three XDG
-  variables point to where no directory can be, for the length of the import;
-- it, or what it imports, may warn: warnings are ignored for that length, so `-W error` does not
-  break it.
+- It writes caches below the home directory, and unpickles files from there. During the import the
+  three XDG variables name a directory that cannot exist.
+- It may warn. During the import warnings are ignored, so `-W error` does not break it.
 
 Both are settings of the whole process, so a lock lets one thread import at a time.
 """
@@ -40,8 +39,7 @@ def packet(data: bytes) -> Packet:
     """Return the frame as scapy's packet, from `Ether` on.
 
     Raises:
-        DissectionError: scapy raised; the cause is attached, and the frame is named by length and
-            first bytes.
+        DissectionError: scapy raised; the text has the frame's length and first bytes.
     """
     ether = _layers()["Ether"]
     try:
@@ -59,7 +57,7 @@ def check_field_name(name: str) -> None:
 
 
 def misfit(name: str, text: str) -> tuple[str, str] | None:
-    """Return what a field holds, and a hint, if it can never have the value that a text means.
+    """Return what a field holds, and a hint, if it can never have the value in a text.
 
     Raises:
         ValueError: as `check_field_name` does.
@@ -79,7 +77,7 @@ def field(packet: Packet, name: str) -> Any:
 
 
 def equals(packet: Packet, name: str, raw_text: str) -> bool:
-    """Say whether a field has the value that the author of a spec wrote.
+    """Return whether a field has the value that the author of a spec wrote.
 
     Integers are decimal or `0x` hexadecimal, or the name that scapy shows for them (`tcp` for
     `IP.proto`); flags may be in any order; addresses are compared as addresses; bytes with the text
@@ -89,7 +87,7 @@ def equals(packet: Packet, name: str, raw_text: str) -> bool:
 
 
 def fits(packet: Packet, tests: Iterable[tuple[str, str]]) -> bool:
-    """Say whether fields have the values that the author of a spec wrote; see `equals`.
+    """Return whether fields have the values that the author of a spec wrote; see `equals`.
 
     A layer may be there several times, as a report of memberships has several records: the fields
     of one layer must fit in one of them.

@@ -13,8 +13,8 @@ rejects the frame, so short frames need no test.
 Ports are found in TCP and UDP on IPv4 (options are stepped over; only a first fragment has ports)
 and on IPv6 without extension headers. Frames of other kinds, and later fragments, are rejected.
 
-What hosts tell of the groups that they are in has no ports: IGMP, and MLD, which is ICMPv6 behind a
-hop-by-hop header (RFC 3810 section 5). `GROUPS` among the protocols accepts all of it.
+Reports of group memberships have no ports: IGMP, and MLD, which is ICMPv6 behind a hop-by-hop
+header (RFC 3810 section 5). `GROUPS` among the protocols accepts all of them.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""One frame of an interface: its bytes, its time, and on demand what they mean."""
+"""One frame of an interface: its bytes, its time, and its headers on demand."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -17,13 +17,13 @@ _UNREAD = _Unread.UNREAD
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Frame:
-    """What crossed an interface at one moment.
+    """A frame that crossed an interface.
 
     Attributes:
-        data: from the Ethernet header on; nothing is cut off.
-        at: seconds, on the clock that the capture was given.
-        interface: its name.
-        outgoing: this machine sent it; on loopback always so.
+        data: all bytes from the Ethernet header on.
+        at: when it crossed, in seconds on the capture's clock.
+        interface: the name of the interface.
+        outgoing: whether this machine sent it; always true on loopback.
 
     On loopback the kernel leaves transport checksums unfilled, and a TCP frame may hold up to 64
     KiB.
@@ -58,9 +58,9 @@ class Frame:
 
     def __repr__(self) -> str:
         headers = self.headers
-        place = f"{self.interface} at {self.at:.6f}"
+        where = f"{self.interface} at {self.at:.6f}"
         if headers is None:
-            return f"<Frame {place} {len(self.data)} bytes>"
+            return f"<Frame {where} {len(self.data)} bytes>"
         flags = f" {headers.flags}" if headers.flags else ""
-        way = f"{headers.source} > {headers.destination}"
-        return f"<Frame {place} {headers.protocol} {way}{flags} {len(headers.payload)} bytes>"
+        ends = f"{headers.source} > {headers.destination}"
+        return f"<Frame {where} {headers.protocol} {ends}{flags} {len(headers.payload)} bytes>"

@@ -1,8 +1,8 @@
 """Read addresses, ports, flags and payload from a frame with `struct`: the fast path.
 
 Ethernet, then IPv4 (with options) or IPv6 (without extension headers), then TCP or UDP: RFC 791,
-8200, 9293, 768. Whatever is something else, is cut short, or contradicts its own lengths gives
-`None`, never an exception: the bytes come from a stranger.
+8200, 9293, 768. Any other frame, a short one, and one with contradictory lengths give `None`, never
+an exception: the bytes are not trusted.
 """
 
 import socket
@@ -26,17 +26,16 @@ _UDP = struct.Struct("!HHHH")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headers:
-    """What a TCP segment or UDP datagram says of itself.
+    """The headers and the payload of a TCP segment or a UDP datagram.
 
     Attributes:
         protocol: `"tcp"` or `"udp"`.
-        source, destination: host and port.
-        flags: of TCP, in scapy's letters and order, such as `"SA"`; empty for UDP.
-        seq, ack: of TCP, as on the wire (not relative); 0 for UDP.
-        payload: what the transport carries in this frame.
+        source, destination: IP address and port.
+        flags: the TCP flags in scapy's letters and order, such as `"SA"`; empty for UDP.
+        seq, ack: the TCP numbers as on the wire (not relative); 0 for UDP.
+        payload: the bytes of the stream or the datagram in this frame.
         payload_offset: where the payload starts in the frame.
-        more_fragments: this is the first fragment of an IPv4 datagram, and the payload goes on in
-            others.
+        more_fragments: whether this is the first of several fragments of an IPv4 datagram.
     """
 
     protocol: str
@@ -51,7 +50,7 @@ class Headers:
 
 
 class _Internet(NamedTuple):
-    """The IP header: where its payload is, and whose it is."""
+    """The IP header: its addresses, its protocol, and where its payload is."""
 
     protocol: int
     source: str
@@ -62,7 +61,7 @@ class _Internet(NamedTuple):
 
 
 def read_headers(data: bytes) -> Headers | None:
-    """Return the headers of an Ethernet frame, or `None` if it has none that we read."""
+    """Return the headers of an Ethernet frame, or `None` if they are of other protocols."""
     try:
         internet = _read_internet(data)
         if internet is None:
@@ -97,7 +96,7 @@ def _read_ipv4(data: bytes) -> _Internet | None:
     if version >> 4 != 4 or length < 20 or not start <= end <= len(data) or fragment & 0x1FFF:
         return None
     more = bool(fragment & 0x2000)
-    return _Internet(protocol, _host(source), _host(destination), start, end, more)
+    return _Internet(protocol, _address(source), _address(destination), start, end, more)
 
 
 def _read_ipv6(data: bytes) -> _Internet | None:
@@ -106,7 +105,7 @@ def _read_ipv6(data: bytes) -> _Internet | None:
     end = start + length if length else len(data)
     if version >> 4 != 6 or end > len(data):
         return None
-    return _Internet(protocol, _host(source), _host(destination), start, end)
+    return _Internet(protocol, _address(source), _address(destination), start, end)
 
 
 def _read_tcp(data: bytes, internet: _Internet) -> Headers | None:
@@ -152,6 +151,6 @@ def _flags(bits: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def _host(packed: bytes) -> str:
+def _address(packed: bytes) -> str:
     family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
     return socket.inet_ntop(family, packed)

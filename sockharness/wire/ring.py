@@ -95,17 +95,17 @@ class PacketSocket:
         """Start to receive the frames of `interface` that `program` accepts.
 
         Args:
-            interface: its name, such as `"lo"`.
-            program: of `filter.port_filter`.
-            clock: gives the scale of the frames' times, in seconds.
-            buffer_size: bytes of kernel memory asked for; without CAP_NET_ADMIN net.core.rmem_max
-                bounds it.
+            interface: the name of the interface, such as `"lo"`.
+            program: a filter, from `filter.port_filter`.
+            clock: the clock of the frames' times, in seconds.
+            buffer_size: bytes of kernel memory to ask for; without CAP_NET_ADMIN net.core.rmem_max
+                limits them.
             make_socket: makes the packet socket with protocol 0, perhaps in another network
                 namespace.
 
         Raises:
-            Unavailable: there is no right, no such interface, or it has no Ethernet headers; names
-                remedies.
+            Unavailable: the process has no right to, or the interface does not exist or has no
+                Ethernet headers; the text names remedies.
         """
         try:
             sock = make_socket()
@@ -125,18 +125,18 @@ class PacketSocket:
 
     @property
     def closed(self) -> bool:
-        """Say whether `close` was called."""
+        """Whether `close` was called."""
         return self._socket.fileno() < 0
 
     @property
     def drops(self) -> int:
-        """Return how many accepted frames were lost since `open`; after `close`, until then."""
+        """How many accepted frames were lost from `open` until now or `close`."""
         if not self.closed:
             self._drops += self._new_drops()
         return self._drops
 
     def fileno(self) -> int:
-        """Return the descriptor, readable when a frame waits; -1 when closed."""
+        """Return the descriptor, readable when a frame is queued; -1 when closed."""
         return self._socket.fileno()
 
     def set_filter(self, program: bytes) -> None:
@@ -145,7 +145,7 @@ class PacketSocket:
         attach_filter(self._socket, program)
 
     def read(self, limit: int = BATCH) -> list[tuple[bytes, float, int]]:
-        """Return what waits, at most `limit` frames, as (data, seconds on the clock, packet type).
+        """Return at most `limit` queued frames as (data, seconds on the clock, packet type).
 
         Packet types are `socket.PACKET_OUTGOING`, `PACKET_HOST` and so on.
         """
@@ -162,13 +162,13 @@ class PacketSocket:
                 with_code(error)
                 raise
             if flags & socket.MSG_TRUNC:
-                self._drops += 1  # half a frame would be a lie
+                self._drops += 1  # half a frame would be wrong
                 continue
             frames.append((bytes(view[:size]), self._time_of(ancillary), address[2]))
         return _in_order(frames, self._clock())
 
     def close(self) -> None:
-        """Stop receiving; what was not read is lost."""
+        """Stop receiving; frames that were not read are lost."""
         if not self.closed:
             self._drops += self._new_drops()
             self._socket.close()
@@ -207,7 +207,7 @@ def _prepare(sock: socket.socket, program: bytes, buffer_size: int) -> None:
 
 
 def attach_filter(sock: socket.socket, program: bytes) -> None:
-    """Give the socket a `struct sock_fprog`; the kernel copies its instructions during the call."""
+    """Attach a filter to a socket; the kernel copies its instructions during the call."""
     memory = array("B", program)
     address, size = memory.buffer_info()
     instruction_size = 8
@@ -256,7 +256,7 @@ def _in_order(frames: list[tuple[bytes, float, int]], now: float) -> list[tuple[
 
 
 def _offset_of_wall_clock(clock: Callable[[], float]) -> int:
-    """Return wall clock less `clock` in ns: of three readings, the one least disturbed."""
+    """Return wall clock minus `clock` in ns: of three readings, the one least disturbed."""
     readings = []
     for _ in range(3):
         before = _nanoseconds(clock())

@@ -1,8 +1,8 @@
-"""What text can be the value of a field: a number that is too large for it, or half an address,
-would equal nothing for ever.
+"""Checks that a text can be the value of a scapy field.
 
-scapy's field says what it holds by its class, named here exactly: a class that is derived from one
-may show its value in its own way, and of a class that is not listed any text will do.
+A number that is too large for the field, or half an address, would never equal any value. The class
+of scapy's field says what it holds. Only the classes listed here are checked: a class derived from
+one of them may show its value in its own way.
 """
 
 import re
@@ -15,7 +15,7 @@ from sockharness.nearest import nearest
 Field: TypeAlias = Any  # scapy.fields.Field, which is loaded by `dissect` alone
 
 LISTED = 8
-"""The most names that a hint lists."""
+"""The most names in a hint."""
 
 _NUMBERS = {
     "BitField", "XBitField", "ByteField", "XByteField", "ShortField", "XShortField",
@@ -34,7 +34,7 @@ _MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 
 
 def misfit(field: Field, text: str) -> tuple[str, str] | None:
-    """Return what a field holds, and a hint, if it can never have the value that a text means."""
+    """Return what a field holds, and a hint, if it can never have the value in a text."""
     kind = type(field).__name__
     if kind in _AROUND:
         return misfit(field.fld, text)
@@ -48,7 +48,7 @@ def misfit(field: Field, text: str) -> tuple[str, str] | None:
 
 
 def _of_several(fields: list[Field], text: str) -> tuple[str, str] | None:
-    """Judge a field that is of one kind or another, as the frame has it."""
+    """Check a text for a field that has one of several kinds, depending on the frame."""
     wrong = [found for field in fields if (found := misfit(field, text)) is not None]
     if len(wrong) < len(fields) or not wrong:
         return None
@@ -96,7 +96,7 @@ def _of_number(field: Field, text: str) -> tuple[str, str] | None:
 
 
 def _most(field: Field) -> int:
-    """Return the largest number that there is room for."""
+    """Return the largest number that fits in a field."""
     bits = field.size if hasattr(field, "size") else field.sz * 8
     return int(2 ** abs(bits)) - 1
 
@@ -110,7 +110,7 @@ def _names(field: Field) -> list[str]:
 
 
 def _address(text: str) -> int:
-    """Return the version of an address; 0 if it is none that can stand in a packet."""
+    """Return the version of an IP address; 0 if a packet cannot hold it."""
     try:
         return 0 if "%" in text else ip_address(text).version
     except ValueError:
@@ -125,7 +125,7 @@ def flags_of(text: str, *, letters: bool) -> list[str]:
 
 
 def integer(text: str) -> int | None:
-    """Return the number that a text is, decimal or `0x` hexadecimal."""
+    """Return the number in a text, decimal or `0x` hexadecimal."""
     digits, base = (text[2:], 16) if text.lower().startswith("0x") else (text, 10)
     if not digits.isascii() or not digits.isalnum():
         return None

@@ -1,4 +1,4 @@
-"""From the arguments of `write` to bytes.
+"""The arguments of `write`, turned into bytes.
 
 Offset and length count bytes, of a `str` those of its UTF-8 form, of wider arrays those of their
 memory (TCP-059..067). An offset without a length means the rest (D10).
@@ -10,7 +10,7 @@ Data = bytes | bytearray | memoryview | str
 
 
 def chunk_of(data: object, offset: object, length: object) -> bytes | memoryview:
-    """Return the bytes that the arguments of `write` and `end` mean."""
+    """Return the bytes that `write` and `end` have to send."""
     view = _view(data)
     if offset == 0 and length is None and not isinstance(offset, (bool, float)):
         return view

@@ -1,4 +1,4 @@
-"""What a reactor owns: a listener or a socket, as far as both are alike.
+"""The common part of listeners and sockets: a descriptor that a reactor owns.
 
 An open handle keeps `run()` from returning unless it is unreferenced (TCP-166..169), and a reactor
 that is closed abandons the handles it still has.
@@ -11,7 +11,7 @@ from sockharness.engine.loop.reactor import Reactor
 
 
 class HandedOver(NamedTuple):
-    """What a socket gave away, for another one to go on with."""
+    """The descriptor and settings that `hand_over` gives to another socket."""
 
     sock: _socket.socket
     remote: Any
@@ -36,7 +36,7 @@ class Unsent(Protocol):
 
 
 class Handle:
-    """A descriptor at a reactor; `_sock` is `None` while there is none."""
+    """A descriptor registered at a reactor; `_sock` is `None` before and after."""
 
     __slots__ = ("__weakref__", "_reactor", "_referenced", "_sock")
 
@@ -70,7 +70,7 @@ class Handle:
         self.ref()
 
     def _let_go(self) -> None:
-        """Be closed: what `_hold` did is undone, and the descriptor is the caller's to close."""
+        """Undo `_hold`; the caller closes the descriptor."""
         self._sock = None
         self.unref()
         self._reactor.discard(self)

@@ -1,4 +1,4 @@
-"""The handler group: who is called when something happens.
+"""Handlers, checked, and the group of sockets that shares them.
 
 Handlers belong to a group, not to a socket: a listener and all connections it accepted share one,
 a client socket has its own. So `reload` is one assignment and reaches every connection at once,
@@ -48,7 +48,7 @@ _ANY_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 class CheckedHandlers:
-    """What the user gave, checked: an attribute per handler name, `None` where absent."""
+    """The user's handlers, checked: an attribute for each name, `None` if absent."""
 
     __slots__ = HANDLER_NAMES
 
@@ -134,14 +134,16 @@ class HandlerGroup:
 
     def failed(self, error: BaseException, socket: object) -> None:
         """Give a handler's exception to `error`, or raise it out of `run` (TCP-101, D17)."""
-        tell(error, self.handlers.error, socket, self._reactor)
+        report(error, self.handlers.error, socket, self._reactor)
 
     def reload(self, source: object) -> None:
         """Replace all handlers; if it raises, nothing has changed."""
         self.handlers = CheckedHandlers(source, self._reactor.outer_loop)
 
 
-def tell(error: BaseException, handler: Handler | None, socket: object, reactor: "Reactor") -> None:
+def report(
+    error: BaseException, handler: Handler | None, socket: object, reactor: "Reactor"
+) -> None:
     """Give an exception to an `error` handler; without one, or if that raises, report it."""
     if handler is None or not isinstance(error, Exception):
         reactor.report(error, socket)
@@ -153,7 +155,7 @@ def tell(error: BaseException, handler: Handler | None, socket: object, reactor:
 
 
 def functions_of(source: object, names: Sequence[str]) -> dict[str, Any]:
-    """Return what a mapping or an object has under these names, unchecked.
+    """Return the values of a mapping or an object under these names, unchecked.
 
     Raises:
         TypeError: it is not a mapping and not an object with handlers, a mapping has an unknown
@@ -219,7 +221,7 @@ def _refuse_slips(source: object, names: tuple[str, ...]) -> None:
 
 @functools.cache
 def _slips(names: tuple[str, ...]) -> dict[str, str]:
-    """Return what the handlers' names become by one slip, folded, and what was meant by it."""
+    """Return the misspellings of the names by one slip, folded, with the right name for each."""
     return {slip: name for name in names for slip in _slips_of(_folded(name))}
 
 

@@ -25,13 +25,13 @@ T = TypeVar("T")
 
 
 def complain(option: str, expected: str, got: object) -> str:
-    """Return the text of every complaint about an argument."""
+    """Return the error text for a wrong argument."""
     text = repr(got)
     return f"{option}: expected {expected}, got {text[:_SHOWN]}{'…' * (len(text) > _SHOWN)}"
 
 
 def complain_unseen(option: str, expected: str, got: object) -> str:
-    """Return a complaint that shows only the type of what was got, which may be a secret."""
+    """Return the error text for a wrong argument that may be a secret: it shows the type only."""
     return f"{option}: expected {expected}, got {type(got).__name__}"
 
 
@@ -178,7 +178,7 @@ def name_error(error: socket.gaierror) -> socket.gaierror:
 
 
 def described(error: OSError, action: str) -> OSError:
-    """Return the same error with its `code` and with what was attempted in its text."""
+    """Return the same error with its `code`, and with the attempted action in its text."""
     if isinstance(error, socket.gaierror):
         return name_error(socket.gaierror(error.errno, f"{error.strerror}: {action}"))
     return with_code(OSError(error.errno, f"{error.strerror}: {action}"))

@@ -16,7 +16,7 @@ Ring = Callable[[], object]
 
 
 class Call:
-    """A call of an `async def` handler, of which nothing has run yet.
+    """A call of an `async def` handler that has not begun to run.
 
     Attributes:
         coroutine: what to run.
@@ -42,7 +42,7 @@ class OuterLoop(Protocol):
     name: str
 
     def rearm(self) -> None:
-        """Look at `poll_timeout()` again: outside an iteration there came something to do."""
+        """Look at `poll_timeout()` again: work was added outside an iteration."""
         ...
 
     def spawn(self, call: Call) -> Call:
@@ -72,7 +72,7 @@ def running() -> str:
 
 
 async def until_rung(listening: Callable[[Ring], AbstractContextManager[object]]) -> None:
-    """Suspend this task of asyncio or trio until a function was called, in whatever thread.
+    """Suspend this task of asyncio or trio until a function is called, in any thread.
 
     Args:
         listening: gets the function; it is called inside the context manager that this returns.

@@ -58,7 +58,7 @@ _thread_now = threading.get_ident
 
 
 class Abandoned(Protocol):
-    """What a reactor abandons when it is closed."""
+    """A handle that a reactor abandons when it is closed."""
 
     def abandon(self) -> None:
         """Release the descriptor and call no handler."""
@@ -324,7 +324,7 @@ class Reactor:
         return self._open_poller().fileno()
 
     def poll_timeout(self) -> float | None:
-        """Return after how many seconds `run_once(0)` has work of its own (`None`: none)."""
+        """Return the seconds until `run_once(0)` has work of its own (`None`: never)."""
         return self._sleep(None)
 
     @property

@@ -88,12 +88,12 @@ class BufferedSocket(Socket):
 
 
 class Linger(Handle):
-    """What is still to be sent behind a close, and the descriptor for it."""
+    """Bytes to be sent after the close, with a descriptor of their own."""
 
     __slots__ = ("_rest",)
 
     def __init__(self, reactor: Reactor, sock: _socket.socket, rest: memoryview) -> None:
-        """Own `sock` from now on; it is closed when all was sent or cannot be."""
+        """Own `sock` from now on; it is closed when all was sent, or sending fails."""
         super().__init__(reactor)
         self._rest = rest
         reactor.register(sock.fileno(), EPOLLOUT, self._on_event)

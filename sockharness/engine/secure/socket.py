@@ -57,7 +57,6 @@ class SecureSocket(BufferedSocket):
         "_failed",
         "_farewell",
         "_fin_is_due",
-        "_heard_again",
         "_held",
         "_known",
         "_leaving",
@@ -65,6 +64,7 @@ class SecureSocket(BufferedSocket):
         "_owes_drain",
         "_plan",
         "_raw",
+        "_received_again",
         "_session",
         "_watcher",
         "handshake_outcome",
@@ -90,7 +90,7 @@ class SecureSocket(BufferedSocket):
         self._farewell = False  # close_notify was sent
         self._fin_is_due = False  # when the buffer is empty
         self._leaving = False  # `end` was called: all was sent, the peer's end is awaited
-        self._heard_again = False  # data came since
+        self._received_again = False  # data came since
         self._held = False  # something was received, but not processed, because of a pause
         self._known: tuple[bool, OSError | None] = (False, None)  # authorized, error: at the close
         self.handshake_outcome: BaseException | bool | None = None  # of the handshake; `True`: good
@@ -203,7 +203,7 @@ class SecureSocket(BufferedSocket):
     @property
     def ready_state(self) -> ReadyState:
         """As `Socket`; CLOSED also after `end()`, unless data came since (TLS-059)."""
-        gone = self._sock is None or (self._leaving and not self._heard_again)
+        gone = self._sock is None or (self._leaving and not self._received_again)
         return ReadyState.CLOSED if gone else ReadyState.OPEN
 
     def fileno(self) -> int:
@@ -450,7 +450,7 @@ class SecureSocket(BufferedSocket):
 
     def _take_in(self, ciphertext: bytes) -> None:
         if self._raw is not None:
-            self._raw.hear(ciphertext)
+            self._raw.deliver(ciphertext)
             if self._sock is None:
                 return
         session = self._session
@@ -470,7 +470,7 @@ class SecureSocket(BufferedSocket):
             # in front of which it is due (RFC 8446, section 4.6.3).
             self._push(session.take())
         if session.new_sessions:
-            self._tell_sessions(session)
+            self._report_sessions(session)
         if plaintext:
             self._deliver(plaintext)
         if self._sock is None or not (session.ended or session.fault):
@@ -493,7 +493,7 @@ class SecureSocket(BufferedSocket):
         super()._read_last()
 
     def _deliver(self, plaintext: bytes) -> None:
-        self._heard_again = self._heard_again or self._leaving
+        self._received_again = self._received_again or self._leaving
         data = self._group.handlers.data
         if data is not None and self._sock is not None:
             try:
@@ -501,7 +501,7 @@ class SecureSocket(BufferedSocket):
             except BaseException as error:  # noqa: BLE001 - reported; `call` written out
                 self._group.failed(error, self)
 
-    def _tell_sessions(self, session: Session) -> None:
+    def _report_sessions(self, session: Session) -> None:
         sessions, session.new_sessions = session.new_sessions, []
         for each in sessions:
             self._watcher.on_session(each)
@@ -537,7 +537,7 @@ class SecureSocket(BufferedSocket):
         """The peer has ended, by close_notify (`said`) or a bare FIN."""
         end = self._group.handlers.end
         if self._leaving or self._state is State.SHUT:
-            if end is not None and (self._heard_again or (said and not self._leaving)):
+            if end is not None and (self._received_again or (said and not self._leaving)):
                 self._group.call(end, self)
             self._close(None)
             return

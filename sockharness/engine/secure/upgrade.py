@@ -23,7 +23,7 @@ from sockharness.engine.tls.plan import Plan, planned
 
 
 class RawSocket(Socket):
-    """What lies below a connection that was upgraded to TLS; see `Socket`.
+    """The plain socket below an upgraded connection; see `Socket`.
 
     `write` puts bytes on the wire as they are, which breaks the session above. `end` and
     `shutdown` send FIN, `close` and `terminate` close both. There is no `drain`, `end`, `error`.
@@ -35,7 +35,7 @@ class RawSocket(Socket):
         super().__init__(reactor, group, data)
         self._secure: SecureSocket | None = None
 
-    def lie_below(self, secure: SecureSocket, below: HandedOver) -> None:
+    def take_over(self, secure: SecureSocket, below: HandedOver) -> None:
         """Be open as long as `secure` is."""
         self._secure = secure
         self._sock = below.sock
@@ -44,7 +44,7 @@ class RawSocket(Socket):
         self._state = State.OPEN
         self._group.connections[self] = None
 
-    def hear(self, ciphertext: bytes) -> None:
+    def deliver(self, ciphertext: bytes) -> None:
         """Deliver what came from the network."""
         data = self._group.handlers.data
         if data is not None and self._sock is not None:
@@ -155,7 +155,7 @@ def upgraded(
     is_server: object,
     handshake_timeout: object,
 ) -> tuple[Socket, Socket]:
-    """Do what `Socket.upgrade_tls` says; whatever raises leaves the old socket as it was."""
+    """Do what `Socket.upgrade_tls` says; if it raises, the old socket is unchanged."""
     if old.ready_state is not ReadyState.OPEN or type(old) is not Socket:
         old.hand_over()  # says why not
     for name, value in (("tls", tls), ("socket", socket)):
@@ -188,13 +188,13 @@ def _exchanged(
     below = old.hand_over()
     raw = RawSocket(reactor, group, old.data)
 
-    def lie_below(secure: SecureSocket) -> RawSocket:
-        raw.lie_below(secure, below)
+    def raw_below(secure: SecureSocket) -> RawSocket:
+        raw.take_over(secure, below)
         return raw
 
     secure = SecureSocket.start(
         reactor,
-        HandlerGroup(handlers, reactor, group.listener, replace(plan, below=lie_below)),
+        HandlerGroup(handlers, reactor, group.listener, replace(plan, below=raw_below)),
         below.sock,
         remote=below.remote,
         data=data,

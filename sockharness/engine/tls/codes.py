@@ -176,7 +176,7 @@ _ALERT_WORDS = {
 
 
 def verdict(number: int) -> tuple[TLSError, int]:
-    """Return the error for a certificate that was found bad, and the alert that says so."""
+    """Return the error and the alert for a bad certificate."""
     number = _SAME_AS.get(number, number)
     code, text, alert = _VERDICTS.get(
         number,
@@ -190,7 +190,7 @@ def verdict(number: int) -> tuple[TLSError, int]:
 
 
 def no_certificate() -> TLSError:
-    """Return what is said of a peer that was asked for a certificate and has none (TLS-033)."""
+    """Return the error for a peer that has no certificate though one was requested (TLS-033)."""
     return verdict(2)[0]
 
 

@@ -91,7 +91,7 @@ def _client_context(options: Checked, _places: tuple[str | None, ...]) -> SSL.Co
 
 
 def _default_trust(options: Checked) -> tuple[str | None, ...]:
-    """Return where OpenSSL looks for whom to trust without `ca`, as far as that can change."""
+    """Return the paths of OpenSSL's default trust store, as far as they can change."""
     return () if options.ca else tuple(os.environ.get(name) for name in _PLACES_OF_TRUST)
 
 
@@ -144,7 +144,7 @@ def _set_ciphers(context: SSL.Context, options: Checked) -> None:
 
 
 def _pairs(options: Checked) -> list[_Pair]:
-    """Match keys and certificates, in whatever order they were given (TLS-044)."""
+    """Match keys and certificates, in any order (TLS-044)."""
     if not (options.key and options.cert):
         return []  # a client's key or certificate alone is ignored (TLS-043)
     keys = [

@@ -29,7 +29,7 @@ def complaint(hostname: str, certificate: x509.Certificate) -> TLSError | None:
 
 
 def extension_of(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> Any:
-    """Return the value of an extension; `None` if there is none, or none that can be read."""
+    """Return the value of an extension; `None` if it is missing or unreadable."""
     try:
         return certificate.extensions.get_extension_for_oid(oid).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
@@ -37,7 +37,7 @@ def extension_of(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> A
 
 
 def alternative_names(certificate: x509.Certificate) -> list[x509.GeneralName]:
-    """Return the subject's alternative names; none if there are none or they are malformed."""
+    """Return the subject's alternative names; an empty list if they are missing or malformed."""
     names = extension_of(certificate, ExtensionOID.SUBJECT_ALTERNATIVE_NAME)
     return list(names) if isinstance(names, x509.SubjectAlternativeName) else []
 

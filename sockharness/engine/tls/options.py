@@ -109,7 +109,7 @@ def checked(function: str, tls: object, *, server: bool) -> tuple[Checked, Any]:
     """Return the checked options and the session to resume.
 
     Raises:
-        TypeError, ValueError: an option cannot be.
+        TypeError, ValueError: an option is wrong.
         TLSError: what should be PEM is not.
         OSError: a file cannot be read.
     """

@@ -25,7 +25,7 @@ class Plan:
         hostname: to whom a client connects; `None` on a server and on unix sockets (TLS-100).
         session: to be resumed.
         handshake_timeout: seconds.
-        below: after `upgrade_tls`, gives a new socket what lies below it.
+        below: after `upgrade_tls`, gives a new socket its plain socket below.
     """
 
     config: "Config"
@@ -37,12 +37,12 @@ class Plan:
 
 @dataclass(slots=True)
 class Choice:
-    """What one connection's `open` may still choose, before its session is made.
+    """The settings that `open` may still change, before the session is made.
 
     Attributes:
-        server_name: in place of that of the options.
+        server_name: replaces that of the options.
         session: to be resumed.
-        request_cert, reject_unauthorized: in place of those of the options.
+        request_cert, reject_unauthorized: replace those of the options.
     """
 
     session: "ResumableSession | None"
@@ -59,10 +59,10 @@ def planned(
     hostname: str | None = None,
     handshake_timeout: object = None,
 ) -> Plan | None:
-    """Return the plan that the arguments of `listen` and `connect` mean; `None` without TLS.
+    """Check `tls` of `listen` and `connect`; return the plan, `None` without TLS.
 
     Raises:
-        TypeError, ValueError: an option cannot be.
+        TypeError, ValueError: an option is wrong.
         TLSError: key, certificate and the like cannot be used.
         OSError: a file cannot be read.
     """
@@ -83,7 +83,7 @@ def planned(
 
 
 def resumable(option: str, session: Any) -> "ResumableSession | None":
-    """Return what the option `session` was given if it can be resumed."""
+    """Check the option `session`; return it."""
     from sockharness.engine.tls.session import ResumableSession
 
     if session is not None and not isinstance(session, ResumableSession):

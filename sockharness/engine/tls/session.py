@@ -58,7 +58,7 @@ class Watcher(Protocol):
 
 
 class ResumableSession:
-    """What `socket.session` gives and the option `session` takes; opaque, for this process only."""
+    """A session that can be resumed; opaque, for this process only."""
 
     __slots__ = ("openssl", "verdict")
 
@@ -201,13 +201,13 @@ class Session:
             self._resume = None
 
     def dispose(self) -> None:
-        """Let go of what the connection points back with."""
+        """Drop the references from the connection back to this."""
         self._connection.set_app_data(None)
 
     # The stream
 
     def receive(self, ciphertext: bytes | memoryview) -> None:
-        """Take what the network brought."""
+        """Take ciphertext from the network."""
         if len(self._first) < _FIRST:
             self._first += bytes(ciphertext[: _FIRST - len(self._first)])
         self._connection.bio_write(ciphertext)
@@ -233,7 +233,7 @@ class Session:
         return done
 
     def read(self) -> bytes:
-        """Return what can be decrypted of what was received; sets `ended` and `fault`."""
+        """Return the plaintext received so far; sets `ended` and `fault`."""
         chunks: list[bytes] = []
         if not self.established or self.ended or self.fault is not None:
             return b""
@@ -250,7 +250,7 @@ class Session:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def encrypt(self, plaintext: bytes | bytearray | memoryview) -> bytes:
-        """Encrypt; return it with all else that is to be sent, first of all."""
+        """Encrypt; return the ciphertext behind all else that is to be sent."""
         length = len(plaintext)
         if self._fragment:
             for start in range(0, length, self._fragment):
@@ -272,7 +272,7 @@ class Session:
                 raise
 
     def take(self, plaintext: int = 0) -> bytes:
-        """Return the ciphertext that is to be sent, empty if there is none.
+        """Return the ciphertext to be sent, empty if there is none.
 
         Args:
             plaintext: how many bytes were written since the last time, which saves a step.
@@ -308,7 +308,7 @@ class Session:
     # Judging the peer
 
     def on_verify(self, certificate: crypto.X509, number: int, depth: int) -> None:
-        """OpenSSL has something to say about a certificate of the peer's chain."""
+        """Note OpenSSL's verdict about a certificate of the peer's chain."""
         if number:
             self._verdict = number
         if depth == 0 and self._leaf is None:
@@ -327,7 +327,7 @@ class Session:
             raise error
 
     def _found(self) -> tuple[TLSError | None, int]:
-        """Return what is wrong with the peer, and the alert for it."""
+        """Return the error of the peer's certificate, and the alert for it."""
         if not self.asks:
             return None, 0  # D18
         leaf = self.peer_certificate
@@ -368,7 +368,7 @@ class Session:
 
     @property
     def authorized(self) -> bool:
-        """Whether the peer showed a good certificate for the right name (TLS-018)."""
+        """Whether the peer's certificate is valid for the name (TLS-018)."""
         return self.established and self.asks and self.authorization_error is None
 
     # What OpenSSL asks
@@ -455,7 +455,7 @@ class Session:
 
     @property
     def alpn(self) -> str | None:
-        """The protocol that was agreed on."""
+        """The agreed protocol."""
         return self._connection.get_alpn_proto_negotiated().decode(errors="replace") or None
 
     @property
@@ -492,7 +492,7 @@ class Session:
 
     @property
     def certificate(self) -> x509.Certificate | None:
-        """The certificate that this side shows."""
+        """This side's own certificate."""
         return self._connection.get_certificate(as_cryptography=True)
 
     @property

@@ -39,11 +39,11 @@ class BatchSender:
 
     __slots__ = (
         "_destinations",
-        "_heeds",
         "_kernel",
         "_masses",
         "_reactor",
         "_segments",
+        "_stops_at_error",
         "_try",
         "_vectors",
     )
@@ -65,19 +65,19 @@ class BatchSender:
         self._segments = coalescing.SEGMENTS if coalesces else 0
         self._masses = vectors.AVAILABLE
         self._vectors: Vectors | None = None
-        self._heeds = False
+        self._stops_at_error = False
 
     def send(
-        self, sock: _socket.socket, batch: Batch, *, heeds: bool
+        self, sock: _socket.socket, batch: Batch, *, stops_at_error: bool
     ) -> tuple[int, OSError | None]:
         """Send in order; return how many went, and the error if that was the reason to stop.
 
         Args:
             sock: who sends.
             batch: what.
-            heeds: whether what the network said of an earlier datagram ends the batch.
+            stops_at_error: whether a network error of an earlier datagram ends the batch.
         """
-        self._heeds = heeds
+        self._stops_at_error = stops_at_error
         for run in self._runs(batch):
             sent, error = self._send_run(sock, batch, run)
             if sent < run[1]:
@@ -102,9 +102,9 @@ class BatchSender:
                 at += sent
                 if at == end or sent == vectors.MOST:
                     continue
-                if sent and self._heeds:
+                if sent and self._stops_at_error:
                     for error in error_queue.take(sock):  # behind the first the call forgets it
-                        self._heed(error)
+                        self._stop_at(error)
                 if not self._send_one(sock, batch, at):
                     return at, None
                 at += 1
@@ -112,9 +112,9 @@ class BatchSender:
             return at, error
         return end, None
 
-    def _heed(self, error: OSError) -> None:
-        """Raise what the network said of an earlier datagram, if that ends the batch."""
-        if self._heeds and error.errno in error_queue.FROM_OTHERS:
+    def _stop_at(self, error: OSError) -> None:
+        """Raise a network error of an earlier datagram, if it ends the batch."""
+        if self._stops_at_error and error.errno in error_queue.FROM_OTHERS:
             raise error
 
     def _send_coalesced(self, sock: _socket.socket, batch: Batch, run: Run) -> bool:
@@ -127,7 +127,7 @@ class BatchSender:
         try:
             sock.sendmsg(message, coalescing.segment(size), *name)
         except OSError as error:
-            self._heed(error)
+            self._stop_at(error)
             self._segments = coalescing.after(error, self._segments, end - start)
             return False
         return True
@@ -145,7 +145,7 @@ class BatchSender:
         try:
             return self._kernel.send_messages(sock, self._vectors.headers, end - at)
         except OSError as error:
-            self._heed(error)
+            self._stop_at(error)
             self._masses = error.errno not in vectors.FORBIDDEN
             return 0
 

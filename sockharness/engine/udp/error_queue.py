@@ -58,7 +58,7 @@ def take(sock: _socket.socket) -> list[OSError]:
             _, ancillary, _, _ = sock.recvmsg(0, _SPACE, _socket.MSG_ERRQUEUE)
         except BlockingIOError:
             break
-        number = _told(ancillary)
+        number = _errno_of(ancillary)
         if number:
             errors.append(os_error(number))
     return errors
@@ -70,7 +70,7 @@ def discard(sock: _socket.socket, error: OSError) -> None:
         take(sock)
 
 
-def _told(ancillary: list[tuple[int, int, bytes]]) -> int:
+def _errno_of(ancillary: list[tuple[int, int, bytes]]) -> int:
     """Return the errno of an entry, 0 if there is none."""
     for level, kind, data in ancillary:
         if _WANTED.get(level) == kind:

@@ -8,7 +8,7 @@ is a wrapper without the flags.
 import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sockharness.engine.handlers import Handler, checked, functions_of, tell
+from sockharness.engine.handlers import Handler, checked, functions_of, report
 from sockharness.handlers import DATAGRAM_HANDLERS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class DatagramFlags(NamedTuple):
 
 
 class DatagramHandlers:
-    """What the user gave, checked: an attribute per handler name, `None` where absent."""
+    """The user's handlers, checked: an attribute for each name, `None` if absent."""
 
     __slots__ = ("_reactor", *DATAGRAM_HANDLERS)
 
@@ -78,7 +78,7 @@ class DatagramHandlers:
 
     def failed(self, error: BaseException, socket: object) -> None:
         """Give a handler's exception to `error`, or raise it out of the reactor's `run` (D17)."""
-        tell(error, self.error, socket, self._reactor)
+        report(error, self.error, socket, self._reactor)
 
 
 def _takes_flags(handler: Any) -> bool:

@@ -5,8 +5,8 @@ columns, and each check goes over a column in C; only a batch in which something
 through datagram by datagram, to say what. Everything is checked before anything is sent (UDP-061).
 
 An IPv4 destination of an IPv6 socket is written as a mapped address (UDP-048). An IPv6 destination
-of an IPv4 socket is a matter of the kernel, which Python does not even ask; the place of the first
-is kept in `Batch.reachable`.
+of an IPv4 socket is left to the kernel, which Python does not even ask; `Batch.reachable` is the
+index of the first one.
 """
 
 import errno
@@ -35,7 +35,7 @@ class Destinations:
     """Parses destinations for a socket of one family, and remembers them.
 
     Attributes:
-        known: by address as given, what stands for it; `parsed` fills it.
+        known: parsed addresses by their text as given; filled by `parsed`.
     """
 
     __slots__ = ("_ipv6", "_kernel", "_packed", "_remember", "known")
@@ -48,9 +48,9 @@ class Destinations:
         self.known: dict[str, Any] = {}
 
     def parsed(self, address: object) -> Any:
-        """Return what stands for an address, for an IPv4 socket its text.
+        """Return a parsed address; for an IPv4 socket that is its text.
 
-        Raises `TypeError`, `ValueError` for what is no address.
+        Raises `TypeError`, `ValueError` if it is not an IP address.
         """
         literal = literals.parse("address", address, self._kernel)
         target: Any
@@ -134,7 +134,7 @@ def batch(datagrams: object, destinations: Destinations) -> Batch:
     """Check `[data, port, address, ...]` or `[(data, port, address), ...]` (UDP-057, UDP-061).
 
     Raises:
-        TypeError, ValueError: wrong lengths, or an entry that cannot be; names the entry.
+        TypeError, ValueError: a wrong length or a wrong entry; the text names the entry.
     """
     given = _flat(_sequence(datagrams))
     if not given:
@@ -156,7 +156,7 @@ def first_destination(datagrams: Any) -> tuple[Any, Any]:
 
 
 def refused(error: OSError, payload: Payload, to: tuple[Any, ...], bound: str) -> OSError:
-    """Say in an error of the kernel what was sent where, and what helps.
+    """Add to a kernel's error what was sent where, and a hint.
 
     Args:
         error: of a call that sends; what the network says of earlier datagrams stays as it is.
@@ -207,7 +207,7 @@ def _flat(datagrams: list[Any]) -> list[Any]:
 
 
 def _known(addresses: list[Any], destinations: Destinations) -> list[Any] | None:
-    """Return what stands for the addresses; `None` if one is not known yet."""
+    """Return the parsed addresses; `None` if one is not known yet."""
     known = destinations.known
     first = addresses[0]
     try:
@@ -242,7 +242,7 @@ def _payloads(data: list[Any]) -> list[Payload]:
 def _one_by_one(
     data: list[Any], ports: list[Any], addresses: list[Any], destinations: Destinations
 ) -> list[Any]:
-    """Return what stands for the addresses, or raise what is wrong with the first wrong entry."""
+    """Return the parsed addresses, or raise for the first wrong entry."""
     targets = []
     for number, (each, port, address) in enumerate(zip(data, ports, addresses, strict=True)):
         try:
@@ -255,6 +255,6 @@ def _one_by_one(
 
 
 def _about(number: int, error: TypeError | ValueError) -> TypeError | ValueError:
-    """Return the same complaint with the place of the datagram in the batch."""
+    """Return the same error with the datagram's index in the batch."""
     kind = TypeError if isinstance(error, TypeError) else ValueError
     return kind(f"datagrams[{number}]: {error}")

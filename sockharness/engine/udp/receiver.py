@@ -35,7 +35,7 @@ _Part = tuple[bytes, DatagramFlags, int, Any]
 
 
 class Receiver:
-    """What a socket has received and its `data` handler has not."""
+    """Received datagrams that the `data` handler has not got yet."""
 
     __slots__ = (
         "_busy",

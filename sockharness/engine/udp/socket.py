@@ -31,7 +31,7 @@ from typing import Any, NoReturn
 
 from sockharness.engine import names, options, sockopts
 from sockharness.engine.chunk import Data
-from sockharness.engine.handlers import tell
+from sockharness.engine.handlers import report
 from sockharness.engine.loop.kernel import Kernel
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.udp import error_queue, outgoing
@@ -179,7 +179,7 @@ class UDPSocket(Settable):
         sending from there raises why (UDP-063, UDP-068).
 
         Raises:
-            TypeError, ValueError: one entry cannot be, or the length; nothing was sent (UDP-061).
+            TypeError, ValueError: a wrong entry or a wrong length; nothing was sent (UDP-061).
             ClosedError: the socket is closed.
             OSError: the first one failed; as `send`.
         """
@@ -189,17 +189,17 @@ class UDPSocket(Settable):
         if not batch.payloads:
             return 0
         self._raise_pending()
-        heeds = not self._is_heard()
-        if heeds:
+        stops = not self._send_ignores_network()
+        if stops:
             self._raise_from_network(sock)
-        sent, error = self._sender.send(sock, batch, heeds=heeds)
+        sent, error = self._sender.send(sock, batch, stops_at_error=stops)
         if sent < len(batch.payloads) and sent == batch.reachable:
             error = os_error(errno.EAFNOSUPPORT)
         if error is not None:
             if not sent:
                 to = self._remote or outgoing.first_destination(datagrams)
                 self._fail(error, batch.payloads[0], to)
-            if heeds and error.errno in error_queue.FROM_OTHERS:
+            if stops and error.errno in error_queue.FROM_OTHERS:
                 error_queue.discard(sock, error)
                 self._error = with_code(error)
             self._arm()
@@ -282,15 +282,15 @@ class UDPSocket(Settable):
         if not errors and (number := sockopts.take_error(sock)):
             errors = [os_error(number)]  # the queue had no room for it
         for error in errors:
-            self._tell(error)
+            self._report(error)
             if self._sock is None:
                 return
 
-    def _tell(self, error: OSError) -> None:
+    def _report(self, error: OSError) -> None:
         """Give an error of the network to `error`, or keep it for the next send (D8)."""
         handler = self._handlers.error
         if handler is not None:
-            tell(error, handler, self, self._reactor)
+            report(error, handler, self, self._reactor)
         elif self._remote is not None:
             self._error = error
 
@@ -372,9 +372,9 @@ class UDPSocket(Settable):
         """Say whether a call that failed may succeed at once: the error was not its own (D8)."""
         if error.errno == errno.EINTR:
             return True
-        return self._is_heard() and error.errno in error_queue.FROM_NETWORK
+        return self._send_ignores_network() and error.errno in error_queue.FROM_NETWORK
 
-    def _is_heard(self) -> bool:
+    def _send_ignores_network(self) -> bool:
         """Say whether errors of the network go to `error` or are dropped; else to a send (D8)."""
         return self._remote is None or self._handlers.error is not None
 

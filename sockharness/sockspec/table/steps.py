@@ -92,7 +92,7 @@ ROWS = (
         at=("sees error", "sees connect_error", "sees handshake", "sees uncaught_exception"),
         takes="text",
         does="a text that the error's message contains",
-        example="message: refused",
+        example="message: oh no",
     ),
     Row(
         key="alert",

@@ -9,9 +9,12 @@ import pytest
 from jsonschema import Draft7Validator
 
 from sockharness.errors import SpecError
+from sockharness.sockspec import table
 from sockharness.sockspec.schema import FILE, printed, schema
+from sockharness.sockspec.table.row import Row
 from sockharness.sockspec.text import nodes
 from tests.gallery.plugin import FOLDER
+from tests.sockspec.table.completed import completed
 
 ROOT = Path(__file__).parents[3]
 SPECS = sorted((ROOT / "specs").rglob("*.yaml"))
@@ -62,6 +65,14 @@ def test_the_schema_is_one_of_draft_7_and_refers_to_nothing_that_is_not_there() 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: str(path.relative_to(ROOT / "specs")))
 def test_a_right_spec_is_accepted(path: Path) -> None:
+    VALIDATOR.validate(as_editors_see(nodes.read(path)))
+
+
+@pytest.mark.parametrize("row", table.ROWS, ids=lambda row: f"{row.at[0]}: {row.key}")
+def test_the_example_of_a_row_is_accepted(row: Row, tmp_path: Path) -> None:
+    path = tmp_path / "example.yaml"
+    path.write_text(completed(row, row.at[0]))
+
     VALIDATOR.validate(as_editors_see(nodes.read(path)))
 
 

@@ -4,6 +4,7 @@ Each row is asked four times: of a spec and of a fixture, on a stream and on a d
 """
 
 import hashlib
+import inspect
 import socket
 import threading
 from pathlib import Path
@@ -18,6 +19,7 @@ from sockharness.match.exact import as_matcher
 from sockharness.match.joined import Capture
 from sockharness.match.matcher import Matcher, Verdict
 from sockharness.match.sized import Until
+from sockharness.sockspec import table
 from sockharness.story.events import Event
 from sockharness.story.expectations import BytesExpected, State
 from sockharness.story.messages import DatagramsExpected
@@ -109,6 +111,16 @@ MESSAGES: list[tuple[Matcher | bytes, bytes, bool]] = [
     (match.concat(match.starts_with(b"ab"), "b"), b"ab", False),
     (Capture("all", ANY), b"abc", True),
 ]
+
+
+def test_specs_and_fixtures_have_the_same_matchers() -> None:
+    functions = inspect.getmembers(match, inspect.isfunction)
+    fixtures = {name for name, each in functions if each.__module__ == match.__name__}
+    specs = {*table.keys("matcher", "message matcher"), "concat"}
+
+    # in a spec bytes stand for themselves; a fixture gives the bytes to a function
+    assert specs - fixtures == {"capture"}
+    assert fixtures - specs == {"exact"}
 
 
 @pytest.mark.parametrize(("want", "data", "takes", "_whole"), ROWS)

@@ -1,16 +1,21 @@
-"""The forms that describe bytes by a matcher: `{regex: …}`, `{length: 16}`, `{capture: NAME}`."""
+"""The forms that describe bytes by a matcher: `{regex: …}`, `{length: 16}`, `{capture: NAME}`.
+
+A form with one value and no other key needs a row of the table only: the function of its name in
+`sockharness.match` makes the matcher, from a value of the kind that the row states.
+"""
 
 import re
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
-from sockharness.match.exact import StartsWith
+from sockharness import match
 from sockharness.match.joined import Capture
 from sockharness.match.matcher import Matcher
 from sockharness.match.regex import Regex
 from sockharness.match.sized import AnyBytes, Length, Sha256
-from sockharness.sockspec import model
+from sockharness.sockspec import model, table
 from sockharness.sockspec.decode.form import Form
 from sockharness.sockspec.decode.scope import Scope, check_is_free
 from sockharness.sockspec.model import Payload
@@ -48,11 +53,6 @@ def _compiled(pattern: bytes) -> re.Pattern[bytes]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return re.compile(pattern, re.DOTALL)
-
-
-def _length(form: Form) -> Payload:
-    size, example = form.each(lambda: as_size(form.value, least=1), form.example)
-    return model.Wanted(Length(size), example)
 
 
 def _sha256(form: Form) -> Payload:
@@ -100,18 +100,29 @@ def _captured(form: Form) -> Matcher:
     return Length(as_size(form.need("length", because), least=1))
 
 
-def _starts_with(form: Form) -> Payload:
-    _needs_messages(form)
-    start = form.exact(form.value)
-    if not isinstance(start, model.Literal):
+def _named(form: Form) -> Payload:
+    """Return what the function of the form's name in `match` makes of the form's value."""
+    if form.name in table.keys("message matcher"):
+        _needs_messages(form)
+    (row,) = (each for each in _ROWS if each.key == form.name)
+    arguments, example = form.each(lambda: _ARGUMENTS[row.takes](form), form.example)
+    return model.Wanted(getattr(match, form.name)(*arguments), example)
+
+
+def _plain_bytes(form: Form) -> tuple[bytes]:
+    payload = form.exact(form.value)
+    if not isinstance(payload, model.Literal):
         raise unexpected(form.value, "bytes that stand here")
-    return model.Wanted(StartsWith(start.content), form.example())
+    return (payload.content,)
 
 
-def _any(form: Form) -> Payload:
-    _needs_messages(form)
+def _count(form: Form) -> tuple[int]:
+    return (as_size(form.value, least=1),)
+
+
+def _true(form: Form) -> tuple[()]:
     as_word(form.value, ("true",), "true")
-    return model.Wanted(AnyBytes(), form.example())
+    return ()
 
 
 def _unordered(form: Form) -> Payload:
@@ -125,12 +136,18 @@ def _needs_messages(form: Form) -> None:
         raise Refusal(form.node.location, f"'{form.name}' needs a peer that gets messages", hint)
 
 
+_ROWS = table.rows("matcher", "message matcher")
+_ARGUMENTS: dict[str, Callable[[Form], tuple[Any, ...]]] = {
+    "plain bytes": _plain_bytes,
+    "count of bytes": _count,
+    "true": _true,
+}
+"""What is given to the function in `match`, by the kind of value that the row states."""
+
 FORMS: dict[str, Callable[[Form], Payload]] = {
+    **{row.key: _named for row in _ROWS},
     "capture": _capture,
     "sha256": _sha256,
     "regex": _regex,
-    "length": _length,
-    "starts_with": _starts_with,
-    "any": _any,
     "unordered": _unordered,
 }

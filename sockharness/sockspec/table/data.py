@@ -5,7 +5,7 @@ The form is the key that comes first in this table; the others are its arguments
 
 from sockharness.sockspec.table.row import Row
 
-ROWS = (
+_FORMS = (
     Row(
         key="hex",
         at=("bytes",),
@@ -158,16 +158,16 @@ ROWS = (
         does="the pattern that they match",
         example="regex: 'h.'",
     ),
+)
+"""All rows but the one that every description of bytes has."""
+
+_DESCRIPTIONS = [row.key for row in _FORMS if {"matcher", "message matcher"} & set(row.at)]
+
+ROWS = (
+    *_FORMS,
     Row(
         key="example",
-        at=(
-            "bytes capture",
-            "bytes sha256",
-            "bytes regex",
-            "bytes length",
-            "bytes starts_with",
-            "bytes any",
-        ),
+        at=tuple(f"bytes {key}" for key in _DESCRIPTIONS),
         takes="plain bytes",
         does="what a scripted peer writes in its place",
         example="example: hi",

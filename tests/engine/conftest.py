@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sockharness.engine.loop.reactor import Reactor
-from tests.engine.hosting import HOSTS, Run, RunLoop
+from tests.engine.outer_loops import LIBRARIES, Run, RunLoop
 from tests.helpers.cables import cable as cable
 from tests.helpers.conformance import DRIVES, PLACES
 from tests.helpers.conversation import DEADLINE, Talk
@@ -59,9 +59,9 @@ def tcp(reactor: Reactor) -> Any:
     return make
 
 
-@pytest.fixture(params=HOSTS)
+@pytest.fixture(params=LIBRARIES)
 def run(request: pytest.FixtureRequest) -> Run:
-    """Run an `async def` with a `Stage` over TCP in each of the hosts."""
+    """Run an `async def` with a `Stage` over TCP in each of the outer loops."""
     if request.param == "uvloop":
         pytest.importorskip("uvloop")
     return lambda check: DRIVES[request.param](check, PLACES["tcp"](""))

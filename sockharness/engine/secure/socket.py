@@ -19,6 +19,8 @@ what `write` returns is what arrives (TLS-053).
 **Ending.** `end()` sends close_notify, no FIN, and waits for the peer's, as a socket that is closed
 for its owner (TLS-059). `shutdown()` sends both (TLS-061); `close()` only FIN (TLS-063). The peer's
 close_notify and its FIN are one and the same end; whichever comes first counts (TLS-056).
+
+Longer than other files because beginning, writing and ending share one state.
 """
 
 import socket as _socket

@@ -1,11 +1,11 @@
 """A TLS session without I/O: ciphertext in, plaintext out, and the other way round.
 
-    receive(ciphertext)   what the network brought
+    receive(ciphertext)   takes what came from the network
     handshake()           goes on with the handshake; true when it is done
-    read()                what could be decrypted; then look at `ended` and `fault`
+    read()                returns what could be decrypted; then look at `ended` and `fault`
     write(plaintext)      encrypts
     close()               puts a close_notify behind what was written
-    take()                what the network is to get
+    take()                returns what is to be sent
 
 **Judging.** Every certificate passes OpenSSL, and the last fault that it finds is the verdict, as
 in Bun (TLS-022). The verdict falls as soon as the certificate was seen, after OpenSSL has gone as
@@ -15,8 +15,10 @@ ready meanwhile is thrown away, and `take` has the alert in its place (D20; see 
 **Resuming.** No certificate is shown then. The verdict on the chain is that of the session's first
 connection, kept in `ResumableSession`; the name is looked at again.
 
-**Ends.** The session never learns of the end of the stream: the socket decides what it
-means (TLS-056, TLS-070).
+**Ending.** The session never learns of the end of the stream: the socket decides what it means
+(TLS-056, TLS-070).
+
+Longer than other files because handshake, verdict and records share one OpenSSL connection.
 """
 
 from typing import Any, Protocol

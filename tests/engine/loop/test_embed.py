@@ -16,7 +16,7 @@ from sockharness.engine.loop.runner import ThreadRunner
 from sockharness.engine.streams import connect, listen
 from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import UsageError
-from tests.engine.hosting import (
+from tests.engine.outer_loops import (
     Boom,
     Run,
     RunLoop,
@@ -222,7 +222,7 @@ def test_attached_outside_of_trio_is_a_usage_error(run_loop: RunLoop) -> None:
     run_loop(main())
 
 
-def test_a_hosted_reactor_cannot_be_run_by_hand(run: Run) -> None:
+def test_a_reactor_inside_an_outer_loop_cannot_be_run_by_hand(run: Run) -> None:
     async def check(stage: Stage) -> None:
         reactor = stage.reactor
         calls: list[Callable[[], object]] = [

@@ -14,7 +14,7 @@ from sockharness.engine.streams import connect, listen
 from sockharness.engine.tcp.connecting import Connecting
 from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import UsageError
-from tests.engine.hosting import (
+from tests.engine.outer_loops import (
     Boom,
     Run,
     boom,
@@ -162,7 +162,7 @@ def test_a_connect_of_another_thread_can_be_awaited_and_cancelled(run: Run, satu
     run(check)
 
 
-def test_a_hosted_connect_can_be_waited_for_in_another_thread(run: Run) -> None:
+def test_a_connect_inside_an_outer_loop_can_be_waited_for_in_another_thread(run: Run) -> None:
     async def check(stage: Stage) -> None:
         connecting = stage.connect(stage.listen())
         got: list[Socket] = []

@@ -14,8 +14,8 @@ from sockharness.engine.loop.reactor import Reactor
 from sockharness.engine.streams import connect, listen
 from sockharness.engine.tcp.socket import Socket
 from sockharness.errors import UsageError
-from tests.engine.hosting import (
-    HOSTS,
+from tests.engine.outer_loops import (
+    LIBRARIES,
     Boom,
     Run,
     RunLoop,
@@ -247,8 +247,8 @@ def test_the_close_after_end_waits_for_an_async_end(run: Run) -> None:
     run(check)
 
 
-@pytest.mark.parametrize("host", HOSTS)
-def test_the_close_after_end_waits_also_when_the_peer_has_hung_up(host: str, tmp_path: Any) -> None:
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_close_after_end_waits_also_after_a_hang_up(library: str, tmp_path: Any) -> None:
     """TCP-197: on a unix socket the kernel tells at once."""
 
     async def check(stage: Stage) -> None:
@@ -265,7 +265,7 @@ def test_the_close_after_end_waits_also_when_the_peer_has_hung_up(host: str, tmp
 
         assert states == [1]
 
-    DRIVES[host](check, PLACES["unix"](str(tmp_path / "s")))
+    DRIVES[library](check, PLACES["unix"](str(tmp_path / "s")))
 
 
 def test_an_async_end_may_end_the_socket_itself(run: Run) -> None:
@@ -303,7 +303,7 @@ def test_an_async_handler_of_a_call_from_outside_begins_too(run: Run) -> None:
     run(check)
 
 
-def test_reload_takes_async_handlers_where_a_host_is(run: Run) -> None:
+def test_reload_takes_async_handlers_where_an_outer_loop_is(run: Run) -> None:
     async def check(stage: Stage) -> None:
         got: list[bytes] = []
 
@@ -319,7 +319,9 @@ def test_reload_takes_async_handlers_where_a_host_is(run: Run) -> None:
     run(check)
 
 
-def test_async_handlers_are_refused_where_no_host_is_and_where_an_answer_is_due(run: Run) -> None:
+def test_async_handlers_need_an_outer_loop_and_cannot_answer_at_once(
+    run: Run,
+) -> None:
     async def check(stage: Stage) -> None:
         async def handler(*_args: Any) -> None: ...
 

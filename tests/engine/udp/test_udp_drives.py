@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sockharness.engine.udp.socket import UDPSocket, udp_socket
-from tests.engine.hosting import Run
+from tests.engine.outer_loops import Run
 from tests.helpers.conformance import DRIVES, PLACES, Check, Stage
 from tests.helpers.ports import leased_port
 

@@ -10,7 +10,7 @@ from tests.helpers.conformance import Check
 
 Run = Callable[[Check], None]
 RunLoop = Callable[[Coroutine[Any, Any, Any]], Any]
-HOSTS = ("asyncio", "uvloop", "trio")
+LIBRARIES = ("asyncio", "uvloop", "trio")
 
 
 class Boom(Exception):

@@ -63,7 +63,7 @@ class Form:
         """Decode bytes that may not be described by a matcher."""
         payload = self.decode(node, self.scope)
         parts = payload.parts if isinstance(payload, model.Joined) else (payload,)
-        if any(isinstance(part, model.Wanted) for part in parts):
+        if any(isinstance(part, model.Described) for part in parts):
             raise Refusal(node.location, "expected bytes, got a description of bytes")
         return payload
 

@@ -28,7 +28,7 @@ MAX_PATTERN = 1000
 
 def _regex(form: Form) -> Payload:
     pattern, example = form.each(lambda: _pattern(form.value, form.scope), form.example)
-    return model.Wanted(pattern, example)
+    return model.Described(pattern, example)
 
 
 def _pattern(node: Node, scope: Scope) -> Regex:
@@ -62,7 +62,7 @@ def _sha256(form: Form) -> Payload:
         lambda: as_size(form.need("length", because), least=1),
         form.example,
     )
-    return model.Wanted(Sha256(digest, size), example)
+    return model.Described(Sha256(digest, size), example)
 
 
 def _digest(node: Node) -> str:
@@ -76,7 +76,7 @@ def _capture(form: Form) -> Payload:
     name, inner, example = form.each(
         lambda: _capture_name(form.value, form.scope), lambda: _captured(form), form.example
     )
-    return model.Wanted(Capture(name, inner), example)
+    return model.Described(Capture(name, inner), example)
 
 
 def _capture_name(node: Node, scope: Scope) -> str:
@@ -106,7 +106,7 @@ def _named(form: Form) -> Payload:
         _needs_messages(form)
     (row,) = (each for each in _ROWS if each.key == form.name)
     arguments, example = form.each(lambda: _ARGUMENTS[row.takes](form), form.example)
-    return model.Wanted(getattr(match, form.name)(*arguments), example)
+    return model.Described(getattr(match, form.name)(*arguments), example)
 
 
 def _plain_bytes(form: Form) -> tuple[bytes]:

@@ -18,6 +18,7 @@ from sockharness.sockspec.model.actions import UpgradeTls as UpgradeTls
 from sockharness.sockspec.model.actions import Write as Write
 from sockharness.sockspec.model.actions import WriteAll as WriteAll
 from sockharness.sockspec.model.bounds import Bounds as Bounds
+from sockharness.sockspec.model.bytes import Described as Described
 from sockharness.sockspec.model.bytes import Joined as Joined
 from sockharness.sockspec.model.bytes import Literal as Literal
 from sockharness.sockspec.model.bytes import Pattern as Pattern
@@ -25,7 +26,6 @@ from sockharness.sockspec.model.bytes import Payload as Payload
 from sockharness.sockspec.model.bytes import Reference as Reference
 from sockharness.sockspec.model.bytes import Repeated as Repeated
 from sockharness.sockspec.model.bytes import RestOf as RestOf
-from sockharness.sockspec.model.bytes import Wanted as Wanted
 from sockharness.sockspec.model.bytes import pattern_bytes as pattern_bytes
 from sockharness.sockspec.model.cases import Case as Case
 from sockharness.sockspec.model.cases import Difference as Difference

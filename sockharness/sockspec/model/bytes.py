@@ -117,10 +117,10 @@ class Joined:
 
 
 @record
-class Wanted:
+class Described:
     """Bytes that are only described; `example` is what a scripted sender writes."""
 
-    want: Matcher
+    expected: Matcher
     example: Payload | None = None
 
     def data(self, names: Bindings) -> bytes:
@@ -130,14 +130,14 @@ class Wanted:
 
     def matcher(self, names: Bindings) -> Matcher:
         """Expect what is described."""
-        return self.want
+        return self.expected
 
 
 def can_be_written(payload: Payload) -> bool:
     """Say whether there are bytes to write: what is only described needs an example."""
     if isinstance(payload, Joined):
         return all(map(can_be_written, payload.parts))
-    return not isinstance(payload, Wanted) or payload.example is not None
+    return not isinstance(payload, Described) or payload.example is not None
 
 
 def is_empty(payload: Payload) -> bool:
@@ -151,7 +151,7 @@ def captured_names(payload: Payload) -> set[str]:
     """Return the names that a payload captures when it comes."""
     if isinstance(payload, Joined):
         return set().union(*map(captured_names, payload.parts))
-    return payload.want.names() if isinstance(payload, Wanted) else set()
+    return payload.expected.names() if isinstance(payload, Described) else set()
 
 
 def size_of(payload: Payload) -> int:

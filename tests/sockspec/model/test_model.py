@@ -5,6 +5,7 @@ from sockharness.match.exact import Exact
 from sockharness.match.joined import Concat
 from sockharness.match.sized import Length
 from sockharness.sockspec.model import (
+    Described,
     Joined,
     Literal,
     Pattern,
@@ -13,7 +14,6 @@ from sockharness.sockspec.model import (
     Reference,
     Repeated,
     RestOf,
-    Wanted,
     pattern_bytes,
 )
 from sockharness.sockspec.model.bindings import Bindings
@@ -46,14 +46,14 @@ def test_what_one_side_writes_is_what_the_other_expects(payload: Payload, data: 
 
 
 def test_a_description_is_matched_as_it_says_and_written_as_its_example() -> None:
-    payload = Wanted(Length(3), Literal(b"abc"))
+    payload = Described(Length(3), Literal(b"abc"))
 
     assert payload.matcher(names()) == Length(3)
     assert payload.data(names()) == b"abc"
 
 
 def test_joined_parts_are_matched_one_after_another() -> None:
-    payload = Joined((Literal(b"a"), Wanted(Length(3))))
+    payload = Joined((Literal(b"a"), Described(Length(3))))
 
     assert payload.matcher(names()) == Concat([Exact(b"a"), Length(3)])
 

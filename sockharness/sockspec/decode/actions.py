@@ -1,19 +1,20 @@
 """Decodes what a peer is told to do: the actions of steps and of handlers, with what they return.
 
-Adding an action is a row of `table.actions` and a branch in `action`; the values of those of a UDP
-socket are decoded in `datagrams`.
+A setting (`set_ttl: 5`) is a row of `table.actions` and nothing here. Another action is a row there
+and an entry of `_ACTIONS`; for a UDP socket, of the one in `datagrams`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from sockharness.location import Location
 from sockharness.nearest import did_you_mean
 from sockharness.printable import show
 from sockharness.sockspec import model, table
-from sockharness.sockspec.decode import words
-from sockharness.sockspec.decode.by_table import decoders
+from sockharness.sockspec.decode import networks, words
+from sockharness.sockspec.decode.by_table import PLAIN, decoders
 from sockharness.sockspec.decode.context import Context
-from sockharness.sockspec.decode.datagrams import DatagramActions, check_send
+from sockharness.sockspec.decode.datagrams import DatagramActions, check_send, interface
 from sockharness.sockspec.decode.tls import TlsDecoder
 from sockharness.sockspec.model import Payload
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
@@ -45,26 +46,38 @@ class ActionDecoder:
 
     def action(self, verb: Scalar, value: Node, node: Node) -> model.Action:
         """Decode an action that takes a value; `node` is the mapping in which it stands."""
-        place = verb.location
-        match verb.text:
-            case "write":
-                return model.Write(self._writable(value), place)
-            case "write_all":
-                return model.WriteAll(self._writable(value), place)
-            case "end":
-                return model.End(self._writable(value), place)
-            case "timeout":
-                return model.SetTimeout(as_seconds(value), place)
-            case "reload":
-                return self._reload(value, place)
-            case "upgrade_tls":
-                return self._upgrade(value, place)
-            case "shutdown":
-                as_word(value, ("read",), "'read' (or the bare word 'shutdown')")
-                return model.Call("shutdown", place, flag=True)
-            case "stop":
-                return model.Call("stop", place, flag=as_bool(value))
+        if verb.text.startswith(table.SETTING):
+            return self._setting(verb, value)
+        decode = self._ACTIONS.get(verb.text)
+        if decode is not None:
+            return decode(self, value, verb.location)
         return self._datagrams.decode(verb, value, node)
+
+    def _setting(self, verb: Scalar, value: Node) -> model.Action:
+        """Decode a setting by the kind of value that the table gives it."""
+        if isinstance(value, Scalar):
+            networks.check_word(self._context, value)
+        row = table.row(verb.text, "stream step", "udp step")
+        return model.SetOption(verb.text, _SETTINGS[row.takes](value), verb.location)
+
+    def _write(self, value: Node, location: Location) -> model.Action:
+        return model.Write(self._writable(value), location)
+
+    def _write_all(self, value: Node, location: Location) -> model.Action:
+        return model.WriteAll(self._writable(value), location)
+
+    def _end(self, value: Node, location: Location) -> model.Action:
+        return model.End(self._writable(value), location)
+
+    def _timeout(self, value: Node, location: Location) -> model.Action:
+        return model.SetTimeout(as_seconds(value), location)
+
+    def _shutdown(self, value: Node, location: Location) -> model.Action:
+        as_word(value, ("read",), "'read' (or the bare word 'shutdown')")
+        return model.Call("shutdown", location, flag=True)
+
+    def _stop(self, value: Node, location: Location) -> model.Action:
+        return model.Call("stop", location, flag=as_bool(value))
 
     def _reload(self, value: Node, place: Location) -> model.Action:
         [key] = table.keys("reload")
@@ -89,6 +102,22 @@ class ActionDecoder:
 
     def _stream_handlers(self, node: Node) -> model.HandlerSet | str:
         return self.handlers_or_name(node, udp=False)
+
+    def _raise(self, value: Node, location: Location) -> model.Action:
+        return model.Raise(as_text(value, "a message"), location)
+
+    _ACTIONS: ClassVar[Mapping[str, Callable[..., model.Action]]] = {
+        "write": _write,
+        "write_all": _write_all,
+        "end": _end,
+        "timeout": _timeout,
+        "reload": _reload,
+        "upgrade_tls": _upgrade,
+        "shutdown": _shutdown,
+        "stop": _stop,
+        "raise": _raise,
+    }
+    """By the word of the action. The others are of UDP sockets, or settings."""
 
     def verb(self, node: Node, verbs: tuple[str, ...]) -> tuple[Scalar, Node, list[Scalar]]:
         """Return the key that says what a mapping is about, its value, and the other keys."""
@@ -172,8 +201,6 @@ class ActionDecoder:
         for key in rest:
             if key.text not in table.keys(f"handler {verb.text}"):
                 raise Refusal(key.location, f"unknown key '{show(key.text, limit=40)}'")
-        if verb.text == "raise":
-            return model.Raise(as_text(value, "a message"), verb.location)
         return self.action(verb, value, node)
 
     def check_fits(
@@ -240,6 +267,8 @@ def _capture_name(node: Node) -> str:
 
 
 _INSIDE = ("stream handler", "udp handler")
+_SETTINGS: dict[str, Decoder] = {**PLAIN, "interface": interface}
+"""What decodes the value of a setting, by its kind."""
 _BOUNDS = decoders("returns", {"capture": _capture_name})
 
 

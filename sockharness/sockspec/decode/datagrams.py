@@ -1,20 +1,20 @@
 """Decodes what is about datagrams: `udp:` and `multicast:` of a peer, and the actions of a UDP
 socket."""
 
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, ClassVar
 
 from sockharness.nearest import did_you_mean
 from sockharness.printable import show
-from sockharness.sockspec import model, table
+from sockharness.sockspec import model
 from sockharness.sockspec.decode import networks, words
-from sockharness.sockspec.decode.by_table import PLAIN, decoders
+from sockharness.sockspec.decode.by_table import decoders
 from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.decode.hosts import host, place
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.nodes import Sequence as SequenceNode
-from sockharness.sockspec.text.problems import Decoder
 from sockharness.sockspec.text.typed import (
     Known,
     Refusal,
@@ -84,7 +84,7 @@ class UdpDecoder:
 
     def _multicast(self, node: Node) -> model.Multicast:
         keys = as_mapping(node, "{group: auto}")
-        own = {"group": self._group, "sources": self._sources, "interface": _interface}
+        own = {"group": self._group, "sources": self._sources, "interface": interface}
         known = self._context.problems.decode(keys, decoders("multicast", own))
         if "group" not in known:
             hint = "'auto', 'auto_ssm', or the peer whose group it is"
@@ -145,23 +145,31 @@ class DatagramActions:
 
     def decode(self, verb: Scalar, value: Node, node: Node) -> model.Action:
         """Decode an action; `node` is the mapping in which it stands."""
-        at, name = verb.location, verb.text
-        match name:
-            case "send":
-                return model.Send(self._datagram(value), at, self._to(node))
-            case "send_many":
-                return model.SendMany(self._datagrams(value), at, self._to(node))
-            case "add_membership" | "drop_membership":
-                as_word(value, (model.GROUP,), "'group' (or the bare word)")
-                return model.Membership(name, at)
-            case "add_source_specific_membership" | "drop_source_specific_membership":
-                of = source(value, self._context)
-                self._context.mentioned.add(of)
-                return model.Membership(name, at, of)
-        if isinstance(value, Scalar):
-            networks.check_word(self._context, value)
-        decode = _SETTINGS[table.row("udp step", name).takes]
-        return model.SetOption(name, decode(value), at)
+        return self._ACTIONS[verb.text](self, verb, value, node)
+
+    def _send(self, verb: Scalar, value: Node, node: Node) -> model.Action:
+        return model.Send(self._datagram(value), verb.location, self._to(node))
+
+    def _send_many(self, verb: Scalar, value: Node, node: Node) -> model.Action:
+        return model.SendMany(self._datagrams(value), verb.location, self._to(node))
+
+    def _membership(self, verb: Scalar, value: Node, _node: Node) -> model.Action:
+        as_word(value, (model.GROUP,), "'group' (or the bare word)")
+        return model.Membership(verb.text, verb.location)
+
+    def _membership_of_source(self, verb: Scalar, value: Node, _node: Node) -> model.Action:
+        of = source(value, self._context)
+        self._context.mentioned.add(of)
+        return model.Membership(verb.text, verb.location, of)
+
+    _ACTIONS: ClassVar[Mapping[str, Callable[..., model.Action]]] = {
+        "send": _send,
+        "send_many": _send_many,
+        "add_membership": _membership,
+        "drop_membership": _membership,
+        "add_source_specific_membership": _membership_of_source,
+        "drop_source_specific_membership": _membership_of_source,
+    }
 
     def _datagram(self, node: Node) -> model.Payload:
         payload = self._context.datagram(node)
@@ -282,7 +290,8 @@ def _bind(node: Node) -> str:
         raise unexpected(node, "loopback, loopback6, group or an IP address", hint) from None
 
 
-def _interface(node: Node) -> str:
+def interface(node: Node) -> str:
+    """Return the address of an interface, or the word for a link."""
     if isinstance(node, Scalar) and node.text == model.LINK:
         return model.LINK
     address = host(node)
@@ -293,5 +302,3 @@ def _interface(node: Node) -> str:
 
 
 _UDP = decoders("udp", {"bind": _bind})
-_SETTINGS: dict[str, Decoder] = {**PLAIN, "interface": _interface}
-"""What decodes the value of a setting, by the kind that the table gives it."""

@@ -13,6 +13,9 @@ from sockharness.sockspec.table.row import Row
 ROWS: tuple[Row, ...] = (*files.ROWS, *peers.ROWS, *actions.ROWS, *steps.ROWS, *data.ROWS)
 """All rows, in the order in which hints and the reference name them."""
 
+SETTING = "set_"
+"""How the word of an action begins that sets an option: the method of that name gets the value."""
+
 
 @cache
 def rows(*sections: str) -> tuple[Row, ...]:
@@ -39,13 +42,13 @@ def verbs(*sections: str) -> tuple[str, ...]:
 
 
 @cache
-def row(section: str, key: str) -> Row:
-    """Return the row of a key of a section.
+def row(key: str, *sections: str) -> Row:
+    """Return the row of a key that one of the sections has.
 
     Raises:
-        LookupError: if the section has no such key.
+        LookupError: if none has it.
     """
-    for each in rows(section):
+    for each in rows(*sections):
         if each.key == key:
             return each
-    raise LookupError(f"no '{key}' in '{section}'")
+    raise LookupError(f"no '{key}' in '{', '.join(sections)}'")

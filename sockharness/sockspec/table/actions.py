@@ -1,8 +1,9 @@
 """What a peer can do, in a step and inside a handler, and the events that have handlers.
 
 A new action is a row here, a class of the model if it carries something, and a method of the
-engine. Its sections say who can do it, and where: a `stream` or a `udp` peer, in a `step` or inside
-a `handler`.
+engine. One whose name begins with `set_` and whose value is of a plain kind is a setting: its row
+is all, and the method of that name gets the value. The sections of a row say who can do it, and
+where: a `stream` or a `udp` peer, in a `step` or inside a `handler`.
 """
 
 from sockharness.sockspec.table.row import Row
@@ -13,16 +14,7 @@ UDP = ("udp step", "udp handler")
 BOTH = (*STREAM, *UDP)
 INSIDE = ("stream handler", "udp handler")
 """What can be done inside a handler only."""
-CALLS = (
-    "step send", "step send_many", "step set_broadcast", "step set_ttl", "step set_multicast_ttl",
-    "step set_multicast_loopback", "step set_multicast_interface", "step add_membership",
-    "step drop_membership", "step add_source_specific_membership",
-    "step drop_source_specific_membership",
-)  # fmt: skip
-"""The mappings of the calls of a UDP socket, which can raise."""
-
-
-ROWS = (
+_HANDLERS = (
     Row(
         key="open",
         at=("stream handlers",),
@@ -86,6 +78,8 @@ ROWS = (
         does="runs when the TLS handshake is over, well or not",
         example="handshake: []",
     ),
+)
+_ACTIONS = (
     Row(
         key="echo",
         at=INSIDE,
@@ -302,6 +296,11 @@ ROWS = (
         does="inside a handler: raises an exception with that message",
         example='raise: "oh no"',
     ),
+)
+_SETTINGS = tuple(f"step {row.key}" for row in _ACTIONS if row.key.startswith("set_"))
+_CALLS = tuple(f"step {row.key}" for row in _ACTIONS if row.at == UDP and row.key != "reload")
+"""The mappings of the calls of a UDP socket, which can raise."""
+_BESIDE = (
     Row(
         key="tls",
         at=("reload",),
@@ -318,14 +317,14 @@ ROWS = (
     ),
     Row(
         key="returns",
-        at=("step write", "step end", *CALLS),
+        at=("step write", "step end", *dict.fromkeys((*_SETTINGS, *_CALLS))),
         takes="returns",
         does="what the call returns: a number, `true` or `false`, or bounds",
         example="returns: 2",
     ),
     Row(
         key="raises",
-        at=CALLS,
+        at=_CALLS,
         takes="raised",
         does=(
             "what the call raises, such as `EMSGSIZE`, or `any`, which also means a closed socket"
@@ -361,3 +360,4 @@ ROWS = (
         example="capture: taken",
     ),
 )
+ROWS = (*_HANDLERS, *_ACTIONS, *_BESIDE)

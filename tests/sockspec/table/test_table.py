@@ -5,7 +5,9 @@ import pytest
 from sockharness.handlers import DATAGRAM_HANDLERS, STREAM_EVENTS
 from sockharness.sockspec import table
 from sockharness.sockspec.decode import payloads
+from sockharness.sockspec.decode.actions import ActionDecoder
 from sockharness.sockspec.decode.by_table import decoders
+from sockharness.sockspec.decode.datagrams import DatagramActions
 
 
 def test_a_key_has_one_row_in_a_section() -> None:
@@ -34,7 +36,7 @@ def test_a_row_without_a_decoder_is_refused() -> None:
 
 def test_a_row_that_there_is_not_is_not_found() -> None:
     with pytest.raises(LookupError, match="no 'reuse' in 'udp'"):
-        table.row("udp", "reuse")
+        table.row("reuse", "udp")
 
 
 def test_each_form_of_bytes_has_a_row() -> None:
@@ -44,3 +46,11 @@ def test_each_form_of_bytes_has_a_row() -> None:
 def test_the_handlers_are_those_of_the_engine() -> None:
     assert set(table.keys("stream handlers")) == set(STREAM_EVENTS)
     assert set(table.keys("udp handlers")) == set(DATAGRAM_HANDLERS)
+
+
+def test_each_action_with_a_value_has_a_decoder() -> None:
+    decoded = {*ActionDecoder._ACTIONS, *DatagramActions._ACTIONS}
+    kinds = ("stream step", "stream handler", "udp step", "udp handler")
+    others = [word for word in table.verbs(*kinds) if not word.startswith(table.SETTING)]
+
+    assert decoded == set(others)

@@ -10,7 +10,7 @@ from sockharness.replay.setup import Setup
 from sockharness.sockspec.decode.tls_words import ALERTS
 from sockharness.story.events import Event
 from sockharness.story.expectations import Mismatch, that_fits
-from sockharness.story.handshakes import failed_handshake, failure, why
+from sockharness.story.handshakes import handshake_failure, is_failed_handshake, reason_of
 from sockharness.story.outcome import Failure
 from sockharness.story.timeline import LISTENER, Channel
 
@@ -62,7 +62,7 @@ def because_of_handshake(setup: Setup, failed: Failure) -> Failure | None:
     report to it.
     """
     events = failed.mismatch.events
-    if any(map(failed_handshake, events)):
+    if any(map(is_failed_handshake, events)):
         return None  # the step itself reports it
     channels = [setup.timeline.channel(event.peer, event.connection) for event in events]
     channels += [channel.remote for channel in channels if channel.remote is not None]
@@ -70,7 +70,7 @@ def because_of_handshake(setup: Setup, failed: Failure) -> Failure | None:
         _reported(event)
         for channel in dict.fromkeys(channels)
         for event in channel.unclaimed
-        if channel.closed is not None and event not in events and failed_handshake(event)
+        if channel.closed is not None and event not in events and is_failed_handshake(event)
     ]
     closed = [channel.closed for channel in channels if channel.closed is not None]
     found += [_unreported(event) for event in closed if event.note]
@@ -81,7 +81,7 @@ def because_of_handshake(setup: Setup, failed: Failure) -> Failure | None:
 
 
 def _reported(event: Event) -> tuple[int, Mismatch]:
-    return _rank(why(event)), failure(event)
+    return _rank(reason_of(event)), handshake_failure(event)
 
 
 def _unreported(event: Event) -> tuple[int, Mismatch]:
@@ -101,9 +101,9 @@ def _rank(reason: str) -> int:
 
 
 def _unmeant(setup: Setup, channel: Channel, event: Event) -> Failure:
-    if failed_handshake(event):
+    if is_failed_handshake(event):
         location = setup.case.peers[channel.peer].location
-        return Failure(mismatch=failure(event), location=location)
+        return Failure(mismatch=handshake_failure(event), location=location)
     return _found(setup, channel, _unclaimed(channel.peer, event.name, event.error))
 
 
@@ -175,7 +175,7 @@ def _found(setup: Setup, channel: Channel, words: str, received: bytes = b"") ->
 
 def _grave(event: Event) -> bool:
     closed_with_error = event.name == "close" and event.error is not None
-    return event.name in UNCLAIMED or closed_with_error or failed_handshake(event)
+    return event.name in UNCLAIMED or closed_with_error or is_failed_handshake(event)
 
 
 def _unclaimed(peer: str, event: str, error: BaseException | None) -> str:

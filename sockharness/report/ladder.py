@@ -14,7 +14,7 @@ from sockharness.printable import show
 from sockharness.record import record
 from sockharness.story.events import Event, Kind
 from sockharness.story.expectations import CLOSING
-from sockharness.story.handshakes import why
+from sockharness.story.handshakes import reason_of
 from sockharness.story.timeline import LISTENER, Channel, Timeline
 
 TEXT = 24
@@ -192,7 +192,7 @@ def _agreed(event: Event) -> str:
     """Return what a handshake agreed on, in short: `TLSv1.3 h2 AES256`."""
     facts = event.facts
     if facts is None or not facts.version:
-        return why(event)
+        return reason_of(event)
     kind = _CIPHER.search(facts.cipher)
     cipher = kind[0].replace("_", "") if kind else facts.cipher
     return " ".join(filter(None, (facts.version, facts.alpn, cipher)))

@@ -162,10 +162,10 @@ class BytesExpected:
         )
 
     def _gave_up(self, because: str) -> Mismatch:
-        peer, wanted = self.channel.peer, self.matcher.describe()
+        peer, description = self.channel.peer, self.matcher.describe()
         return Mismatch(
             headline=that_fits(f"{peer} got {because}", f"{peer} got no match"),
-            note=f"{peer}: {because}, the most that a pattern looks at; expected {wanted}",
+            note=f"{peer}: {because}, the most that a pattern looks at; expected {description}",
             received=bytes(self.channel.unread),
         )
 
@@ -176,15 +176,15 @@ class BytesExpected:
         received = bytes(unread[: result.needed] if result.needed is not None else unread)
         shown = show(received, limit=SHORT)
         more = "…" if len(unread) > len(received) and not shown.endswith("…") else ""
-        wanted, got = self.matcher.describe(), f'"{shown}{more}"'
-        if len(wanted) <= SHORT and len(got) <= SHORT:
-            headline = f"{peer} got {got}, expected {wanted}"
+        description, got = self.matcher.describe(), f'"{shown}{more}"'
+        if len(description) <= SHORT and len(got) <= SHORT:
+            headline = f"{peer} got {got}, expected {description}"
         else:
             headline = f"{peer} data differs at byte {result.size}"
         return Mismatch(
             headline=headline,
             note=f"{peer} got other bytes from offset {result.size}"
-            + (f"; expected {wanted}" if expected is None else ""),
+            + (f"; expected {description}" if expected is None else ""),
             expected=expected,
             received=received,
         )
@@ -248,27 +248,27 @@ class EventExpected:
         return Progress(state=State.SATISFIED, event=event)
 
     def _other_error(self, event: Event, got: str) -> Mismatch:
-        peer, wanted = self.channel.peer, self.error
+        peer, expected = self.channel.peer, self.error
         did = "closed" if self.name == "close" else f"saw {self.name}"
         with_it = f"with {got}" if event.code else "without error"
         hint = "; write `error: " + event.code + "` if that is meant" if event.code else ""
         return Mismatch(
             headline=that_fits(
-                f"{peer} {did} {with_it}, expected {wanted}",
-                f"{peer} {self.name}: {got}, expected {wanted}",
+                f"{peer} {did} {with_it}, expected {expected}",
+                f"{peer} {self.name}: {got}, expected {expected}",
                 f"{peer} {self.name} is not as expected",
             ),
-            note=f"{peer} {did} {with_it}, expected {wanted}{hint}",
+            note=f"{peer} {did} {with_it}, expected {expected}{hint}",
             events=(event,),
         )
 
     def _other_message(self, event: Event) -> Mismatch:
         peer = self.channel.peer
-        got, wanted = show(str(event.error), limit=40), show(self.message, limit=40)
-        headline = f'{peer} {self.name}: "{got}", expected "{wanted}"'
+        got, expected = show(str(event.error), limit=40), show(self.message, limit=40)
+        headline = f'{peer} {self.name}: "{got}", expected "{expected}"'
         return Mismatch(
             headline=that_fits(headline, f"{peer} {self.name} is not as expected"),
-            note=f'{peer} saw {self.name} "{got}", expected a message with "{wanted}"',
+            note=f'{peer} saw {self.name} "{got}", expected a message with "{expected}"',
             events=(event,),
         )
 

@@ -52,32 +52,32 @@ def alert_judge(alert: str) -> Callable[[Event], Mismatch | None]:
     return lambda event: _about_alert(event, alert)
 
 
-def failed_handshake(event: Event) -> bool:
+def is_failed_handshake(event: Event) -> bool:
     """Return whether an event is a handshake that failed."""
     return event.name == "handshake" and event.facts is not None and not event.facts.success
 
 
-def why(event: Event) -> str:
+def reason_of(event: Event) -> str:
     """Return the shortest name for a handshake's error; empty without one."""
-    return shortest(event.error) if event.error is not None else ""
+    return short_reason(event.error) if event.error is not None else ""
 
 
-def shortest(error: BaseException) -> str:
+def short_reason(error: BaseException) -> str:
     """Return the shortest name for an error: the alert, else the reason, else the code."""
     reason = error.reason if isinstance(error, TLSError) else ""
     return alert_of(error) or reason or code_of(error)
 
 
-def failure(event: Event) -> Mismatch:
+def handshake_failure(event: Event) -> Mismatch:
     """Return the report of a handshake that failed."""
     peer, alert = event.peer, event.alert
-    said = f"{peer} handshake failed"
+    said, reason = f"{peer} handshake failed", reason_of(event)
     hint = f"write `error: {event.code}` if that is meant" if event.code else ""
     error = f": {show(str(event.error), limit=120)}" if event.error is not None else ""
     return _complaint(
         event,
         *((f"{said}: alert {alert}",) if alert else ()),
-        *((f"{said}: {why(event)}", f"{peer}: {why(event)}") if event.error is not None else ()),
+        *((f"{said}: {reason}", f"{peer}: {reason}") if reason else ()),
         said,
         note="; ".join(filter(None, (f"{said}{error}", hint))),
     )
@@ -88,16 +88,16 @@ def _about_success(event: Event, facts: Mapping[str, str]) -> Mismatch | None:
     if facts.get("success", got) == got:
         return None
     if got == "false":
-        return failure(event)
+        return handshake_failure(event)
     return _complaint(event, f"{event.peer} handshake succeeded, expected a failure")
 
 
-def _about_error(event: Event, wanted: str, message: str) -> Mismatch | None:
+def _about_error(event: Event, expected: str, message: str) -> Mismatch | None:
     got = event.code or NO_ERROR
     peer, meant = event.peer, f"write `error: {got}` if that is meant"
-    if wanted not in (ANY_ERROR, got):
-        headline = f"{peer} handshake: {got}, expected {wanted}"
-        short = f"{peer} handshake has not the error {wanted}"
+    if expected not in (ANY_ERROR, got):
+        headline = f"{peer} handshake: {got}, expected {expected}"
+        short = f"{peer} handshake: expected {expected}"
         return _complaint(event, headline, short, note=f"{headline}; {meant}")
     text = str(event.error) if event.error is not None else ""
     if message and message not in text:
@@ -106,15 +106,15 @@ def _about_error(event: Event, wanted: str, message: str) -> Mismatch | None:
     return None
 
 
-def _about_alert(event: Event, wanted: str) -> Mismatch | None:
+def _about_alert(event: Event, expected: str) -> Mismatch | None:
     got = event.alert or NO_ERROR
-    if wanted in ("", got):
+    if expected in ("", got):
         return None
     return _complaint(
         event,
-        f"{event.peer} got alert {got}, expected {wanted}",
+        f"{event.peer} got alert {got}, expected {expected}",
         f"{event.peer} got alert {got}",
-        note=f"{event.peer} got alert {got}, expected {wanted}",
+        note=f"{event.peer} got alert {got}, expected {expected}",
     )
 
 
@@ -122,12 +122,12 @@ def _about_facts(event: Event, facts: Mapping[str, str]) -> Iterator[Mismatch | 
     known = event.facts or NO_FACTS
     for word in FACTS:
         got = known.fact(word)
-        wanted = facts.get(word, got)
-        if wanted == got:
+        expected = facts.get(word, got)
+        if expected == got:
             continue
         because = f" ({event.code})" if word == "authorized" and event.error is not None else ""
         came = f"{event.peer} got {word} {got}"
-        headline = f"{came}{because}, expected {wanted}"
+        headline = f"{came}{because}, expected {expected}"
         shorter = (f"{came}{because}", came, f"{event.peer} got another {word}")
         yield _complaint(event, headline, *shorter, note=headline)
 

@@ -73,8 +73,8 @@ class DatagramsExpected:
 
     def give_up(self) -> Mismatch:
         """Report how many datagrams are missing."""
-        peer, got, wanted = self.channel.peer, len(self._came()), len(self.matchers)
-        of = f" of {count(wanted, 'datagram')}" if wanted > 1 else " datagram"
+        peer, got, needed = self.channel.peer, len(self._came()), len(self.matchers)
+        of = f" of {count(needed, 'datagram')}" if needed > 1 else " datagram"
         amount = f"got {got}{of}" if got else f"got no datagram{self._from}"
         missing = self.matchers[got].describe() if not self._unordered else ""
         expected = self.matchers[got].expected() if not self._unordered else None
@@ -82,7 +82,7 @@ class DatagramsExpected:
             headline=that_fits(f"{peer} {amount}", f"{peer} got too little"),
             note=f"{peer} {amount}" + (f"; expected {missing}" if missing else ""),
             expected=expected or None,
-            waiting_for=missing or count(wanted - got, "datagram"),
+            waiting_for=missing or count(needed - got, "datagram"),
         )
 
     @property
@@ -112,16 +112,16 @@ def differs(peer: str, message: bytes, matcher: Matcher, *, number: int | None =
         matcher: the expectation.
         number: which of several expected messages it is, counted from 1.
     """
-    expected, wanted = matcher.expected(), matcher.describe()
-    both = f"{peer} got {_quoted(message)}, expected {wanted}"
+    expected, description = matcher.expected(), matcher.describe()
+    both = f"{peer} got {_quoted(message)}, expected {description}"
     note = f"{peer} got another datagram" + (f" as datagram {number}" if number else "")
     if expected is None:
         right = matcher.whole(message).size
         how = f"datagram differs at byte {right}" if right else "got a datagram that is no match"
         headline = that_fits(both, f"{peer} {how}")
-        return Mismatch(headline=headline, note=f"{note}; expected {wanted}", received=message)
+        return Mismatch(headline=headline, note=f"{note}; expected {description}", received=message)
     how = _how(message, expected)
-    short = max(len(message), len(expected), len(wanted)) <= SHORT
+    short = max(len(message), len(expected), len(description)) <= SHORT
     differing = f"{peer} datagram {how}"
     headline = that_fits(both, differing) if short else differing
     return Mismatch(

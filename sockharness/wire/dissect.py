@@ -96,8 +96,8 @@ def fits(packet: Packet, tests: Iterable[tuple[str, str]]) -> bool:
     for name, text in tests:
         by_layer.setdefault(_find(name)[0], []).append((name, text))
     return all(
-        any(all(_equals(each, *test) for test in wanted) for each in _instances(packet, layer))
-        for layer, wanted in by_layer.items()
+        any(all(_equals(each, *test) for test in fields) for each in _instances(packet, layer))
+        for layer, fields in by_layer.items()
     )
 
 
@@ -171,8 +171,8 @@ def _flags_equal(value: Any, text: str) -> bool:
     if number is not None:
         return int(value) == number
     letters = isinstance(value.names, str)
-    got, wanted = (values.flags_of(each, letters=letters) for each in (str(value), text))
-    return sorted(got) == sorted(wanted)
+    got, expected = (values.flags_of(each, letters=letters) for each in (str(value), text))
+    return sorted(got) == sorted(expected)
 
 
 def _texts_equal(value: str, text: str) -> bool:

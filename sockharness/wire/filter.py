@@ -63,7 +63,7 @@ def port_filter(
     Args:
         ports: 1 to 65535, at most `MAX_PORTS`; none accepts nothing, `None` accepts every frame of
             any kind.
-        outgoing_only: reject what is not on its way out (of two copies on loopback, keep the
+        outgoing_only: reject frames that do not leave (of two copies on loopback, keep the
             sender's).
         protocols: of `PROTOCOLS`, and `GROUPS`.
     """

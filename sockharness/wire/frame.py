@@ -62,5 +62,5 @@ class Frame:
         if headers is None:
             return f"<Frame {where} {len(self.data)} bytes>"
         flags = f" {headers.flags}" if headers.flags else ""
-        ends = f"{headers.source} > {headers.destination}"
-        return f"<Frame {where} {headers.protocol} {ends}{flags} {len(headers.payload)} bytes>"
+        addresses = f"{headers.source} > {headers.destination}"
+        return f"<Frame {where} {headers.protocol} {addresses}{flags} {len(headers.payload)} bytes>"

@@ -8,10 +8,10 @@ from sockharness.story.events import Event, HandshakeFacts
 from sockharness.story.expectations import ROOM
 from sockharness.story.handshakes import (
     alert_judge,
-    failed_handshake,
-    failure,
+    handshake_failure,
     handshake_judge,
-    why,
+    is_failed_handshake,
+    reason_of,
 )
 from tests.gallery.mismatches import described
 from tests.gallery.plugin import Gallery
@@ -108,9 +108,9 @@ def test_a_failure_is_named_by_what_says_most(
 ) -> None:
     event = failed(error)
 
-    assert failed_handshake(event)
-    assert failure(event).headline == headline
-    assert why(event) == short
+    assert is_failed_handshake(event)
+    assert handshake_failure(event).headline == headline
+    assert reason_of(event) == short
 
 
 def test_a_wrong_code_is_told_with_how_to_state_it(gallery: Gallery) -> None:
@@ -154,7 +154,7 @@ def test_the_alert_is_the_one_that_the_other_side_sent(
 
 
 def test_what_failed_agreed_on_nothing() -> None:
-    details = failure(failed(EXPIRED)).details
+    details = handshake_failure(failed(EXPIRED)).details
 
     assert details[0] == (
         "handshake    success false, authorized false, CERT_HAS_EXPIRED: certificate has expired"

@@ -1,4 +1,4 @@
-"""What a socket has still to send: `write` keeps the rest that the kernel does not take.
+"""An outbox: the queue of bytes that a socket has still to send.
 
 `Socket.write` is one call of the kernel and keeps nothing. Most programs want all of their bytes
 to go out in order, and nothing more. An `Outbox` is that queue: it offers bytes at

@@ -1,6 +1,6 @@
-"""Loops of others: which one runs here, what a reactor asks of its own, how a task waits in any.
+"""Outer loops, asyncio's and trio's: which one runs, what a reactor asks of it, how a task waits.
 
-Nothing is imported to find out: a library that is not imported is not running. trio can run
+It imports nothing to find out: a library that is not imported is not running. trio can run
 inside asyncio (guest mode) and asyncio inside trio; then the one whose code is running counts.
 """
 

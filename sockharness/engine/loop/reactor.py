@@ -1,4 +1,4 @@
-"""The event loop: who is ready, whose time has come, what was posted.
+"""The event loop: ready descriptors, timers that are due, posted calls.
 
 One iteration (`run_once`), always in this order:
 

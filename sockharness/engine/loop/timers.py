@@ -1,4 +1,4 @@
-"""Calls at a time: a heap of timers.
+"""Timers, in a heap: calls at a time.
 
 Equal times fire in the order in which the timers were made. A cancelled timer stays in the heap
 until its time has come, or until more than half of the heap is such scrap: cancelling is then

@@ -1,4 +1,4 @@
-"""A socket that keeps what the kernel did not take, until it does.
+"""A socket that keeps bytes until the kernel takes them.
 
 A plain socket keeps nothing. One that transforms what is written cannot give back what it has
 transformed: it stands in the buffer, which is sent before anything else, also behind the close.

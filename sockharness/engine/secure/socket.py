@@ -38,7 +38,7 @@ from sockharness.engine.secure.watcher import HandlerWatcher
 from sockharness.engine.tcp.socket import START
 from sockharness.engine.tcp.states import Happening, ReadyState, State
 from sockharness.engine.tls import codes
-from sockharness.engine.tls.plan import Choice, Plan
+from sockharness.engine.tls.plan import Overrides, Plan
 from sockharness.engine.tls.session import Session
 from sockharness.errors import TLSError
 
@@ -52,7 +52,6 @@ class SecureSocket(BufferedSocket):
     """A connection with TLS; see `Socket`."""
 
     __slots__ = (
-        "_choice",
         "_deadline",
         "_dying",
         "_established",
@@ -60,20 +59,21 @@ class SecureSocket(BufferedSocket):
         "_farewell",
         "_fin_is_due",
         "_held",
-        "_known",
         "_leaving",
         "_opened",
+        "_overrides",
         "_owes_drain",
         "_plan",
         "_raw",
         "_received_again",
         "_session",
+        "_verdict",
         "_watcher",
         "handshake_outcome",
         "handshake_waiters",
     )
 
-    _choice: Choice
+    _overrides: Overrides
     _plan: Plan
 
     def __init__(self, reactor: Reactor, group: HandlerGroup, data: Any) -> None:
@@ -81,7 +81,7 @@ class SecureSocket(BufferedSocket):
         self._plan = cast(Plan, group.tls)
         self._session: Session | None = None
         self._chunk_size = _CHUNK
-        self._choice = Choice(self._plan.session)
+        self._overrides = Overrides(self._plan.session)
         self._watcher = HandlerWatcher(group, self)
         self._opened = False  # `open` was called
         self._established = False
@@ -94,7 +94,10 @@ class SecureSocket(BufferedSocket):
         self._leaving = False  # `end` was called: all was sent, the peer's end is awaited
         self._received_again = False  # data came since
         self._held = False  # something was received, but not processed, because of a pause
-        self._known: tuple[bool, OSError | None] = (False, None)  # authorized, error: at the close
+        self._verdict: tuple[bool, OSError | None] = (
+            False,
+            None,
+        )  # authorized, error; set at the close
         self.handshake_outcome: BaseException | bool | None = None  # of the handshake; `True`: good
         self.handshake_waiters: list[Callable[[], object]] = []
         # The `RawSocket` that gets the ciphertext, after `upgrade_tls`.
@@ -119,15 +122,15 @@ class SecureSocket(BufferedSocket):
             self._go_on(self._session)
 
     def _begin(self) -> Session:
-        choice = self._choice
+        overrides = self._overrides
         return Session(
             self._plan.config,
             self._watcher,
             hostname=self._plan.hostname,
-            server_name=choice.server_name,
-            resume=choice.session,
-            request_cert=choice.request_cert,
-            reject_unauthorized=choice.reject_unauthorized,
+            server_name=overrides.server_name,
+            resume=overrides.session,
+            request_cert=overrides.request_cert,
+            reject_unauthorized=overrides.reject_unauthorized,
         )
 
     def _go_on(self, session: Session) -> bool:
@@ -423,7 +426,7 @@ class SecureSocket(BufferedSocket):
         super()._close(error)
 
     def _release(self) -> None:
-        self._known = (self.authorized, self.authorization_error)
+        self._verdict = (self.authorized, self.authorization_error)
         self._cancel_deadline()
         if self._raw is not None:
             self._raw.let_go()

@@ -1,4 +1,4 @@
-"""Making listening sockets.
+"""Make a listening socket.
 
 Options of accepted sockets (TCP_NODELAY, buffer sizes) are set on the listening socket before it
 listens: Linux hands them down, so accepting costs nothing more.

@@ -1,4 +1,4 @@
-"""What a socket knows about TLS, without it and with it.
+"""The TLS members of every stream socket, with TLS and without.
 
 A plain socket has every member, too: it answers "none" and ignores what is set (TLS-093). It has no
 session, so the same line answers for both. A closed socket has no session any more; what stays then
@@ -18,7 +18,7 @@ from sockharness.errors import UsageError
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from sockharness.engine.tls.plan import Choice, Plan
+    from sockharness.engine.tls.plan import Overrides, Plan
     from sockharness.engine.tls.session import ResumableSession, Session
 
 _FRAGMENTS = range(512, 16385)
@@ -39,10 +39,10 @@ class TLSFacts:
     _group: Any
     _reactor: Any
     _sock: Any
-    _choice: "Choice | None" = None
+    _overrides: "Overrides | None" = None
     _established: bool = False
     _failed: bool = False
-    _known: tuple[bool, OSError | None] = (False, None)
+    _verdict: tuple[bool, OSError | None] = (False, None)
     _leaving: bool = False
     _plan: "Plan | None" = None
     _session: "Session | None" = None
@@ -90,12 +90,12 @@ class TLSFacts:
     @property
     def authorized(self) -> bool:
         """Whether the peer's certificate is valid for the name; stays after the close."""
-        return self._known[0] if self._session is None else self._session.authorized
+        return self._verdict[0] if self._session is None else self._session.authorized
 
     @property
     def authorization_error(self) -> OSError | None:
         """The error of the peer's certificate; `None` if none was requested (D18)."""
-        return self._known[1] if self._session is None else self._session.authorization_error
+        return self._verdict[1] if self._session is None else self._session.authorization_error
 
     @property
     def alpn_protocol(self) -> str | bool:
@@ -106,14 +106,14 @@ class TLSFacts:
     @property
     def servername(self) -> str | None:
         """The name that the client asks for; on a server, after its ClientHello (TLS-079)."""
-        plan, choice = self._plan, self._choice
-        if plan is None or choice is None or self._sock is None:
+        plan, overrides = self._plan, self._overrides
+        if plan is None or overrides is None or self._sock is None:
             return None
         if self._session is not None:
             return self._session.server_name
         if plan.config.server:
             return None
-        given = (choice.server_name, plan.config.options.server_name, plan.hostname)
+        given = (overrides.server_name, plan.config.options.server_name, plan.hostname)
         return next((name for name in given if name is not None), None)
 
     @property
@@ -214,10 +214,10 @@ class TLSFacts:
 
     def set_session(self, session: Any) -> None:
         """Resume a session. Only in a client's `open`; ignored elsewhere (TLS-080)."""
-        if self._choice is not None and self._session is None:
+        if self._overrides is not None and self._session is None:
             from sockharness.engine.tls.plan import resumable
 
-            self._choice.session = resumable("session", session)
+            self._overrides.session = resumable("session", session)
 
     def set_servername(self, name: str) -> None:
         """Ask for another name, and check it. Only in a client's `open` (TLS-079).
@@ -226,7 +226,7 @@ class TLSFacts:
             TypeError, ValueError: `name` is not a `str`, or cannot be sent.
             UsageError: the handshake has begun, or this is a server.
         """
-        if self._plan is None or self._choice is None:
+        if self._plan is None or self._overrides is None:
             return
         from sockharness.engine.tls.options import server_name
 
@@ -237,16 +237,16 @@ class TLSFacts:
             return
         if self._session is not None:
             raise UsageError("set_servername: expected in `open`, the handshake has begun")
-        self._choice.server_name = name
+        self._overrides.server_name = name
 
     def set_verify_mode(self, request_cert: bool, reject_unauthorized: bool) -> None:  # noqa: FBT001 - Bun's signature
         """Change the policy for this peer. Only in `open`; ignored elsewhere (TLS-036)."""
-        if self._choice is None:
+        if self._overrides is None:
             return
         request = options.flag("request_cert", request_cert)
         reject = options.flag("reject_unauthorized", reject_unauthorized)
         if self._session is None:
-            self._choice.request_cert, self._choice.reject_unauthorized = request, reject
+            self._overrides.request_cert, self._overrides.reject_unauthorized = request, reject
 
     def set_max_send_fragment(self, size: int) -> bool:
         """Put at most `size` bytes into a record; return whether 512 <= size <= 16384 (TLS-087)."""

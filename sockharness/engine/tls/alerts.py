@@ -1,4 +1,4 @@
-"""Alert records that OpenSSL is not asked to make.
+"""Alert records, made here because OpenSSL does not make them for us.
 
 A peer is judged after OpenSSL has let its certificate pass, because only then is every fault known
 (TLS-022). A side that refuses it sends the alert that OpenSSL would have sent, in place of the

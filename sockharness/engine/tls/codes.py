@@ -1,4 +1,4 @@
-"""Names and numbers of what goes wrong in TLS, as Bun gives them.
+"""The errors of TLS: names and numbers, as in Bun.
 
 A failure of the protocol has the code `EPROTO`; its reason is BoringSSL's name. OpenSSL has other
 texts for the same reasons, and changes them with its versions ("sslv3 alert" became "ssl/tls

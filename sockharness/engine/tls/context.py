@@ -1,4 +1,4 @@
-"""From checked options to OpenSSL's contexts.
+"""OpenSSL's contexts, made from checked options.
 
 A `Config` holds what a listener or a client needs to make sessions. Contexts are shared by
 connections, so their callbacks ask the connection, whose application data is its `Session`.

@@ -1,4 +1,4 @@
-"""Keys and certificates as they are given: text, bytes, paths, or lists of those.
+"""Keys and certificates as users give them: text, bytes, paths, or lists of those.
 
 Only PEM is taken. Text before, between and behind the blocks is ignored, and a key may stand in one
 text with its certificate (TLS-040). A `str` is PEM text and never a path; a path is an

@@ -1,4 +1,4 @@
-"""The options of TLS: what may be given, and the checks before anything is opened.
+"""The options of TLS, and their checks before anything is opened.
 
 `TLSOptions` holds what was given. `checked` makes `Checked` of it or of a mapping: files are read,
 types and values looked at. Whether key, certificate and the like fit together is found when the

@@ -1,4 +1,4 @@
-"""What a listener or a client does with the connections it opens: TLS, or nothing.
+"""How a listener or a client secures the connections that it opens.
 
 Light to import: what checks the options is loaded when there are any, and cryptography when they
 are good.
@@ -36,7 +36,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Choice:
+class Overrides:
     """The settings that `open` may still change, before the session is made.
 
     Attributes:
@@ -87,5 +87,5 @@ def resumable(option: str, session: Any) -> "ResumableSession | None":
     from sockharness.engine.tls.session import ResumableSession
 
     if session is not None and not isinstance(session, ResumableSession):
-        raise TypeError(options.complain(option, "what socket.session gave", session))
+        raise TypeError(options.complain(option, "a session from socket.session", session))
     return session

@@ -1,4 +1,4 @@
-"""Making UDP sockets: bound, and connected if asked for (UDP-003).
+"""Make a UDP socket: bound and, with `connect`, connected (UDP-003).
 
 The port is not shared unless `reuse_addr` or `reuse_port` say so. A name to bind to is resolved
 in the resolver's order, and so is a peer's name, of which each address is tried (UDP-023).

@@ -1,4 +1,4 @@
-"""The error queue of a datagram socket: what the network said about what was sent.
+"""The error queue of a datagram socket: ICMP errors about datagrams that were sent.
 
 With IP_RECVERR the kernel keeps each ICMP error that belongs to a socket, also of an unconnected
 one (UDP-098): ip(7). The same error is *pending* too: the next system call on the socket fails with

@@ -1,4 +1,4 @@
-"""Groups, interfaces and hop limits: which option of the kernel, and what goes into it.
+"""Groups, interfaces and TTLs: the options of the kernel, and their values.
 
 The family of an option follows the text of the group or interface, not the socket: an IPv4 group
 can be joined on a socket of `::`, an IPv6 group on an IPv4 socket is ENOPROTOOPT (UDP-151,
@@ -58,7 +58,9 @@ def interface(address: object, kernel: Kernel) -> Option:
     """
     literal = parse("address", address, kernel)
     if literal.is_multicast:
-        raise ValueError(options.complain("address", "an interface's address, no group", address))
+        raise ValueError(
+            options.complain("address", "the address of an interface, not a group", address)
+        )
     if literal.family == _socket.AF_INET:
         return Option(_socket.IPPROTO_IP, _socket.IP_MULTICAST_IF, literal.packed)
     return Option(_socket.IPPROTO_IPV6, _socket.IPV6_MULTICAST_IF, literal.zone)

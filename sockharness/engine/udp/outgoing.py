@@ -1,4 +1,4 @@
-"""What `send` and `send_many` are given, checked and in the form that the kernel wants.
+"""The arguments of `send` and `send_many`, checked, and converted for the kernel.
 
 Destinations are literals and are parsed once each (`Destinations`). A batch is taken apart into
 columns, and each check goes over a column in C; only a batch in which something is wrong is gone

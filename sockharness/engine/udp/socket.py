@@ -1,4 +1,4 @@
-"""UDP sockets.
+"""A UDP socket, and `udp_socket`, which makes one.
 
 **Calls.** `send` is one system call: the kernel takes the datagram or it does not, and nothing is
 kept. `False` means that it had no room (D6) and arms `drain`, which comes once, when the socket is

@@ -262,7 +262,7 @@ def test_a_session_is_resumed_when_open_or_the_options_give_it(secured: Make, ve
 
     talk._client_handlers["open"] = lambda socket: socket.set_session(resumed.session)
     assert talk.talk()[0].is_session_reused
-    with pytest.raises(TypeError, match=r"session: expected what socket\.session gave"):
+    with pytest.raises(TypeError, match=r"session: expected a session from socket\.session"):
         talk.connect(tls={"session": b"junk"})
     client.set_session(session)  # too late: ignored
     client.close()

@@ -69,7 +69,7 @@ class Settable(Handle):
             interface: an IPv4 address of this host; IPv6: `::%eth0`. Absent: the system chooses.
 
         Raises:
-            TypeError, ValueError: no group, no interface, two families.
+            TypeError, ValueError: not a group, not an interface, or two families.
             OSError: EADDRINUSE (joined already), ENODEV (no such interface, no route), ENOPROTOOPT
                 (IPv6 group, IPv4 socket), ENOBUFS (too many: 20 by default over IPv4).
         """

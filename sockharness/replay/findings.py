@@ -9,7 +9,7 @@ from sockharness.replay.settling import did_not_finish
 from sockharness.replay.setup import Setup
 from sockharness.sockspec.decode.tls_words import ALERTS
 from sockharness.story.events import Event
-from sockharness.story.expectations import Mismatch, that_fits
+from sockharness.story.expectations import Mismatch, first_that_fits
 from sockharness.story.handshakes import handshake_failure, is_failed_handshake, reason_of
 from sockharness.story.outcome import Failure
 from sockharness.story.timeline import LISTENER, Channel
@@ -87,7 +87,7 @@ def _reported(event: Event) -> tuple[int, Mismatch]:
 def _unreported(event: Event) -> tuple[int, Mismatch]:
     """Return the mismatch of a failed handshake that no handler reported."""
     said = f"{event.peer} handshake failed"
-    headline = that_fits(f"{said}: {event.note}", f"{event.peer}: {event.note}", said)
+    headline = first_that_fits(f"{said}: {event.note}", f"{event.peer}: {event.note}", said)
     hint = f"hint: '{event.peer}' has no 'handshake' handler, so nothing reports it"
     return _rank(event.note), Mismatch(
         headline=headline, note=f"{said}: {event.note}", details=(hint,)
@@ -143,7 +143,7 @@ def _of_actions(
 def _unread(setup: Setup, channel: Channel) -> Failure:
     size, peer = count(len(channel.unread), "unread byte"), channel.peer
     step = f"{channel.remote.peer} -> {peer}: …" if channel.remote else f"{peer}: {{received: …}}"
-    words = that_fits(
+    words = first_that_fits(
         f'{peer} has {size} "{show(channel.unread, limit=40)}" at the end',
         f"{peer} has {size} at the end",
     )
@@ -156,7 +156,7 @@ def _unread_datagrams(setup: Setup, channel: Channel, unread: Sequence[Event]) -
     peer, first = channel.peer, unread[0]
     size = count(len(unread), "unread datagram")
     of = f" from {first.source}" if first.source else " from outside"
-    words = that_fits(
+    words = first_that_fits(
         f'{peer} has {size} "{show(first.data, limit=20)}"{of}',
         f"{peer} has {size}{of}",
         f"{peer} has {size}",

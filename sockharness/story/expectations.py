@@ -151,7 +151,7 @@ class BytesExpected:
         ended = ending(self.channel)
         who = f", then {_who_ended(self.channel)}" if then else ""
         return Mismatch(
-            headline=that_fits(
+            headline=first_that_fits(
                 f"{peer} {amount}{then}", f"{peer} {less}{then}", f"{peer} saw {ended}"
             ),
             note=f"{peer} {amount}{who}; expected {self.matcher.describe()}",
@@ -164,7 +164,7 @@ class BytesExpected:
     def _gave_up(self, because: str) -> Mismatch:
         peer, description = self.channel.peer, self.matcher.describe()
         return Mismatch(
-            headline=that_fits(f"{peer} got {because}", f"{peer} got no match"),
+            headline=first_that_fits(f"{peer} got {because}", f"{peer} got no match"),
             note=f"{peer}: {because}, the most that a pattern looks at; expected {description}",
             received=bytes(self.channel.unread),
         )
@@ -253,7 +253,7 @@ class EventExpected:
         with_it = f"with {got}" if event.code else "without error"
         hint = "; write `error: " + event.code + "` if that is meant" if event.code else ""
         return Mismatch(
-            headline=that_fits(
+            headline=first_that_fits(
                 f"{peer} {did} {with_it}, expected {expected}",
                 f"{peer} {self.name}: {got}, expected {expected}",
                 f"{peer} {self.name} is not as expected",
@@ -267,7 +267,7 @@ class EventExpected:
         got, expected = show(str(event.error), limit=40), show(self.message, limit=40)
         headline = f'{peer} {self.name}: "{got}", expected "{expected}"'
         return Mismatch(
-            headline=that_fits(headline, f"{peer} {self.name} is not as expected"),
+            headline=first_that_fits(headline, f"{peer} {self.name} is not as expected"),
             note=f'{peer} saw {self.name} "{got}", expected a message with "{expected}"',
             events=(event,),
         )
@@ -276,7 +276,9 @@ class EventExpected:
         peer = self.channel.peer
         because = f"; {instead}" if instead else ""
         return Mismatch(
-            headline=that_fits(f"{peer} saw no {self.name}{because}", f"{peer} saw no {self.name}"),
+            headline=first_that_fits(
+                f"{peer} saw no {self.name}{because}", f"{peer} saw no {self.name}"
+            ),
             note=f"{peer} saw no {self.name}{because}",
             waiting_for=self.name,
             events=events,
@@ -302,7 +304,9 @@ class NothingExpected:
         if self.name == "data" and self.channel.datagrams:
             came = self.channel.datagrams[:1]
             said = f'"{show(came[0].data, limit=SHORT)}"'
-            headline = that_fits(f"{peer} got {said}, expected no datagram", f"{peer} got {said}")
+            headline = first_that_fits(
+                f"{peer} got {said}, expected no datagram", f"{peer} got {said}"
+            )
             return _failed(
                 Mismatch(headline=headline, note=headline, expected=b"", received=came[0].data)
             )
@@ -351,7 +355,7 @@ def _who_ended(channel: Channel) -> str:
     return f"the {remote.peer} {'closed' if event.name == 'close' else 'ended'}"
 
 
-def that_fits(*headlines: str) -> str:
+def first_that_fits(*headlines: str) -> str:
     """Return the first headline that fits in `ROOM` characters, or the last."""
     return next((each for each in headlines if len(each) <= ROOM), headlines[-1])
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from sockharness.errors import TLSError, code_of
 from sockharness.printable import show
 from sockharness.story.events import Event, HandshakeFacts, alert_of
-from sockharness.story.expectations import ANY_ERROR, NO_ERROR, Mismatch, that_fits
+from sockharness.story.expectations import ANY_ERROR, NO_ERROR, Mismatch, first_that_fits
 
 FACTS = (
     "success", "certificate", "authorized", "version", "alpn", "server_name", "cipher", "reused",
@@ -134,7 +134,7 @@ def _about_facts(event: Event, facts: Mapping[str, str]) -> Iterator[Mismatch | 
 
 def _complaint(event: Event, *headlines: str, note: str = "") -> Mismatch:
     return Mismatch(
-        headline=that_fits(*headlines),
+        headline=first_that_fits(*headlines),
         note=note or headlines[0],
         details=tuple(_known(event)),
         events=(event,),

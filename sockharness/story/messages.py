@@ -16,7 +16,7 @@ from sockharness.story.expectations import (
     Mismatch,
     Progress,
     State,
-    that_fits,
+    first_that_fits,
 )
 from sockharness.story.timeline import Channel
 
@@ -79,7 +79,7 @@ class DatagramsExpected:
         missing = self.matchers[got].describe() if not self._unordered else ""
         expected = self.matchers[got].expected() if not self._unordered else None
         return Mismatch(
-            headline=that_fits(f"{peer} {amount}", f"{peer} got too little"),
+            headline=first_that_fits(f"{peer} {amount}", f"{peer} got too little"),
             note=f"{peer} {amount}" + (f"; expected {missing}" if missing else ""),
             expected=expected or None,
             waiting_for=missing or count(needed - got, "datagram"),
@@ -98,7 +98,7 @@ class DatagramsExpected:
     def _differs(self, event: Event, before: int) -> Mismatch:
         if self._unordered:
             headline = f"{self.channel.peer} got {_quoted(event.data)}, which is not expected"
-            return Mismatch(headline=that_fits(headline), note=headline, received=event.data)
+            return Mismatch(headline=first_that_fits(headline), note=headline, received=event.data)
         number = before + 1 if len(self.matchers) > 1 else None
         return differs(self.channel.peer, event.data, self.matchers[before], number=number)
 
@@ -118,12 +118,12 @@ def differs(peer: str, message: bytes, matcher: Matcher, *, number: int | None =
     if expected is None:
         right = matcher.whole(message).size
         how = f"datagram differs at byte {right}" if right else "got a datagram that is no match"
-        headline = that_fits(both, f"{peer} {how}")
+        headline = first_that_fits(both, f"{peer} {how}")
         return Mismatch(headline=headline, note=f"{note}; expected {description}", received=message)
     how = _how(message, expected)
     short = max(len(message), len(expected), len(description)) <= SHORT
     differing = f"{peer} datagram {how}"
-    headline = that_fits(both, differing) if short else differing
+    headline = first_that_fits(both, differing) if short else differing
     return Mismatch(
         headline=headline, note=f"{note}: it {how}", expected=expected, received=message
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sockharness.errors import TLSError, code_of, os_error
 from sockharness.facade.ledger import Fault, Ledger
 from sockharness.story.events import Event, alert_of
-from sockharness.story.expectations import CLOSING, Mismatch, that_fits
+from sockharness.story.expectations import CLOSING, Mismatch, first_that_fits
 from sockharness.story.outcome import Failure
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _failure(ledger: Ledger, event: Event, other: str) -> Failure:
         said = f"{title}: the {other} sent {alert}"
     else:
         because = (f"{failed}: {cause(error)}", f"{title}: {cause(error)}") if error else ()
-        said = that_fits(*because, failed)
+        said = first_that_fits(*because, failed)
     details = [str(error)] if error is not None else []
     details.append(f"hint: if it is meant to, look at connection({ledger.number}).{look}")
     return Failure(

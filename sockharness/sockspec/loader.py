@@ -1,7 +1,7 @@
 """Nodes to model: the schema of `sockspec: 1`, from the top.
 
-Every complaint has a location and, where there is one, the mend; all of a file's complaints are
-reported at once. A key that `sockspec.table` does not have is an error, with the nearest known key.
+Every problem has a location and, where there is one, the mend. All problems of a file are reported
+at once. A key that `sockspec.table` does not have is an error, with the nearest known key.
 `cases:` decodes the exchange once for each case, with the names that the case binds, and so the
 peers if they use any.
 """
@@ -39,8 +39,8 @@ from sockharness.sockspec.text.typed import (
 
 NOTHING = frozenset[str]()
 
-TOLD = 20
-"""The most problems that are told one by one."""
+REPORTED = 20
+"""The most problems that are reported one by one."""
 MAX_REPEATED = 100_000
 """The most nodes that may be decoded for all cases together: each case decodes the file anew."""
 
@@ -84,7 +84,7 @@ class _File:
             more = True
         if self._problems or spec is None:
             found = self._problems.in_order()
-            raise SpecError(_told(found, more=more))
+            raise SpecError(_reported(found, more=more))
         return spec
 
     def _spec(self) -> model.Spec:
@@ -133,17 +133,17 @@ class _File:
         return tuple(cases)
 
     def _check_names_are_used(self, known: Mapping[str, Node]) -> None:
-        """Complain of names that nothing uses: they are misspelt, or left over."""
+        """Refuse names that nothing uses: they are misspelt, or left over."""
         cases = known.get("cases")
         values = cases.entries if isinstance(cases, nodes.Mapping) else ()
         defined: dict[str, Location] = {}
         for node in (known.get("let"), *(value for _, value in values)):
             for key in _keys(node):
                 defined.setdefault(key.text, key.location)
-        for name, place in defined.items():
-            self._check_is_used(name, place, f"${name} is used nowhere", defined)
-        for name, place in self._uses.captures.items():
-            self._check_is_used(name, place, f"${name} is captured but read nowhere", defined)
+        for name, location in defined.items():
+            self._check_is_used(name, location, f"${name} is used nowhere", defined)
+        for name, location in self._uses.captures.items():
+            self._check_is_used(name, location, f"${name} is captured but read nowhere", defined)
         for key in _keys(known.get("handlers")):
             if key.text not in self._uses.handlers:
                 with self._problems.collect():
@@ -158,14 +158,14 @@ class _File:
                     raise Refusal(key.location, message, "'cert:' or 'sni:' uses it by this name")
 
     def _check_is_used(
-        self, name: str, place: Location, message: str, defined: Mapping[str, Location]
+        self, name: str, location: Location, message: str, defined: Mapping[str, Location]
     ) -> None:
         if name in self._uses.read:
             return
         others = [other for other in (*defined, *self._uses.captures) if other != name]
         hint = did_you_mean(name, others) or f"write ${name} where it is meant"
         with self._problems.collect():
-            raise Refusal(place, message, hint)
+            raise Refusal(location, message, hint)
 
     def _let(
         self, node: Node | None, outer: Mapping[str, Payload], case: str
@@ -224,7 +224,7 @@ class _File:
         return needs
 
     def _case(
-        self, known: Mapping[str, Node], id: str, place: Location, let: Mapping[str, Payload]
+        self, known: Mapping[str, Node], id: str, location: Location, let: Mapping[str, Payload]
     ) -> model.Case:
         context = Context(self._problems, let, self._folder, self._uses, id, refs=self._refs)
         actions = ActionDecoder(context)
@@ -262,7 +262,7 @@ class _File:
             differs=differs,
             hosts=context.hosts,
             certs=context.certs,
-            location=place,
+            location=location,
         )
 
     def _peers(self, known: Mapping[str, Node], context: Context, actions: ActionDecoder) -> None:
@@ -287,10 +287,10 @@ def _keys(node: Node | None) -> list[nodes.Scalar]:
     return [key for key, _ in node.entries] if isinstance(node, nodes.Mapping) else []
 
 
-def _told(found: list[Problem], *, more: bool) -> list[Problem]:
-    """Return the problems that are told: nobody reads a hundred."""
-    hidden = len(found) - TOLD
+def _reported(found: list[Problem], *, more: bool) -> list[Problem]:
+    """Return the problems that are reported: nobody reads a hundred."""
+    hidden = len(found) - REPORTED
     if hidden <= 0:
         return found
     rest = f"… and {hidden} more problems" + (", or still more" if more else "")
-    return [*found[:TOLD], Problem(found[TOLD].location, rest)]
+    return [*found[:REPORTED], Problem(found[REPORTED].location, rest)]

@@ -1,4 +1,4 @@
-"""Decodes what a peer is told to do: the actions of steps and of handlers, with what they return.
+"""Decodes what a peer does: the actions of steps and of handlers, with what they return.
 
 A setting (`set_ttl: 5`) is a row of `table.actions` and nothing here. Another action is a row there
 and an entry of `_ACTIONS`; for a UDP socket, of the one in `datagrams`.
@@ -79,26 +79,26 @@ class ActionDecoder:
     def _stop(self, value: Node, location: Location) -> model.Action:
         return model.Call("stop", location, flag=as_bool(value))
 
-    def _reload(self, value: Node, place: Location) -> model.Action:
+    def _reload(self, value: Node, location: Location) -> model.Action:
         [key] = table.keys("reload")
         tls = value.get(key) if isinstance(value, MappingNode) else None
         if tls is None:
-            return model.Reload(self.handlers_or_name(value), place)
+            return model.Reload(self.handlers_or_name(value), location)
         assert isinstance(value, MappingNode)
         if len(value.entries) > 1:
             hint = "make it a step of its own"
             raise Refusal(tls.location, "'tls' is reloaded without handlers", hint)
         secured = self._tls.tls(as_mapping(tls, "options of TLS such as {cert: NAME}"))
-        return model.ReloadTls(secured, place)
+        return model.ReloadTls(secured, location)
 
-    def _upgrade(self, node: Node, place: Location) -> model.UpgradeTls:
+    def _upgrade(self, node: Node, location: Location) -> model.UpgradeTls:
         if not isinstance(node, MappingNode):
             hint = "without options write the bare word 'upgrade_tls'"
             raise unexpected(node, "options of TLS such as {cert: NAME}", hint)
         known = self._context.problems.decode(
             node, decoders("upgrade_tls", {**self._tls.keys, "on": self._stream_handlers})
         )
-        return model.UpgradeTls(self._tls.secured(node, known), place, known.get("on"))
+        return model.UpgradeTls(self._tls.secured(node, known), location, known.get("on"))
 
     def _stream_handlers(self, node: Node) -> model.HandlerSet | str:
         return self.handlers_or_name(node, udp=False)
@@ -127,9 +127,9 @@ class ActionDecoder:
             key = entries[0][0] if entries else None
             hint = (key and words.other_word(key.text, verbs)) or f"known: {', '.join(verbs)}"
             got = f"'{show(key.text, limit=40)}'" if key else kind_of(node)
-            place = key.location if key else node.location
+            location = key.location if key else node.location
             message = expected_got("an action or an expectation", got)
-            raise Refusal(place, message, hint)
+            raise Refusal(location, message, hint)
         if len(found) > 1:
             first, second = found[0][0], found[1][0]
             message = f"expected one action or expectation, got '{first.text}' and '{second.text}'"
@@ -204,21 +204,21 @@ class ActionDecoder:
         return self.action(verb, value, node)
 
     def check_fits(
-        self, handlers: model.HandlerSet | None, peer: model.Peer, place: Location
+        self, handlers: model.HandlerSet | None, peer: model.Peer, location: Location
     ) -> None:
         """Refuse handlers, and actions in them, that a peer of that kind does not have.
 
         Args:
             handlers: what it has, or gets by `reload`.
             peer: whose they are.
-            place: where they are given to it.
+            location: where they are given to it.
         """
         udp = peer.udp is not None
         kind = "a UDP socket" if udp else "a stream"
         for event, actions in handlers.actions.items() if handlers else ():
             if udp and event not in words.UDP_HANDLERS:
                 hint = f"known: {', '.join(words.UDP_HANDLERS)}"
-                raise Refusal(place, f"{kind} has no handler '{event}'", hint)
+                raise Refusal(location, f"{kind} has no handler '{event}'", hint)
             for action in actions:
                 if words.does_not_fit(action.name, udp=udp):
                     hint = words.other_word(action.name, table.verbs(_INSIDE[udp]))
@@ -232,7 +232,7 @@ class ActionDecoder:
                     self.check_fits(action.handlers, peer, action.location)
         if handlers and "handshake" in handlers.actions and not self._context.speaks_tls(peer):
             hint = "write 'tls:' in place of 'tcp:', or put it into 'on:' of 'upgrade_tls'"
-            raise Refusal(place, f"'{peer.name}' has no TLS, so no 'handshake'", hint)
+            raise Refusal(location, f"'{peer.name}' has no TLS, so no 'handshake'", hint)
 
     def check_tls(self, peer: model.Peer, action: model.UpgradeTls | model.ReloadTls) -> None:
         """Refuse what a peer cannot do with TLS; take note if it goes over to it."""

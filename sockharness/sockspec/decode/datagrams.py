@@ -9,9 +9,9 @@ from sockharness.nearest import did_you_mean
 from sockharness.printable import show
 from sockharness.sockspec import model
 from sockharness.sockspec.decode import networks, words
+from sockharness.sockspec.decode.addresses import as_address, as_address_or_link
 from sockharness.sockspec.decode.by_table import decoders
 from sockharness.sockspec.decode.context import Context
-from sockharness.sockspec.decode.hosts import host, place
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
 from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.nodes import Sequence as SequenceNode
@@ -73,7 +73,7 @@ class UdpDecoder:
         if near := did_you_mean(target, self._context.names):
             raise Refusal(value.location, message, near)
         try:
-            address = host(value)
+            address = as_address(value)
         except Refusal as refusal:
             raise Refusal(value.location, message, refusal.problem.hint) from None
         if not port:
@@ -119,7 +119,7 @@ class UdpDecoder:
         return tuple(source(item, self._context) for item in items)
 
     def check(self, name: str, udp: model.Udp) -> None:
-        """Complain of peers that `udp` names and that cannot be meant."""
+        """Refuse peers that `udp` names and that cannot be meant."""
         multicast = udp.multicast
         named = [udp.peer, *(multicast.sources if multicast else ())]
         self._context.mentioned.update(named)
@@ -200,7 +200,7 @@ def source(node: Node, context: Context) -> str:
     if text in context.names:
         return text
     try:
-        address = host(node)
+        address = as_address(node)
     except Refusal as refusal:
         near = did_you_mean(text, context.names) or refusal.problem.hint
         raise unexpected(node, "a peer's name or an address", near) from None
@@ -247,13 +247,13 @@ def check_send(context: Context, peer: model.Peer, action: model.Action, *, repl
 
 def check_arrow(context: Context, key: Scalar, sender: str, receiver: str) -> None:
     """Refuse an arrow that no datagram can take."""
-    ends = [context.peers.get(name) for name in (sender, receiver)]
-    if None in ends or any(end and context.has_wrong_target(end) for end in ends):
+    both = [context.peers.get(name) for name in (sender, receiver)]
+    if None in both or any(peer and context.has_wrong_target(peer) for peer in both):
         raise Known
-    one, other = (end.udp if end else None for end in ends)
+    one, other = (peer.udp if peer else None for peer in both)
     if one is None or other is None:
         raise Refusal(key.location, f"only one of '{sender}' and '{receiver}' has a UDP socket")
-    if one.peer != receiver and other.peer != sender:  # else it was told there
+    if one.peer != receiver and other.peer != sender:  # else that problem is there
         networks.check_reach(context, sender, receiver, key.location)
     if other.in_group:
         hint = (
@@ -261,11 +261,11 @@ def check_arrow(context: Context, key: Scalar, sender: str, receiver: str) -> No
         )
         raise Refusal(key.location, "an arrow does not go to a multicast group", hint)
     if one.connected and one.peer != receiver:
-        told = one.peer or one.remote_host
-        raise Refusal(key.location, f"'{sender}' is connected to {told}, it sends to nobody else")
+        target = one.peer or one.remote_host
+        raise Refusal(key.location, f"'{sender}' is connected to {target}, it sends to nobody else")
     if other.connected and other.peer != sender:
-        told = other.peer or other.remote_host
-        raise Refusal(key.location, f"'{receiver}' is connected to {told}, it hears nobody else")
+        target = other.peer or other.remote_host
+        raise Refusal(key.location, f"'{receiver}' is connected to {target}, it hears nobody else")
 
 
 def datagrams(node: Node, context: Context) -> tuple[tuple[model.Payload, ...], bool]:
@@ -284,7 +284,7 @@ def _bind(node: Node) -> str:
     if isinstance(node, Scalar) and node.text == model.GROUP:
         return model.GROUP
     try:
-        return place(node)
+        return as_address_or_link(node)
     except Refusal as refusal:
         hint = refusal.problem.hint
         raise unexpected(node, "loopback, loopback6, group or an IP address", hint) from None
@@ -294,7 +294,7 @@ def interface(node: Node) -> str:
     """Return the address of an interface, or the word for a link."""
     if isinstance(node, Scalar) and node.text == model.LINK:
         return model.LINK
-    address = host(node)
+    address = as_address(node)
     if ip_address(address).version != 4:
         hint = "it means the interface, also to a group of IPv6"
         raise unexpected(node, "loopback, link or an IPv4 address", hint)

@@ -33,13 +33,13 @@ def check_replaces(step: MappingNode, subject: tuple[Scalar, Node], key: Scalar)
     who, value = subject
     entries = value.entries if isinstance(value, MappingNode) else ()
     verb = next((each.text for each, _ in entries if each.text in words.VERBS), "")
-    inside = (verb, *words.beside(verb)) if verb else ()
-    outside = (who.text, "within") if step.get("differs") is not None else ()
-    if key.text in (outside or inside):
+    beside_verb = (verb, *words.beside(verb)) if verb else ()
+    beside_peer = (who.text, "within") if step.get("differs") is not None else ()
+    if key.text in (beside_peer or beside_verb):
         return
-    known = (*words.ENGINES, *outside, *inside)
-    near = "" if key.text in inside else did_you_mean(key.text, known)
-    is_inside = key.text in inside or any(f"'{each}'" in near for each in inside)
-    move = f"write 'differs' beside '{verb}'" if outside and is_inside else ""
+    known = (*words.ENGINES, *beside_peer, *beside_verb)
+    near = "" if key.text in beside_verb else did_you_mean(key.text, known)
+    is_beside_verb = key.text in beside_verb or any(f"'{each}'" in near for each in beside_verb)
+    move = f"write 'differs' beside '{verb}'" if beside_peer and is_beside_verb else ""
     hint = " ".join(filter(None, (near, move))) or f"known: {', '.join(known)}"
     raise Refusal(key.location, f"unknown key '{show(key.text, limit=40)}' in differs", hint)

@@ -77,19 +77,19 @@ def _text(form: Form) -> Payload:
 def _file(form: Form) -> Payload:
     name = as_text(form.value, "a file's name")
     folder = form.scope.folder.resolve()
-    place = form.value.location
+    location = form.value.location
     try:
         path = (folder / name).resolve()
         if not path.is_relative_to(folder):
-            raise Refusal(place, f"'{show(name, limit=40)}' is outside the spec's folder")
+            raise Refusal(location, f"'{show(name, limit=40)}' is outside the spec's folder")
         if not path.is_file():
-            raise Refusal(place, f"'{show(name, limit=40)}' is not a regular file here")
+            raise Refusal(location, f"'{show(name, limit=40)}' is not a regular file here")
         content = _content(path, state_of(path))
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: links in a circle
         because = getattr(error, "strerror", None) or "not a name of a file"
-        raise Refusal(place, f"'{show(name, limit=40)}' cannot be read: {because}") from None
+        raise Refusal(location, f"'{show(name, limit=40)}' cannot be read: {because}") from None
     if len(content) > MAX_FILE:
-        raise Refusal(place, f"expected a file of at most {MAX_FILE} bytes")
+        raise Refusal(location, f"expected a file of at most {MAX_FILE} bytes")
     return model.Literal(content)
 
 

@@ -17,7 +17,7 @@ from sockharness.sockspec.text.typed import Refusal, as_sequence, as_text, as_wo
 
 MOST = 2
 EXAMPLE = "write 'hosts: [left, right]' at the top, and 'host: left' at the peer"
-_PLACES = (("tcp", "listen"), ("tcp", "connect"), ("udp", "bind"), ("multicast", "interface"))
+_ADDRESSES = (("tcp", "listen"), ("tcp", "connect"), ("udp", "bind"), ("multicast", "interface"))
 
 
 def hosts(node: Node | None) -> Mapping[str, Location]:
@@ -49,11 +49,11 @@ def host_of(context: Context, key: Scalar, node: MappingNode) -> str:
         hint = "write 'hosts: [left, right]' at the top"
         raise Refusal(value.location, "there are no hosts in this spec", hint)
     host = "" if value is None else as_word(value, tuple(context.hosts), "a host")
-    for transport, option in _PLACES:
+    for transport, option in _ADDRESSES:
         section = node.get(transport)
-        place = section.get(option) if isinstance(section, MappingNode) else None
-        if isinstance(place, Scalar) and place.text not in context.names:
-            check_word(context, place)
+        address = section.get(option) if isinstance(section, MappingNode) else None
+        if isinstance(address, Scalar) and address.text not in context.names:
+            check_word(context, address)
     return host
 
 
@@ -66,7 +66,7 @@ def check_word(context: Context, node: Scalar) -> None:
     raise Refusal(node.location, message, hint)
 
 
-def check_reach(context: Context, one: str, other: str, place: Location) -> None:
+def check_reach(context: Context, one: str, other: str, location: Location) -> None:
     """Refuse to send to a peer on another host that is at loopback there, or at all addresses.
 
     Whoever sends to 0.0.0.0 or `::` sends to its own host.
@@ -82,13 +82,13 @@ def check_reach(context: Context, one: str, other: str, place: Location) -> None
     if not is_loopback(at) and (grouped or not is_unspecified(at)):
         return
     message = f"'{one}' on {sender.host} does not reach {at} on {receiver.host}"
-    raise Refusal(place, message, f"put '{other}' at link or link6")
+    raise Refusal(location, message, f"put '{other}' at link or link6")
 
 
 def check_all_are_used(context: Context) -> None:
-    """Complain of hosts that nobody is on."""
+    """Refuse hosts that nobody is on."""
     used = {peer.host for peer in context.peers.values()}
-    for name, place in context.hosts.items():
+    for name, location in context.hosts.items():
         with context.problems.collect():
             if name not in used:
-                raise Refusal(place, f"no peer is on host '{name}'", "leave it out")
+                raise Refusal(location, f"no peer is on host '{name}'", "leave it out")

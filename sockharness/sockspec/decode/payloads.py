@@ -29,7 +29,7 @@ def decode(node: Node, scope: Scope) -> Payload:
     """Return the payload that a node describes.
 
     Raises:
-        Refusal: with the place, if it describes none.
+        Refusal: with the location, if it describes none.
     """
     if isinstance(node, Scalar):
         return reference(node, scope) or _literal(node, scope)

@@ -7,10 +7,10 @@ from sockharness.printable import show
 from sockharness.sockspec import model, table
 from sockharness.sockspec.decode import networks, words
 from sockharness.sockspec.decode.actions import ActionDecoder
+from sockharness.sockspec.decode.addresses import as_address, as_address_or_link
 from sockharness.sockspec.decode.by_table import decoders
 from sockharness.sockspec.decode.context import Context
 from sockharness.sockspec.decode.datagrams import UdpDecoder
-from sockharness.sockspec.decode.hosts import host, place
 from sockharness.sockspec.decode.scope import GROUP_FACTS, PEER_FACTS
 from sockharness.sockspec.decode.tls import TlsDecoder
 from sockharness.sockspec.text.nodes import Mapping as MappingNode
@@ -151,7 +151,7 @@ class PeerDecoder:
             message = f"'{show(target, limit=40)}' is neither a peer nor an address"
             raise Refusal(node.location, message, near)
         try:
-            return host(node)
+            return as_address(node)
         except Refusal as refusal:
             message = f"'{show(target, limit=40)}' is neither a peer nor an address"
             raise Refusal(node.location, message, refusal.problem.hint) from None
@@ -181,7 +181,7 @@ def _facts(peer: Node) -> tuple[str, ...]:
 
 TRANSPORTS = ("tcp", "tls", "udp")
 _TWO = {2: "two", 3: "three"}
-_OWN: dict[str, Decoder] = {"listen": place}
+_OWN: dict[str, Decoder] = {"listen": as_address_or_link}
 _TCP = decoders("tcp", _OWN)
 _OPTIONS = _TCP.keys() - {"listen", "connect", "port", "backlog"}
 """What goes into `StreamOptions`: what listeners and clients both have."""

@@ -32,7 +32,7 @@ class Uses:
 
     Attributes:
         read: the names that are read.
-        captures: the names that are captured, each with its first place.
+        captures: the names that are captured, each with its first location.
         handlers: the handler sets that are used.
         certs: the certificates that are used.
         in_cases: the names that any case defines.

@@ -36,8 +36,8 @@ class SeesDecoder:
         for key, fitting in words.SEEN_WITH.items():
             found = node.get(key)
             if found is not None and event not in fitting:
-                told = f"'{key}' goes with {', '.join(fitting)}"
-                raise Refusal(found.location, f"'{event}' has no {key}", told)
+                hint = f"'{key}' goes with {', '.join(fitting)}"
+                raise Refusal(found.location, f"'{event}' has no {key}", hint)
         error, message, sent = node.get("error"), node.get("message"), node.get("alert")
         default = "none" if event == "close" else "any"
         code = error_code(error) if error is not None else default

@@ -1,6 +1,6 @@
 """Decodes the exchange, step by step.
 
-Adding an expectation is a row of `table.steps` and a branch in `_told`.
+Adding an expectation is a row of `table.steps` and a branch in `_action_or_expectation`.
 """
 
 import re
@@ -91,7 +91,7 @@ class StepDecoder:
         return {key: words.difference(key, row, instead) for key, row in rows.items()}
 
     def _check_silence(self) -> None:
-        """Complain of the `never` at which the time of the case would be over."""
+        """Refuse the `never` at which the time of the case would be over."""
         total = 0.0
         for step in self.steps:
             total += step.lasting if isinstance(step, model.Never) else 0.0
@@ -105,25 +105,25 @@ class StepDecoder:
                 return
 
     def _check_numbers(self) -> None:
-        """Complain of a client's n-th connection that it never makes."""
+        """Refuse a client's n-th connection that it never makes."""
         for ref in self._numbered:
             peer = self._context.peers.get(ref.name)
             if peer is None or peer.listens:
                 continue
-            told = sum(_connects(step, ref.name) for step in self.steps)
-            made = max(1, told)
+            steps = sum(_connects(step, ref.name) for step in self.steps)
+            made = max(1, steps)
             if made > 1 and (ref.connection or 0) <= made:
                 continue
             with self._context.problems.collect():
                 often = "once" if made == 1 else f"{made} times"
                 hint = f"write '{ref.name}'" if made == 1 else "add '- " + ref.name + ": connect'"
-                if told == 1:
+                if steps == 1:
                     hint += ": its step 'connect' makes its first connection, a second such step"
                     hint += " another one"
                 raise Refusal(ref.location, f"'{ref.name}' connects {often}, got '{ref}'", hint)
 
     def check_peers_are_used(self) -> None:
-        """Complain of peers that no step and no other peer mentions; a wrong step may mean any."""
+        """Refuse peers that no step and no other peer mentions; a wrong step may mean any."""
         for peer in self._context.peers.values():
             if self._complete and peer.name not in self._context.mentioned:
                 with self._context.problems.collect():
@@ -140,7 +140,9 @@ class StepDecoder:
         if isinstance(value, Scalar):
             word = self._bare_word(value, peer.name)
             return self._act(peer, words.plain(word, value.location), {"within": limit})
-        return self._told(peer, as_mapping(value, "an action or an expectation"), limit)
+        return self._action_or_expectation(
+            peer, as_mapping(value, "an action or an expectation"), limit
+        )
 
     def _check_arrow(self, key: Scalar) -> None:
         """Refuse what was meant as an arrow, and the pause that other languages have."""
@@ -170,7 +172,7 @@ class StepDecoder:
         return as_word(node, known, "an action")
 
     def _how_to_say(self, name: str) -> str:
-        """Tell how a peer writes a text."""
+        """Return how a peer writes a text."""
         peer = self._context.peers.get(name)
         other = peer.transport.peer if peer and isinstance(peer.transport, model.Connect) else ""
         for each in self._context.peers.values():
@@ -201,7 +203,7 @@ class StepDecoder:
             linked = model.PeerRef(
                 name=name, connection=number, other=receiver, location=sender.location
             )
-            return self._told(linked, value, within)
+            return self._action_or_expectation(linked, value, within)
         payload = self._context.payload(value)
         peer = self._context.peers.get(sender.name)
         if peer is None or peer.scripted:
@@ -216,12 +218,12 @@ class StepDecoder:
         self,
         key: Scalar,
         value: Node,
-        ends: tuple[model.PeerRef, model.PeerRef],
+        both: tuple[model.PeerRef, model.PeerRef],
         within: float | None,
     ) -> model.Arrow:
-        sender, receiver = ends
-        for end in ends:
-            self._check_which(end)
+        sender, receiver = both
+        for each in both:
+            self._check_which(each)
         check_arrow(self._context, key, sender.name, receiver.name)
         payload = self._context.datagram(value)
         if self._context.peers[sender.name].scripted:
@@ -232,14 +234,14 @@ class StepDecoder:
 
     def _check_connected(self, key: Scalar, one: model.PeerRef, other: model.PeerRef) -> None:
         """Refuse an arrow between peers of which neither connects to the other."""
-        ends = [self._context.peers.get(one.name), self._context.peers.get(other.name)]
-        if None in ends:
+        both = [self._context.peers.get(one.name), self._context.peers.get(other.name)]
+        if None in both:
             return  # a problem of that peer is known already
-        if any(end and self._context.has_wrong_target(end) for end in ends):
+        if any(peer and self._context.has_wrong_target(peer) for peer in both):
             raise Known
         targets = [
-            end.transport.peer if end and isinstance(end.transport, model.Connect) else ""
-            for end in ends
+            peer.transport.peer if peer and isinstance(peer.transport, model.Connect) else ""
+            for peer in both
         ]
         if targets != [other.name, ""] and targets != ["", one.name]:
             raise Refusal(
@@ -270,7 +272,9 @@ class StepDecoder:
         connection = int(found[2]) if found[2] else None
         return model.PeerRef(name=name, connection=connection, location=key.location)
 
-    def _told(self, peer: model.PeerRef, node: MappingNode, within: float | None) -> model.Step:
+    def _action_or_expectation(
+        self, peer: model.PeerRef, node: MappingNode, within: float | None
+    ) -> model.Step:
         known = self._context.peers.get(peer.name)
         verbs = words.verbs(udp=known.udp is not None) if known else words.VERBS
         verb, value, rest = self._actions.verb(node, verbs)
@@ -279,12 +283,12 @@ class StepDecoder:
         within = self._limit(node, within)
         if verb.text not in ("stop", "reload"):
             self._check_which(peer)
-        place = verb.location
+        location = verb.location
         match verb.text:
             case "sees":
                 return self._seeing.sees(peer, value, node, within)
             case "received":
-                return self._received(peer, value, place, within)
+                return self._received(peer, value, location, within)
             case "never":
                 return self._seeing.never(peer, verb, value, node)
         returns, raises = node.get("returns"), node.get("raises")
@@ -300,14 +304,14 @@ class StepDecoder:
         return self._act(peer, self._actions.action(verb, value, node), checked)
 
     def _received(
-        self, peer: model.PeerRef, value: Node, place: Location, within: float | None
+        self, peer: model.PeerRef, value: Node, location: Location, within: float | None
     ) -> model.Step:
         if not self._context.is_udp(peer.name):
             payload = self._context.payload(value)
-            return model.Received(peer=peer, payload=payload, location=place, within=within)
+            return model.Received(peer=peer, payload=payload, location=location, within=within)
         payloads, unordered = datagrams(value, self._context)
         return model.ReceivedDatagrams(
-            peer=peer, payloads=payloads, unordered=unordered, location=place, within=within
+            peer=peer, payloads=payloads, unordered=unordered, location=location, within=within
         )
 
     def _check_which(self, peer: model.PeerRef) -> None:
@@ -362,8 +366,8 @@ def _subject(step: MappingNode) -> tuple[Scalar, Node]:
         return subjects[0]
     extra = subjects[1][0] if subjects else None
     got = f"'{show(extra.text, limit=40)}' too" if extra else "none"
-    place = extra.location if extra else step.location
-    raise Refusal(place, f"expected one peer or arrow in a step, got {got}")
+    location = extra.location if extra else step.location
+    raise Refusal(location, f"expected one peer or arrow in a step, got {got}")
 
 
 def _connects(step: model.Step, name: str) -> bool:

@@ -67,8 +67,8 @@ class TlsDecoder:
         tls = model.Tls(location=node.location, **ours)  # type: ignore[arg-type]
         least, most = tls.min_version, tls.max_version
         if least and most and least > most:
-            place = node.get("max_version") or node
-            raise Refusal(place.location, f"expected at least {least}, got '{most}'")
+            wrong = node.get("max_version") or node
+            raise Refusal(wrong.location, f"expected at least {least}, got '{most}'")
         return tls
 
     def check_side(self, tls: model.Tls, *, server: bool, node: MappingNode | None = None) -> None:
@@ -77,14 +77,14 @@ class TlsDecoder:
         Args:
             tls: what is said.
             server: whether it is a server's.
-            node: where the keys are, for the place, if it is at hand.
+            node: where the keys are, for the location, if it is at hand.
         """
         others = _OF_CLIENTS if server else _OF_SERVERS
         said = next((key for key in others if getattr(tls, key)), "")
         if not said and (server or tls.verify != "request"):
             return
-        place = node and node.get(said or "verify")
-        location = place.location if place else tls.location
+        wrong = node and node.get(said or "verify")
+        location = wrong.location if wrong else tls.location
         if said:
             side = "a client" if server else "a server"
             raise Refusal(location, f"'{said}' is for {side}")

@@ -74,7 +74,7 @@ def value_name(key: Scalar) -> str:
 
 
 def other_word(word: str, verbs: tuple[str, ...]) -> str:
-    """Tell the word of ours for one that is not: another program's, or misspelt."""
+    """Suggest the word of ours for one that is not: another program's, or misspelt."""
     if word in PAUSES:
         return NO_PAUSE
     meant = SYNONYMS.get(word, "")
@@ -101,13 +101,13 @@ def does_not_fit(action: str, *, udp: bool) -> bool:
     return action not in table.keys(f"{kind} step", f"{kind} handler")
 
 
-def plain(word: str, place: Location) -> model.Action:
+def plain(word: str, location: Location) -> model.Action:
     """Return the action of a bare word."""
     if word in ("add_membership", "drop_membership"):
-        return model.Membership(word, place)
+        return model.Membership(word, location)
     if word == "upgrade_tls":
-        return model.UpgradeTls(model.Tls(location=place), place)
-    return model.End(None, place) if word == "end" else model.Call(word, place)
+        return model.UpgradeTls(model.Tls(location=location), location)
+    return model.End(None, location) if word == "end" else model.Call(word, location)
 
 
 def is_engine(key: Scalar, peers: tuple[str, ...]) -> bool:
@@ -128,7 +128,7 @@ def is_engine(key: Scalar, peers: tuple[str, ...]) -> bool:
 
 
 def difference(key: str, node: Node, instead: model.Step | None = None) -> model.Difference:
-    """Return a difference that is stated by the name of its row, under an engine's key."""
+    """Return a difference that the name of its row explains, under an engine's key."""
     text = as_text(node, "a row such as D1")
     if not ROW.fullmatch(text):
         raise unexpected(node, "a row such as D1", "docs/bun-differences.md has the rows")
@@ -144,7 +144,7 @@ def check_row(node: Node, text: str) -> None:
 
 
 def _rows() -> str:
-    """Tell the rows by what begins and ends each run of numbers: `D1 to D33 and D41 to D48`."""
+    """Name the rows by the ends of each run of numbers: `D1 to D33 and D41 to D48`."""
     numbers = [int(row[1:]) for row in ROWS]
     firsts = [number for number in numbers if number - 1 not in numbers]
     lasts = [number for number in numbers if number + 1 not in numbers]
@@ -152,8 +152,8 @@ def _rows() -> str:
     return " and ".join(f"D{one} to D{last}" if one < last else f"D{one}" for one, last in runs)
 
 
-def needs_example(payload: Payload, place: Location) -> None:
+def needs_example(payload: Payload, location: Location) -> None:
     """Refuse to write what is only described: the sender needs bytes."""
     if not can_be_written(payload):
         hint = "add 'example:', or give the sender handlers of its own"
-        raise Refusal(place, "a scripted sender needs bytes to write", hint)
+        raise Refusal(location, "a scripted sender needs bytes to write", hint)

@@ -59,7 +59,7 @@ class Case:
         return self.handlers[handlers] if isinstance(handlers, str) else handlers
 
     def actions(self) -> Iterator[Action]:
-        """Yield what its peers may be told to do: by steps and by handlers."""
+        """Yield what its peers may do: by steps and by handlers."""
         for step in self.steps:
             if isinstance(step, Act):
                 yield from with_inner(step.action)

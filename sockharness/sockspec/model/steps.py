@@ -24,7 +24,7 @@ class Arrow:
 
 @record(kw_only=True)
 class Act:
-    """A peer is told to do something; what it returns or raises (a code) may be checked."""
+    """A peer does something; what it returns or raises (a code) may be checked."""
 
     peer: PeerRef
     action: Action

@@ -1,1 +1,1 @@
-"""From text to nodes with places: the only door to YAML."""
+"""From text to nodes with locations: the only door to YAML."""

@@ -88,7 +88,7 @@ def read(path: Path, *, shown: str = "") -> Node:
         shown: the path as messages should show it.
 
     Raises:
-        SpecError: with the place, for whatever is wrong with the file.
+        SpecError: with the location, for whatever is wrong with the file.
     """
     shown = shown or str(path)
     start = Location(shown, 1, 1)
@@ -110,7 +110,7 @@ def parse(text: str, shown: str) -> Node:
     """Parse the text of a spec into nodes; `shown` is the path for messages.
 
     Raises:
-        SpecError: with the place, for whatever is wrong with the text.
+        SpecError: with the location, for whatever is wrong with the text.
     """
     if found := _unprintable(text):
         message = f"expected printable text, got U+{ord(found[0]):04X}"
@@ -140,15 +140,15 @@ def _decode(data: bytes, start: Location) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        place = _end_of(data[: error.start].decode("utf-8-sig"), start.path)
+        location = _end_of(data[: error.start].decode("utf-8-sig"), start.path)
         byte = f"{data[error.start]:02x}"
         message = f"expected UTF-8, got the byte {byte}"
         hint = f"write bytes that are not text as {{hex: {byte}}}"
-        raise SpecError([Problem(place, message, hint)]) from None
+        raise SpecError([Problem(location, message, hint)]) from None
 
 
 def _end_of(text: str, shown: str) -> Location:
-    """Return the place behind a text."""
+    """Return the location behind a text."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return Location(shown, len(lines), len(lines[-1]) + 1)
 
@@ -242,17 +242,19 @@ class _Builder:
 def _yaml_problem(error: yaml.MarkedYAMLError, text: str, shown: str, last: Any) -> Problem:
     mark: Any = error.problem_mark or error.context_mark
     if opened := _open_quote(error, mark, last):
-        place = Location(shown, opened.line + 1, opened.column + 1)
-        return Problem(place, f"the quote opened at {place.line}:{place.column} is not closed")
+        location = Location(shown, opened.line + 1, opened.column + 1)
+        return Problem(
+            location, f"the quote opened at {location.line}:{location.column} is not closed"
+        )
     message = f"not YAML: {show(error.problem or error.context or '', limit=200)}"
     lines = text.splitlines()
     if mark.line >= len(lines) and error.context_mark is not None:
         mark = error.context_mark  # what began there was not closed
     source = lines[mark.line] if mark.line < len(lines) else ""
-    place = Location(shown, mark.line + 1, mark.column + 1)
+    location = Location(shown, mark.line + 1, mark.column + 1)
     if "\t" in source[: len(source) - len(source.lstrip())]:
-        return Problem(place, "a tab indents this line", "use spaces")
-    return Problem(place, message, _yaml_hint(source, message))
+        return Problem(location, "a tab indents this line", "use spaces")
+    return Problem(location, message, _yaml_hint(source, message))
 
 
 def _open_quote(error: yaml.MarkedYAMLError, mark: Any, last: Any) -> Any:

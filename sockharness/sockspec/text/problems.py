@@ -15,7 +15,7 @@ Decoder = Callable[[Node], Any]
 """Types a node, or raises a `Refusal`."""
 
 MOST = 100
-"""The most problems told of one file."""
+"""The most problems reported of one file."""
 
 
 class TooMany(Exception):
@@ -39,7 +39,7 @@ class Problems:
         """Return what keeps the refusal that a `with` body raises, and goes on behind the body.
 
         Raises:
-            TooMany: if it is the last that is told.
+            TooMany: if it is the last that is reported.
         """
         return self
 

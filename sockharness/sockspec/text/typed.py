@@ -1,7 +1,7 @@
 """Types the raw text of scalars: durations, sizes, numbers, words, booleans.
 
 The schema decides what a text means, never its look. Each function returns the value or raises a
-`Refusal` with the place, what was expected and what was got.
+`Refusal` with the location, what was expected and what was got.
 """
 
 import re

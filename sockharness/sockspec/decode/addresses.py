@@ -12,18 +12,18 @@ from sockharness.sockspec.text.typed import Refusal, as_text, unexpected
 WHAT = "loopback, loopback6 or an IP address"
 
 
-def place(node: Node) -> str:
+def as_address_or_link(node: Node) -> str:
     """Return an IP literal, or a word for an address on a link of hosts."""
     if not isinstance(node, Scalar) or node.text in LINKS:
         return as_text(node, WHAT)
     try:
-        return host(node)
+        return as_address(node)
     except Refusal as refusal:
         near = did_you_mean(node.text, LINKS)
         raise unexpected(node, WHAT, refusal.problem.hint or near) from None
 
 
-def host(node: Node) -> str:
+def as_address(node: Node) -> str:
     """Return an IP literal."""
     text = as_text(node, WHAT)
     words = {"loopback": LOOPBACK, "loopback6": LOOPBACK6}

@@ -115,7 +115,7 @@ class Driver:
         """
         transport = peer.transport
         assert isinstance(transport, model.Listen)
-        address = Address(self._literal(peer, transport.host), transport.port)
+        address = Address(self._literal(peer, transport.address), transport.port)
         self._judge(peer, address, transport.location)
         try:
             bound = self._turn(peer.name).listen(peer, address)
@@ -136,7 +136,7 @@ class Driver:
         transport = peer.transport
         assert isinstance(transport, model.Connect)
         target = self._addresses.bound(transport.peer)
-        address = target or Address(self._literal(peer, transport.host), transport.port)
+        address = target or Address(self._literal(peer, transport.address), transport.port)
         self._judge(peer, address, transport.location)
         try:
             self._turn(peer.name).connect(peer, address)
@@ -186,8 +186,8 @@ class Driver:
             group = self._addresses.group(peer.name)
             assert group is not None, "the loader asks for one"
             return group
-        if udp.host:
-            address = Address(self._literal(peer, udp.host), udp.port)
+        if udp.address:
+            address = Address(self._literal(peer, udp.address), udp.port)
             self._judge(peer, address, udp.location)
             return address
         assert remote is not None, "the loader asks for one of both"
@@ -201,9 +201,9 @@ class Driver:
             known = self._addresses.bound(udp.peer)
             assert known is not None, "who is not connected is bound first"
             return known
-        if not udp.remote_host:
+        if not udp.remote_address:
             return None
-        address = Address(self._literal(peer, udp.remote_host), udp.remote_port)
+        address = Address(self._literal(peer, udp.remote_address), udp.remote_port)
         self._judge(peer, address, udp.location)
         return address
 

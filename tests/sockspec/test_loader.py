@@ -287,7 +287,7 @@ def test_a_listener_has_its_address_and_options(tmp_path: Path) -> None:
 
     server = case.peers["server"].transport
     assert isinstance(server, model.Listen)
-    assert (server.host, server.port, server.backlog) == ("::1", 0, 5)
+    assert (server.address, server.port, server.backlog) == ("::1", 0, 5)
     assert server.options == model.StreamOptions(
         allow_half_open=True, pause_on_connect=False, send_buffer=1 << 20, recv_buffer=512
     )
@@ -311,7 +311,7 @@ def test_a_host_is_a_word_or_an_address(text: str, host: str, tmp_path: Path) ->
 
     server = case.peers["server"].transport
     assert isinstance(server, model.Listen)
-    assert server.host.replace("127.0.0.1", "7f00:1") == host.replace("127.0.0.1", "7f00:1")
+    assert server.address.replace("127.0.0.1", "7f00:1") == host.replace("127.0.0.1", "7f00:1")
 
 
 @pytest.mark.parametrize(
@@ -345,8 +345,8 @@ def test_a_client_connects_to_a_peer_or_to_an_address(tmp_path: Path) -> None:
     client, other = case.peers["client"].transport, case.peers["other"].transport
     assert isinstance(client, model.Connect)
     assert isinstance(other, model.Connect)
-    assert (client.peer, client.host, client.port) == ("server", "", 0)
-    assert (other.peer, other.host, other.port) == ("", "127.0.0.2", 80)
+    assert (client.peer, client.address, client.port) == ("server", "", 0)
+    assert (other.peer, other.address, other.port) == ("", "127.0.0.2", 80)
     assert other.options.recv_buffer == 1
 
 

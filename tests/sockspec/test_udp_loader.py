@@ -41,8 +41,8 @@ def test_a_socket_is_bound_or_connected(tmp_path: Path) -> None:
     server, client = peers["server"].udp, peers["client"].udp
     assert server is not None
     assert client is not None
-    assert (server.host, server.port, server.connected) == ("127.0.0.1", 0, False)
-    assert (client.host, client.peer, client.connected) == ("", "server", True)
+    assert (server.address, server.port, server.connected) == ("127.0.0.1", 0, False)
+    assert (client.address, client.peer, client.connected) == ("", "server", True)
     assert peers["server"].serves
     assert not peers["client"].serves
 
@@ -54,7 +54,7 @@ def test_the_port_is_the_targets_where_the_target_is_no_peer(tmp_path: Path) -> 
     udp = case_of(tmp_path, text).peers["client"].udp
 
     assert udp is not None
-    assert (udp.port, udp.remote_host, udp.remote_port) == (0, "127.0.0.1", 9)
+    assert (udp.port, udp.remote_address, udp.remote_port) == (0, "127.0.0.1", 9)
 
 
 def test_a_member_has_a_group_sources_and_an_interface(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class UdpDecoder:
             hint = "leave it out; $NAME.port is the group's, with the peer's name"
             raise Refusal(port.location, "a group brings its own port", hint)
         return model.Udp(
-            host=known.get("bind", ""),
+            address=known.get("bind", ""),
             multicast=group,
             location=node.location,
             **self._target(keys, known),
@@ -80,7 +80,7 @@ class UdpDecoder:
             if node.get("port") is not None and "port" not in known:
                 raise Known
             raise Refusal(value.location, "an address needs 'port', from 1 to 65535")
-        return {"remote_host": address, "remote_port": port}
+        return {"remote_address": address, "remote_port": port}
 
     def _multicast(self, node: Node) -> model.Multicast:
         keys = as_mapping(node, "{group: auto}")
@@ -236,7 +236,7 @@ def check_send(context: Context, peer: model.Peer, action: model.Action, *, repl
         return
     networks.check_reach(context, peer.name, action.to, action.location)
     if udp.connected and action.to:
-        target = udp.peer or udp.remote_host
+        target = udp.peer or udp.remote_address
         message = f"'to' is for a peer that is not connected; '{peer.name}' is, to {target}"
         raise Refusal(action.location, message)
     if not (udp.connected or action.to or (replies and action.name == "send")):
@@ -261,10 +261,10 @@ def check_arrow(context: Context, key: Scalar, sender: str, receiver: str) -> No
         )
         raise Refusal(key.location, "an arrow does not go to a multicast group", hint)
     if one.connected and one.peer != receiver:
-        target = one.peer or one.remote_host
+        target = one.peer or one.remote_address
         raise Refusal(key.location, f"'{sender}' is connected to {target}, it sends to nobody else")
     if other.connected and other.peer != sender:
-        target = other.peer or other.remote_host
+        target = other.peer or other.remote_address
         raise Refusal(key.location, f"'{receiver}' is connected to {target}, it hears nobody else")
 
 

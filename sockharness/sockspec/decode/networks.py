@@ -75,7 +75,7 @@ def check_reach(context: Context, one: str, other: str, location: Location) -> N
     if sender is None or receiver is None or sender.host == receiver.host:
         return
     transport = receiver.transport
-    at = "" if isinstance(transport, model.Connect) else transport.host
+    at = "" if isinstance(transport, model.Connect) else transport.address
     if not at or at in (*model.LINKS, model.GROUP):
         return
     grouped = isinstance(transport, model.Udp) and transport.multicast is not None

@@ -121,7 +121,7 @@ class PeerDecoder:
         if "connect" in known:
             return self._connect(node, known, options)
         return model.Listen(
-            host=known.pop("listen"), options=options, location=node.location, **known
+            address=known.pop("listen"), options=options, location=node.location, **known
         )
 
     def _connect(
@@ -142,7 +142,7 @@ class PeerDecoder:
                 raise Known
             raise Refusal(value.location, "an address needs 'port', from 1 to 65535")
         return model.Connect(
-            host=address, port=known["port"], options=options, location=value.location
+            address=address, port=known["port"], options=options, location=value.location
         )
 
     def _target_host(self, node: Node, target: str) -> str:

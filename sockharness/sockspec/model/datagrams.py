@@ -36,20 +36,20 @@ class Multicast:
 
 @record(kw_only=True)
 class Udp:
-    """A peer with a UDP socket: bound, and connected if `peer` or `remote_host` says to whom.
+    """A peer with a UDP socket: bound, and connected if `peer` or `remote_address` says to whom.
 
     Attributes:
-        host: an IP literal to bind to, or `GROUP`.
+        address: an IP literal to bind to, or `GROUP`.
         port: 0 lets the kernel choose.
         peer: the peer that it is connected to, by name.
-        remote_host, remote_port: the address that it is connected to, instead.
+        remote_address, remote_port: the address that it is connected to, instead.
         multicast: the group, if it has to do with one.
     """
 
-    host: str
+    address: str
     port: int = 0
     peer: str = ""
-    remote_host: str = ""
+    remote_address: str = ""
     remote_port: int = 0
     multicast: Multicast | None = None
     location: Location
@@ -57,12 +57,12 @@ class Udp:
     @property
     def connected(self) -> bool:
         """Whether it sends to one other only, and hears no other."""
-        return bool(self.peer or self.remote_host)
+        return bool(self.peer or self.remote_address)
 
     @property
     def in_group(self) -> bool:
         """Whether what is sent to it goes to its group."""
-        return self.host == GROUP
+        return self.address == GROUP
 
 
 @record

@@ -42,7 +42,7 @@ class Peer:
     def on_ipv6_link(self) -> bool:
         """Whether it is at an IPv6 address of a link, or has to do with an IPv6 group there."""
         multicast = self.udp.multicast if self.udp is not None else None
-        at = "" if isinstance(self.transport, Connect) else self.transport.host
+        at = "" if isinstance(self.transport, Connect) else self.transport.address
         return at in LINKS6 or (multicast is not None and multicast.ipv6)
 
     @property

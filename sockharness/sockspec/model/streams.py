@@ -24,7 +24,7 @@ BACKLOG = 512
 class Listen:
     """A peer that listens at an IP literal; port 0 lets the kernel choose."""
 
-    host: str
+    address: str
     port: int = 0
     backlog: int = BACKLOG
     options: StreamOptions
@@ -36,7 +36,7 @@ class Connect:
     """A peer that connects: to another peer by name, or to an IP literal and a port."""
 
     peer: str = ""
-    host: str = ""
+    address: str = ""
     port: int = 0
     options: StreamOptions
     location: Location

@@ -45,7 +45,7 @@ def test_addresses_stay_words_until_there_is_a_network(tmp_path: Path) -> None:
 
     transport = case.peers["server"].transport
     assert isinstance(transport, model.Listen)
-    assert transport.host == model.LINK_LOCAL
+    assert transport.address == model.LINK_LOCAL
     assert case.needs == ("netns", "ipv6")
 
 

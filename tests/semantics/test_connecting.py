@@ -80,7 +80,7 @@ def test_the_socket_of_connect_error_is_as_harmless_as_a_closed_one(
 
 @pytest.mark.shows("TCP-142")
 @pytest.mark.parametrize("target", ["path", "descriptor", "address"])
-def test_what_is_known_at_once_is_told_before_connect_returns(
+def test_what_is_known_at_once_is_reported_before_connect_returns(
     reactor: Reactor, tmp_path: Any, target: str
 ) -> None:
     log = Log()

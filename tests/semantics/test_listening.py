@@ -348,7 +348,7 @@ reactor.close()
 
 @pytest.mark.slow
 @pytest.mark.shows("D4")
-def test_a_process_that_is_out_of_descriptors_is_told_once_sleeps_and_recovers() -> None:
+def test_out_of_descriptors_a_process_reports_it_once_sleeps_and_recovers() -> None:
     ended = run_program(EXHAUSTED)
 
     assert ended.stderr == ""

@@ -344,7 +344,7 @@ def test_data_for_one_who_has_ended_is_delivered_and_brings_the_end_too(secured:
 
 
 @pytest.mark.shows("TLS-059")
-def test_a_reset_for_one_who_has_ended_is_told(secured: Make) -> None:
+def test_a_reset_for_one_who_has_ended_is_reported(secured: Make) -> None:
     talk = secured()
     peer = talk.peer().handshake()
     talk.opened["s"][-1].end()
@@ -525,7 +525,7 @@ def test_half_open_lets_one_side_write_on_until_it_ends(
 
 @pytest.mark.shows("TLS-065")
 @pytest.mark.parametrize("secure", [True, False])
-def test_stop_closes_accepted_sockets_if_it_is_told_to(secured: Make, secure: bool) -> None:
+def test_stop_closes_accepted_sockets_if_asked_to(secured: Make, secure: bool) -> None:
     talk = secured()
     if secure:
         talk.talk()
@@ -568,7 +568,7 @@ def test_a_pause_in_data_holds_an_end_of_the_same_read(secured: Make) -> None:
     assert after(talk)[0] == "s.data(both) s.end s.close(None)"
 
 
-def test_a_fault_while_paused_refuses_to_write_and_is_told_on_resume(secured: Make) -> None:
+def test_a_fault_while_paused_refuses_to_write_and_is_reported_on_resume(secured: Make) -> None:
     talk = secured(server={"data": lambda socket, _: socket.pause()})
     client, server = talk.talk()
     client.write(b"good")

@@ -378,7 +378,9 @@ def test_without_a_handshake_handler_a_refusal_is_open_and_close(
 
 @VERSIONS
 @pytest.mark.shows("TLS-016", "TLS-018")
-def test_who_refuses_nobody_is_told_of_a_bad_chain_and_goes_on(secured: Make, version: int) -> None:
+def test_a_client_that_refuses_nobody_learns_of_a_bad_chain_and_goes_on(
+    secured: Make, version: int
+) -> None:
     talk = secured({**UNTRUSTED.options, "max_version": version}, {"reject_unauthorized": False})
     client, _ = talk.talk()
 
@@ -389,7 +391,7 @@ def test_who_refuses_nobody_is_told_of_a_bad_chain_and_goes_on(secured: Make, ve
 
 
 @pytest.mark.shows("TLS-017")
-def test_who_refuses_nobody_is_told_of_a_wrong_name_as_no_success(secured: Make) -> None:
+def test_a_wrong_name_is_no_success_for_a_client_that_refuses_nobody(secured: Make) -> None:
     talk = secured(ELSEWHERE.options, {"reject_unauthorized": False})
     client, _ = talk.talk()
 

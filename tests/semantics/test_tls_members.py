@@ -310,7 +310,7 @@ def test_both_sides_export_the_same_material(secured: Make, version: int) -> Non
 
 @VERSIONS
 @pytest.mark.shows("TLS-083")
-def test_finished_messages_are_told_up_to_tls_12(secured: Make, version: int) -> None:
+def test_finished_messages_are_reported_up_to_tls_12(secured: Make, version: int) -> None:
     client, server = secured({"max_version": version}).talk()
 
     assert client.tls_finished_message == server.tls_peer_finished_message
@@ -352,7 +352,7 @@ def test_keylog_gets_the_lines_of_a_key_log(secured: Make, side: str) -> None:
         ({"ciphers": "TLS_AES_128_GCM_SHA256"}, "TLSv1.3"),
     ],
 )
-def test_version_and_cipher_are_told_on_both_sides(
+def test_version_and_cipher_are_reported_on_both_sides(
     secured: Make, tls: dict[str, Any], version: str
 ) -> None:
     client, server = secured(tls, tls).talk()
@@ -437,7 +437,7 @@ def test_a_client_knows_the_key_exchange(secured: Make) -> None:
 
 
 @pytest.mark.shows("TLS-085")
-def test_a_hybrid_key_exchange_is_told_as_nothing(secured: Make) -> None:
+def test_a_hybrid_key_exchange_is_reported_as_nothing(secured: Make) -> None:
     client, _ = secured().talk()
 
     assert client.ephemeral_key_info == {}

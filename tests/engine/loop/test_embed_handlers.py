@@ -62,7 +62,7 @@ def test_in_asyncio_the_exception_handler_gets_what_nobody_took(run_loop: RunLoo
     assert all("exception in a" in context["message"] for context in contexts)
 
 
-def test_in_asyncio_a_failed_connect_that_nobody_awaits_is_told_when_the_loop_ends(
+def test_in_asyncio_a_failed_connect_that_nobody_awaits_is_reported_when_the_loop_ends(
     new_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
     """TCP-139."""
@@ -145,7 +145,7 @@ def test_in_trio_an_interrupt_is_raised_out_of_the_block() -> None:
     assert [type(each) for each in caught.value.exceptions] == [KeyboardInterrupt]
 
 
-def test_in_trio_leaving_the_block_raises_what_was_not_told_yet() -> None:
+def test_in_trio_leaving_the_block_raises_what_was_not_reported_yet() -> None:
     """What a call just before raised, failed connects (TCP-139), and the block's own exception."""
 
     async def main() -> None:

@@ -144,7 +144,7 @@ def test_without_a_hook_exceptions_go_to_the_hook_of_threading(
     assert [type(each) for each in taken] == [ValueError]
 
 
-def test_an_unheard_failure_is_told_when_the_runner_closes() -> None:
+def test_an_unclaimed_failure_is_reported_when_the_runner_closes() -> None:
     """TCP-139, D17."""
     taken: list[BaseException] = []
     with ThreadRunner(on_exception=taken.append) as runner:

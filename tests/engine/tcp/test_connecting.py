@@ -132,7 +132,7 @@ def test_result_is_the_socket_that_handlers_get(talk: MakeTalk) -> None:
 
 
 @pytest.mark.shows("TCP-136", "TCP-137", "TCP-138", "D27")
-def test_refused_is_told_to_connect_error_and_then_to_whoever_waits(
+def test_refused_is_reported_to_connect_error_and_then_to_the_waiting_caller(
     reactor: Reactor, dead_port: int
 ) -> None:
     """TCP-136, TCP-137, D13: positive errno."""
@@ -154,7 +154,9 @@ def test_refused_is_told_to_connect_error_and_then_to_whoever_waits(
 
 
 @pytest.mark.shows("TCP-142")
-def test_a_failure_known_at_once_is_told_inside_connect(reactor: Reactor, tmp_path: Path) -> None:
+def test_a_failure_known_at_once_is_reported_inside_connect(
+    reactor: Reactor, tmp_path: Path
+) -> None:
     """TCP-142."""
     log = Log()
 
@@ -232,7 +234,7 @@ def test_an_exception_in_connect_error_is_not_lost_when_nobody_waits(
 
 
 @pytest.mark.shows("TCP-139", "D17")
-def test_a_failure_of_which_nobody_hears_comes_out_of_run_when_it_ends(
+def test_an_unclaimed_failure_comes_out_of_run_when_it_ends(
     reactor: Reactor, dead_port: int
 ) -> None:
     """TCP-139, D17."""
@@ -314,7 +316,7 @@ def test_addresses_are_tried_one_after_another(dead_port: int) -> None:
 
 
 @pytest.mark.shows("D3")
-def test_when_all_addresses_fail_the_last_error_is_told(dead_port: int) -> None:
+def test_when_all_addresses_fail_the_last_error_is_reported(dead_port: int) -> None:
     """D3."""
     kernel = Names(example=["127.0.0.2", "127.0.0.1"])
     last = r"127\.0\.0\.1 port"
@@ -509,7 +511,7 @@ def test_cancel_closes_and_calls_no_handler(reactor: Reactor, saturated: int) ->
     assert_nothing_is_open(reactor)
 
 
-def test_what_was_cancelled_is_told_before_a_look_up_and_for_a_path_too(
+def test_what_was_cancelled_is_reported_before_a_look_up_and_for_a_path_too(
     tmp_path: Path,
 ) -> None:
     path = str(tmp_path / "s")

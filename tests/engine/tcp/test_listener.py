@@ -194,7 +194,9 @@ def test_a_malformed_name_is_a_failed_look_up() -> None:
 
 
 @pytest.mark.shows("TCP-148")
-def test_all_addresses_of_ipv6_include_ipv4_unless_told(reactor: Reactor, free_port: int) -> None:
+def test_all_addresses_of_ipv6_include_ipv4_unless_ipv6_only(
+    reactor: Reactor, free_port: int
+) -> None:
     """TCP-148."""
     both = make(reactor, hostname="::")
     only = make(reactor, hostname="::", port=free_port, ipv6_only=True)
@@ -577,7 +579,7 @@ def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.shows("D4")
 @pytest.mark.usefixtures("short_pause")
-def test_out_of_descriptors_is_told_once_and_recovers() -> None:
+def test_out_of_descriptors_is_reported_once_and_recovers() -> None:
     """D4: no spin."""
     kernel = NoDescriptors(failures=2)
     with Reactor(kernel) as reactor:

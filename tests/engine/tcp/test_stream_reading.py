@@ -210,7 +210,7 @@ def test_a_paused_socket_that_is_shut_both_ways_sees_a_reset(tcp: MakeTalk) -> N
 
 
 @pytest.mark.shows("TCP-180", "TCP-181")
-def test_a_reset_after_an_unseen_end_is_told_as_that_end(tcp: MakeTalk) -> None:
+def test_a_reset_after_an_unseen_end_is_reported_as_that_end(tcp: MakeTalk) -> None:
     """As in Bun: the FIN was first."""
     conversation = tcp()
     conversation.client.pause()
@@ -433,7 +433,7 @@ def test_a_reset_is_the_second_argument_of_close(tcp: MakeTalk) -> None:
 
 
 @pytest.mark.shows("TCP-052")
-def test_a_reset_after_the_own_shutdown_is_told(tcp: MakeTalk) -> None:
+def test_a_reset_after_the_own_shutdown_is_reported(tcp: MakeTalk) -> None:
     """TCP-052."""
     conversation = tcp()
     conversation.client.shutdown()

@@ -164,12 +164,14 @@ DER = GOOD.certificate.public_bytes(serialization.Encoding.DER)
         ({"crl": der_as_pem("X509 CRL", DER)}, "crl: .*, got bytes that are none"),
     ],
 )
-def test_what_cannot_be_decoded_is_told_in_plain_words(options: dict[str, Any], told: str) -> None:
+def test_what_cannot_be_decoded_is_reported_in_plain_words(
+    options: dict[str, Any], told: str
+) -> None:
     with pytest.raises(TLSError, match=f"{told}[^{{]*$"):
         server(**{**GOOD.options, **options})
 
 
-def test_a_key_too_weak_for_the_level_that_was_asked_for_is_told_by_name() -> None:
+def test_a_key_too_weak_for_the_level_that_was_asked_for_is_reported_by_name() -> None:
     issued = certificates.root().issue("localhost", private=certificates.rsa_key(1024))
 
     with pytest.raises(TLSError) as raised:

@@ -208,7 +208,9 @@ def test_revocation_counts_if_the_lists_cover_the_chain() -> None:
 
 @VERSIONS
 @pytest.mark.parametrize("fault", CERTIFICATES)
-def test_a_client_that_refuses_nobody_is_told_and_goes_on(version: int, fault: str) -> None:
+def test_a_client_that_refuses_nobody_gets_the_verdict_and_goes_on(
+    version: int, fault: str
+) -> None:
     issued, options, code, _ = CERTIFICATES[fault]
 
     server, client = talk(
@@ -222,7 +224,7 @@ def test_a_client_that_refuses_nobody_is_told_and_goes_on(version: int, fault: s
 
 
 @pytest.mark.shows("TLS-017")
-def test_a_bad_chain_is_told_before_a_wrong_name() -> None:
+def test_a_bad_chain_is_reported_before_a_wrong_name() -> None:
     _, client = talk(UNTRUSTED.options, {"reject_unauthorized": False}, host="elsewhere.test")
 
     assert client.outcome == (True, "UNABLE_TO_VERIFY_LEAF_SIGNATURE")

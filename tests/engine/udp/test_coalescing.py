@@ -161,7 +161,7 @@ def test_a_full_kernel_is_a_partial_count_here_too(code: str, taken: int) -> Non
 
 
 @pytest.mark.parametrize("handler", [True, False])
-def test_a_pending_error_costs_no_run_and_is_told_once(handler: bool) -> None:
+def test_a_pending_error_costs_no_run_and_is_reported_once(handler: bool) -> None:
     with Net() as net:
         receiver = net.udp("b")
         sender = net.udp("s" if handler else "")

@@ -14,7 +14,7 @@ HOSTS = [
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize(("asked", "told"), [(True, 9), (False, None)])
-def test_the_hops_left_are_told_where_they_are_asked_for(
+def test_the_ttl_is_reported_where_it_is_asked_for(
     host: str, asked: bool, told: int | None
 ) -> None:
     flags: list[DatagramFlags] = []

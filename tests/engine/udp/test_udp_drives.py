@@ -50,7 +50,7 @@ async def a_batch_that_takes_several_turns_arrives_whole(stage: Stage) -> None:
     assert received == payloads
 
 
-async def errors_of_the_network_are_told(stage: Stage) -> None:
+async def errors_of_the_network_are_reported(stage: Stage) -> None:
     """D8, UDP-098."""
     a = udp(stage, "a")
 
@@ -95,7 +95,7 @@ CHECKS: dict[str, Check] = {
     for each in (
         datagrams_arrive_both_ways,
         a_batch_that_takes_several_turns_arrives_whole,
-        errors_of_the_network_are_told,
+        errors_of_the_network_are_reported,
         close_in_data_is_the_end,
         exceptions_that_nobody_takes_are_reported,
     )

@@ -221,7 +221,7 @@ def test_a_link_local_group_without_zone_cannot_be_bound_to(net: Net) -> None:
 
 
 @pytest.mark.shows("UDP-011")
-def test_a_process_out_of_descriptors_is_told() -> None:
+def test_a_process_out_of_descriptors_gets_an_error() -> None:
     class Exhausted(Kernel):
         def socket(self, family: int, kind: int = raw.SOCK_STREAM) -> raw.socket:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

@@ -119,7 +119,7 @@ def test_a_connected_socket_without_an_error_handler_raises_it_at_the_next_send_
 @pytest.mark.parametrize("offload", [True, False])
 @pytest.mark.parametrize("sizes", [1, 5])
 @pytest.mark.parametrize("count", [2, 7, 8, 40, 300])
-def test_a_batch_during_which_it_is_told_stops_there_and_the_next_send_raises_it_once(
+def test_a_batch_during_which_an_error_comes_stops_there_and_the_next_send_raises_it_once(
     net: Net, offload: bool, sizes: int, count: int
 ) -> None:
     port = net.dead_port()
@@ -173,7 +173,7 @@ def test_an_error_that_stops_a_batch_of_such_a_socket_is_raised_later_once(net: 
 
 
 @pytest.mark.shows("D8")
-def test_an_error_handler_that_comes_with_reload_is_told_from_then_on(net: Net) -> None:
+def test_an_error_handler_that_comes_with_reload_is_called_from_then_on(net: Net) -> None:
     a = net.udp(connect={"hostname": HOST, "port": net.dead_port()})
     a.reload({"error": net.handlers("a")["error"]})
 
@@ -252,7 +252,7 @@ def test_a_host_that_nobody_answers_for_is_unreachable(cable: Cable) -> None:
         ("", "ENETUNREACH"),
     ],
 )
-def test_what_the_own_routes_forbid_is_raised_and_not_told_again(
+def test_what_the_own_routes_forbid_is_raised_and_not_reported_again(
     cable: Cable, route: str, name: str
 ) -> None:
     if route:
@@ -342,7 +342,7 @@ def test_an_ipv6_socket_hears_of_dead_ports_of_both_families(
     assert net.settle() == "a.error(ECONNREFUSED) a.error(ECONNREFUSED)"
 
 
-def test_a_flood_of_errors_is_told_in_several_turns(net: Net) -> None:
+def test_a_flood_of_errors_is_reported_in_several_turns(net: Net) -> None:
     a, dead = net.udp("a"), net.dead_port()
     for _ in range(100):
         a.send(b"x", dead, HOST)
@@ -354,7 +354,7 @@ def test_a_flood_of_errors_is_told_in_several_turns(net: Net) -> None:
     assert len(net.log) > 32
 
 
-def test_an_error_that_the_queue_had_no_room_for_is_told(net: Net) -> None:
+def test_an_error_that_the_queue_had_no_room_for_is_reported(net: Net) -> None:
     a, dead = net.udp("a"), net.dead_port()
     with raw.socket(fileno=os.dup(a.fileno())) as sock:
         sock.setsockopt(raw.SOL_SOCKET, raw.SO_RCVBUF, 1)  # the least that the kernel allows

@@ -147,7 +147,7 @@ def test_ipv6_takes_65527_bytes_and_no_more(net: Net) -> None:
 
 @pytest.mark.shows("UDP-043", "D7")
 @pytest.mark.parametrize("connected", [True, False])
-def test_an_oversize_datagram_is_told_once(net: Net, connected: bool) -> None:
+def test_an_oversize_datagram_is_reported_once(net: Net, connected: bool) -> None:
     b = net.udp("b")
     a = net.udp("a", connect={"hostname": HOST, "port": b.port}) if connected else net.udp("a")
     where = () if connected else (b.port, HOST)
@@ -517,7 +517,7 @@ def test_of_a_connected_socket_as_well(net: Net) -> None:
         a.send_many([bytes(65508)])
 
 
-def test_a_wrong_argument_is_told_without_our_look_up(net: Net) -> None:
+def test_a_wrong_argument_is_reported_without_our_look_up(net: Net) -> None:
     with pytest.raises(ValueError, match="expected an IP address, not a name") as refused:
         net.udp().send(b"x", 9, "localhost")
 

@@ -68,7 +68,7 @@ def changes(link: raw.socket, group: str, count: int) -> list[tuple[int, tuple[s
 
 
 @pytest.mark.shows("UDP-177", "UDP-178", "UDP-179")
-def test_join_and_leave_are_told_twice_each(cable: Cable) -> None:
+def test_join_and_leave_are_reported_twice_each(cable: Cable) -> None:
     be_quick(cable)
     with cable.net() as net, cable.watching("va") as link:
         socket = net.udp(hostname="0.0.0.0")
@@ -102,7 +102,7 @@ def test_sources_are_allowed_and_blocked(cable: Cable) -> None:
 
 
 @pytest.mark.shows("UDP-181")
-def test_a_membership_that_becomes_one_of_a_source_is_told_as_that(cable: Cable) -> None:
+def test_a_membership_that_becomes_one_of_a_source_is_reported_as_that(cable: Cable) -> None:
     be_quick(cable)
     with cable.net() as net, cable.watching("va") as link:
         socket = net.udp(hostname="0.0.0.0")
@@ -116,7 +116,7 @@ def test_a_membership_that_becomes_one_of_a_source_is_told_as_that(cable: Cable)
 
 
 @pytest.mark.shows("UDP-139", "UDP-182")
-def test_only_the_first_and_the_last_member_are_told_and_close_is_leaving(cable: Cable) -> None:
+def test_only_the_first_and_the_last_member_are_reported_and_close_is_leaving(cable: Cable) -> None:
     be_quick(cable)
     with cable.net() as net, cable.watching("va") as link:
         first, second = net.udp(hostname="0.0.0.0"), net.udp(hostname="0.0.0.0")
@@ -131,7 +131,7 @@ def test_only_the_first_and_the_last_member_are_told_and_close_is_leaving(cable:
 
 
 @pytest.mark.shows("UDP-183")
-def test_two_joins_are_both_told(cable: Cable) -> None:
+def test_two_joins_are_both_reported(cable: Cable) -> None:
     be_quick(cable)
     with cable.net() as net, cable.watching("va") as link:
         socket = net.udp(hostname="0.0.0.0")
@@ -146,7 +146,7 @@ def test_two_joins_are_both_told(cable: Cable) -> None:
 
 
 @pytest.mark.shows("UDP-184")
-def test_the_group_of_all_hosts_is_never_told(cable: Cable) -> None:
+def test_the_group_of_all_hosts_is_never_reported(cable: Cable) -> None:
     be_quick(cable)
     with cable.net() as net, cable.watching("va") as link:
         socket = net.udp(hostname="::")
@@ -165,7 +165,7 @@ def test_the_group_of_all_hosts_is_never_told(cable: Cable) -> None:
 
 
 @pytest.mark.shows("UDP-185")
-def test_ipv6_groups_are_told_by_mld(cable: Cable) -> None:
+def test_ipv6_groups_are_reported_by_mld(cable: Cable) -> None:
     be_quick(cable)
     with cable.net() as net, cable.watching("va") as link:
         socket = net.udp(hostname="::")
@@ -189,7 +189,7 @@ def test_ipv6_groups_are_told_by_mld(cable: Cable) -> None:
 
 
 @pytest.mark.shows("UDP-186")
-def test_an_old_link_is_told_in_its_own_way_and_sources_are_filtered_all_the_same(
+def test_an_old_link_gets_reports_of_its_own_and_sources_are_filtered_all_the_same(
     cable: Cable,
 ) -> None:
     cable.write_setting("ipv4/conf/va/force_igmp_version", "2")
@@ -221,7 +221,7 @@ def igmp2(link: raw.socket) -> Iterator[tuple[int, str, str]]:
 
 
 @pytest.mark.shows("UDP-186")
-def test_an_old_ipv6_link_is_told_by_mldv1(cable: Cable) -> None:
+def test_an_old_ipv6_link_gets_reports_of_mldv1(cable: Cable) -> None:
     cable.write_setting("ipv6/conf/va/force_mld_version", "1")
     with cable.net() as net, cable.watching("va") as link:
         socket = net.udp(hostname="::")

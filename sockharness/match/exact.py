@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sockharness.match.matcher import Matcher, Result, Verdict
+from sockharness.match.matcher import Matcher, Result, Verdict, sizes_before
 from sockharness.printable import show
 from sockharness.record import record
 
@@ -26,7 +26,7 @@ class Exact(Matcher):
         verdict = Verdict.MORE if same == len(data) else Verdict.MISMATCH
         return Result(verdict, same, size)
 
-    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
+    def beginnings(self, message: bytes, start: int = 0, before: bytes = b"") -> Iterator[Result]:
         """Yield a match if the message has these bytes at that offset."""
         if message.startswith(self.data, start):
             yield Result(Verdict.MATCH, len(self.data), len(self.data))
@@ -57,11 +57,12 @@ class StartsWith(Matcher):
         """Compare the beginning."""
         return self.match(message[start:])
 
-    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
+    def beginnings(self, message: bytes, start: int = 0, before: bytes = b"") -> Iterator[Result]:
         """Yield these bytes alone, then with more and more of the bytes behind them."""
         if message.startswith(self.data, start):
-            for size in range(len(self.data), len(message) - start + 1):
-                yield Result(Verdict.MATCH, size)
+            known = len(self.data)
+            for size in sizes_before(message, start + known, before):
+                yield Result(Verdict.MATCH, known + size)
 
     def costly(self) -> list[str]:
         """Return its description: in a `Concat` it may take any of many sizes."""

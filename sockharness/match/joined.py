@@ -22,11 +22,10 @@ class Capture(Matcher):
         """Judge as the inner matcher does, and capture the message."""
         return self._keep(self.inner.whole(message, start), message, start)
 
-    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
+    def beginnings(self, message: bytes, start: int = 0, before: bytes = b"") -> Iterator[Result]:
         """Yield the matches of the inner matcher, each with its capture."""
-        return (
-            self._keep(result, message, start) for result in self.inner.beginnings(message, start)
-        )
+        inner = self.inner.beginnings(message, start, before)
+        return (self._keep(result, message, start) for result in inner)
 
     def expected(self) -> bytes | None:
         """Return the bytes that the inner matcher expects."""
@@ -81,7 +80,7 @@ class Concat(Matcher):
             return result
         return search.failure()
 
-    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
+    def beginnings(self, message: bytes, start: int = 0, before: bytes = b"") -> Iterator[Result]:
         """Yield each beginning that can be divided among the parts, in no order of size."""
         return _Search(self.parts, message, start).results(whole=False)
 
@@ -163,7 +162,11 @@ class _Search:
         self._asked.add((offset, number))
         self._furthest = max(self._furthest, (offset, number))
         part = self._parts[number]
-        if not whole or number < len(self._parts) - 1:
+        if number < len(self._parts) - 1:
+            # One byte is enough: where it stands is where a difference can be reported.
+            before = (self._parts[number + 1].expected() or b"")[:1]
+            return part.beginnings(self._message, offset, before)
+        if not whole:
             return part.beginnings(self._message, offset)
         result = part.whole(self._message, offset)
         return iter([result] if result.verdict is Verdict.MATCH else [])

@@ -14,7 +14,7 @@ default is not right. `sockharness.match` names it for fixtures, the language ta
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import field
 from enum import Enum, auto
 
@@ -78,8 +78,15 @@ class Matcher(ABC):
                 return result
         return Result(Verdict.MISMATCH, self.match(message[start:]).size)
 
-    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
-        """Yield each match at an offset of a message, the shortest first where that is cheap."""
+    def beginnings(self, message: bytes, start: int = 0, before: bytes = b"") -> Iterator[Result]:
+        """Yield each match at an offset of a message, the shortest first where that is cheap.
+
+        Args:
+            message: the message.
+            start: the offset.
+            before: the bytes that the next part expects, if they are known. A match that they do
+                not follow may be left out.
+        """
         result = self.match(message[start:] if start else message)
         if result.verdict is Verdict.MATCH:
             yield result
@@ -100,3 +107,17 @@ class Matcher(ABC):
     def needs_message(self) -> bool:
         """Whether it takes all bytes to the end of a message, so that a stream cannot have it."""
         return False
+
+
+def sizes_before(message: bytes, start: int, before: bytes) -> Iterable[int]:
+    """Return how many bytes from an offset on may stand before some bytes, in rising order."""
+    if not before:
+        return range(len(message) - start + 1)
+    return _sizes_before(message, start, before)
+
+
+def _sizes_before(message: bytes, start: int, before: bytes) -> Iterator[int]:
+    position = message.find(before, start)
+    while position >= 0:
+        yield position - start
+        position = message.find(before, position + 1)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from sockharness.match.matcher import Matcher, Result, Verdict
+from sockharness.match.matcher import Matcher, Result, Verdict, sizes_before
 from sockharness.printable import show
 from sockharness.record import record
 
@@ -46,11 +46,12 @@ class Regex(Matcher):
         found = self.pattern.fullmatch(message[start:] if start else message)
         return Result(Verdict.MISMATCH, 0) if found is None else _matched(found)
 
-    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
+    def beginnings(self, message: bytes, start: int = 0, before: bytes = b"") -> Iterator[Result]:
         """Yield each run of bytes that the pattern matches as a whole."""
         rest = message[start:] if start else message  # `^` matches where the part begins
         last = literal_end(self.pattern)
-        for end in _ends(rest, last, len(rest), shortest=0):
+        ends = sizes_before(rest, 0, before) if before else _ends(rest, last, len(rest), shortest=0)
+        for end in ends:
             found = self.pattern.fullmatch(rest, 0, end)
             if found is not None:
                 yield _matched(found)

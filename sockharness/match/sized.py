@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 
-from sockharness.match.matcher import Matcher, Result, Verdict
+from sockharness.match.matcher import Matcher, Result, Verdict, sizes_before
 from sockharness.printable import count, show
 from sockharness.record import record
 
@@ -57,9 +57,9 @@ class AnyBytes(Matcher):
         """Take all bytes."""
         return Result(Verdict.MATCH, len(message) - start)
 
-    def beginnings(self, message: bytes, start: int = 0) -> Iterator[Result]:
+    def beginnings(self, message: bytes, start: int = 0, before: bytes = b"") -> Iterator[Result]:
         """Yield no bytes, then more and more."""
-        return (Result(Verdict.MATCH, size) for size in range(len(message) - start + 1))
+        return (Result(Verdict.MATCH, size) for size in sizes_before(message, start, before))
 
     def costly(self) -> list[str]:
         """Return its description: in a `Concat` it may take any of many sizes."""

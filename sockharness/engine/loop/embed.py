@@ -8,7 +8,7 @@ timer is due, and when `rearm` says that something else is to be done. Nothing e
 it. It ends with the loop, which has no hook for that but frees its callbacks when it is closed: a
 `_Leash` is registered as the callback for writability, which an epoll descriptor never has, and
 closes the reactor when it is freed, calling no handler. Since it is never called, no frame holds
-it, and so no traceback that somebody keeps. A loop that was never closed says so itself.
+it, and so no traceback that is kept. asyncio itself warns of a loop that was never closed.
 
 In trio a reactor belongs to a block, `async with attached()`, and to the tasks that begin inside.
 Leaving it is what leaving a scope with a background service is elsewhere in trio: the `async def`

@@ -8,7 +8,7 @@ get ECONNREFUSED and the port stays held. But only a port that was asked for by 
 that the system chose goes back to it (SOCK_BINDPORT_LOCK in the kernel's source). So for port 0 the
 socket that got a number is succeeded by one that asks for this number, while both are bound; with
 SO_REUSEADDR that is allowed until one of them listens. For as long as the port is held, this flag
-is off: with it, whoever sets it too could take the port.
+is off: with it, another program that sets it could take the port.
 """
 
 import errno

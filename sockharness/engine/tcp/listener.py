@@ -156,7 +156,7 @@ class Listener(Handle):
         """Stop listening; with `close_active`, `end()` the accepted sockets, newest first.
 
         Their `close` handlers run inside the call (TCP-159, TCP-161). Without it connections live
-        on (TCP-158). Connections that nobody accepted yet are reset (TCP-018). A unix path is
+        on (TCP-158). Connections in the backlog are reset (TCP-018). A unix path is
         removed (TCP-194). Idempotent, and `stop(True)` after `stop()` still closes (TCP-162).
         """
         self._reactor.check()
@@ -171,7 +171,7 @@ class Listener(Handle):
     def refuse(self) -> None:
         """Refuse new connections (ECONNREFUSED) while the port stays held; idempotent.
 
-        Connections that nobody accepted yet are reset, accepted ones live on. TCP only.
+        Connections in the backlog are reset, accepted ones live on. TCP only.
 
         Raises:
             UsageError: it is a unix listener.
@@ -286,5 +286,5 @@ class Listener(Handle):
             self._stop_accepting(sock)
         self._let_go()
         sock.close()
-        if not self._group.connections:  # nobody is left to ask for it: no circle to collect
+        if not self._group.connections:  # no socket is left to ask for it: leave no circle
             self._group.listener = None

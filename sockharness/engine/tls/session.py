@@ -359,13 +359,15 @@ class Session:
             name = self._connection.get_cipher_name() or ""
             self._alert = alerts.encrypted(alert, cipher=name, secret=self._secret)
         elif self.server and self.reused:
-            self._alert = b""  # in TLS 1.2 it encrypts already, with keys that nobody tells us
+            self._alert = (
+                b""  # in TLS 1.2 it encrypts already, with keys that OpenSSL does not give us
+            )
         else:
             self._alert = alerts.plain(alert)
 
     @property
     def success(self) -> bool:
-        """Whether the name fits: a client that refuses nobody still says so (TLS-017)."""
+        """Whether the name fits, also for a client that does not reject (TLS-017)."""
         return self._name_error is None
 
     @property
@@ -426,7 +428,7 @@ class Session:
             # OpenSSL says nothing to a peer that does not speak TLS; BoringSSL does (TLS-071).
             self._alert = alerts.plain(_PROTOCOL_VERSION, version=1)
         elif text == "no protocols available":
-            self._alert = b""  # the peer has not heard of us, and does not now (TLS-045)
+            self._alert = b""  # the peer has got nothing from us, and gets nothing now (TLS-045)
         elif text == "unexpected message" and self.server and alerts.is_plain(self._first):
             text = ""  # OpenSSL takes no alert for an answer to nothing; BoringSSL does (TLS-072)
         elif text in _NOTHING_TO_SHOW and self.server and not self._has_certificate():

@@ -164,10 +164,10 @@ class Slots:
         buffer, messages = self.buffer, []
         columns = words[_LENGTH::_HEADER], words[_FLAGS::_HEADER], words[_CONTROL_SIZE::_HEADER]
         for slot, (length, flags, controls) in enumerate(zip(*columns, strict=True)):
-            place = _SLOT * slot
+            start = _SLOT * slot
             name = names[size * slot : size * (slot + 1)]
             source = sources.get(name) or self._source(name)
-            data = buffer[place : place + (length & _LOW)]
+            data = buffer[start : start + (length & _LOW)]
             control = self._control(slot) if controls else _NO_CONTROL
             messages.append((data, control, flags & _LOW, source))
         return messages

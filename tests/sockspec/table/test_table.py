@@ -1,9 +1,13 @@
 """The table of the language: each key has one row in a section, and the decoders know no other."""
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from sockharness.handlers import DATAGRAM_HANDLERS, STREAM_EVENTS
-from sockharness.sockspec import table
+from sockharness.sockspec import decode, loader, table
 from sockharness.sockspec.decode import payloads
 from sockharness.sockspec.decode.actions import ActionDecoder
 from sockharness.sockspec.decode.by_table import decoders
@@ -54,3 +58,22 @@ def test_each_action_with_a_value_has_a_decoder() -> None:
     others = [word for word in table.verbs(*kinds) if not word.startswith(table.SETTING)]
 
     assert decoded == set(others)
+
+
+def test_the_decoders_ask_a_mapping_for_no_key_without_a_row() -> None:
+    keys = {row.key for row in table.ROWS}
+
+    for path in (*Path(decode.__path__[0]).glob("*.py"), Path(str(loader.__file__))):
+        asked = {key for node in ast.walk(ast.parse(path.read_text())) for key in _asked(node)}
+        assert asked <= keys, path
+
+
+def _asked(node: ast.AST) -> Iterator[str]:
+    """Yield the key that a mapping is asked for, as in `get("within")` and `known["on"]`."""
+    key: ast.AST | None = None
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+        key = node.args[0] if node.func.attr in ("get", "need", "pop") else None
+    elif isinstance(node, ast.Subscript):
+        key = node.slice
+    if isinstance(key, ast.Constant) and isinstance(key.value, str):
+        yield key.value

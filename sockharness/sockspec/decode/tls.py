@@ -126,7 +126,7 @@ class FactsDecoder:
 
     def __init__(self, context: Context) -> None:
         self._tls = TlsDecoder(context)
-        self._keys = {"certificate": self._certificate, **_FACTS}
+        self._keys = _FACTS | {"certificate": self._certificate}
 
     def decode(self, node: MappingNode) -> dict[str, str]:
         """Return what is said, as text by word."""

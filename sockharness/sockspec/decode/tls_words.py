@@ -4,6 +4,8 @@ They are those of the engine, of RFC 8446 and of the certificates' catalogue. Th
 know those, and a test holds the lists against them.
 """
 
+from sockharness.sockspec import table
+
 VERSIONS = ("TLSv1.2", "TLSv1.3")
 VERIFY = ("require", "request", "none")
 """How a peer judges the other one's certificate: refuse a bad one, look at it, do not ask."""
@@ -16,10 +18,9 @@ NO_ONE = "none"
 """In place of what is not there: a certificate, a protocol, a name, an alert."""
 DEFAULT = "default"
 """The certificate of a listener that names none."""
-FACTS = (
-    "success", "authorized", "version", "cipher", "alpn", "certificate", "server_name", "reused",
-)  # fmt: skip
-"""What a step can say of a handshake, beside `error`, `message` and `alert`."""
+_FAILURE = ("error", "message", "alert")
+FACTS = tuple(key for key in table.keys("sees handshake") if key not in _FAILURE)
+"""What a step can say of a handshake, beside what is wrong with it."""
 ALERTS = (
     "access_denied", "bad_certificate", "bad_certificate_hash_value",
     "bad_certificate_status_response", "bad_record_mac", "certificate_expired",

@@ -11,7 +11,13 @@ from sockharness.sockspec import decode, loader, table
 from sockharness.sockspec.decode import payloads
 from sockharness.sockspec.decode.actions import ActionDecoder
 from sockharness.sockspec.decode.by_table import decoders
-from sockharness.sockspec.decode.datagrams import DatagramActions
+from sockharness.sockspec.decode.context import Context
+from sockharness.sockspec.decode.datagrams import OWN_GROUPS, DatagramActions
+from sockharness.sockspec.decode.scope import Uses
+from sockharness.sockspec.decode.tls import FactsDecoder
+from sockharness.sockspec.decode.tls_words import BAD, FACTS, VERIFY
+from sockharness.sockspec.decode.words import EVENTS, FINDINGS, NEEDS
+from sockharness.sockspec.text.problems import Problems
 
 
 def test_a_key_has_one_row_in_a_section() -> None:
@@ -58,6 +64,31 @@ def test_each_action_with_a_value_has_a_decoder() -> None:
     others = [word for word in table.verbs(*kinds) if not word.startswith(table.SETTING)]
 
     assert decoded == set(others)
+
+
+def test_each_fact_of_a_handshake_has_a_decoder() -> None:
+    context = Context(Problems(), {}, Path(), Uses(), "")
+
+    assert set(FactsDecoder(context)._keys) == set(FACTS)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "words"),
+    [
+        ("file", "needs", NEEDS),
+        ("file", "allow", FINDINGS),
+        ("certificate", "bad", BAD),
+        ("tls", "verify", VERIFY),
+        ("multicast", "group", OWN_GROUPS),
+        ("stream expectation", "sees", (*EVENTS, "uncaught_exception")),
+    ],
+)
+def test_a_row_names_each_word_that_its_key_takes(
+    section: str, key: str, words: tuple[str, ...]
+) -> None:
+    row = table.row(key, section)
+
+    assert [word for word in words if f"`{word}`" not in row.does] == []
 
 
 def test_the_decoders_ask_a_mapping_for_no_key_without_a_row() -> None:

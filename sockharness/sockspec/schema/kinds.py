@@ -4,6 +4,7 @@ Editors resolve YAML's types before they ask a schema: for them `64` is a number
 value, where a spec has texts. So a kind accepts each form in which its texts can arrive.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from sockharness.sockspec.decode import matcher_forms, scope, tls, tls_words, wire_checks, words
@@ -64,11 +65,24 @@ _SCALAR: Schema = {"anyOf": [_text(), {"type": ["number", "boolean"]}]}
 _ANY_TEXT: Schema = {"type": ["string", "number", "boolean"]}
 _ADDRESS = "^([0-9]{1,3}([.][0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$"
 _ERROR = "^(none|any|[A-Z][A-Z0-9_]*)$"
-_HOST_NAME = _text("^[A-Za-z0-9_*.-]+$", maxLength=253)
+_HOST_NAME = _text(r"^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", maxLength=253)
 
 
 def _address(*wordy: str) -> Schema:
     return {"anyOf": [{"enum": ["loopback", "loopback6", *wordy]}, _text(_ADDRESS)]}
+
+
+_DIFFERENCES: Schema = {
+    "type": "object",
+    "patternProperties": {_PEER_ENGINE: {"enum": list(words.ROWS)}},
+    "not": {"propertyNames": {"not": {"pattern": _PEER_ENGINE}}},
+}
+
+
+def differences(keys: Iterable[str]) -> Schema:
+    """Return what is otherwise on engines, of a mapping with these keys."""
+    others = {"properties": {key: {} for key in keys}, "additionalProperties": False}
+    return {**_DIFFERENCES, **others}
 
 
 KINDS: dict[str, Schema] = {
@@ -87,7 +101,7 @@ KINDS: dict[str, Schema] = {
     "backlog": _number(0, 65535),
     "ttl": _number(1, 255),
     "multicast ttl": _number(0, 255),
-    "duration": _text(r"^(?![0.]+[ms])[0-9]+(\.[0-9]+)?(ms|s|m)$"),
+    "duration": _text(r"^(?![0.]+[ms])([0-9]+(\.[0-9]+)?m?s|([0-9](\.[0-9]+)?|10)m)$"),
     # ---- at the top
     "list of rules": _list({"anyOf": [_text(_RULE), {"enum": list(words.ROWS)}]}, 0),
     "peers by name": _by_name(ref("peer"), least=1),
@@ -105,10 +119,8 @@ KINDS: dict[str, Schema] = {
         "additionalProperties": False,
     },
     "differences": {
-        "type": "object",
-        "patternProperties": {_PEER_ENGINE: {"enum": list(words.ROWS)}},
+        **_DIFFERENCES,
         "propertyNames": {"anyOf": [{"pattern": _PEER_ENGINE}, {"not": {"pattern": ":"}}]},
-        "not": {"propertyNames": {"not": {"pattern": _PEER_ENGINE}}},
     },
     "list of hosts": _list(_text(NAME), maxItems=MOST_HOSTS, uniqueItems=True),
     "certificates by name": {
@@ -136,6 +148,7 @@ KINDS: dict[str, Schema] = {
     "certificate names by host name": {
         "type": "object",
         "additionalProperties": _text(NAME),
+        "propertyNames": _HOST_NAME,
         "minProperties": 1,
     },
     "list of protocols": _list(_text(maxLength=255)),

@@ -6,7 +6,7 @@ from typing import Any
 
 from sockharness.sockspec import table
 from sockharness.sockspec.decode import words
-from sockharness.sockspec.schema.kinds import Schema, ref
+from sockharness.sockspec.schema.kinds import Schema, differences, ref
 from sockharness.sockspec.table.row import Row
 
 _WHO = f"{words.NAME.pattern}(@[1-9][0-9]{{0,3}})?"
@@ -20,6 +20,15 @@ _VERIFIES = [
     {"required": ["listen"]},
     {"not": {"required": ["verify"], "properties": {"verify": {"const": "request"}}}},
 ]
+
+
+_IN_GROUP = {"required": ["bind"], "properties": {"bind": {"const": "group"}}}
+_UDP_PEER = {
+    "properties": {
+        "on": {"anyOf": [{"type": "string"}, {"propertyNames": {"enum": list(words.UDP_HANDLERS)}}]}
+    },
+    "anyOf": [{"required": ["multicast"]}, {"properties": {"udp": {"not": _IN_GROUP}}}],
+}
 
 
 def _described(row: Row) -> str:
@@ -55,7 +64,11 @@ def _exactly_one(*keys: str) -> list[Schema]:
 
 
 def _verb(row: Row, beside: tuple[Row, ...]) -> Schema:
-    return _mapping((row, *beside), row.key)
+    found = _mapping((row, *beside), row.key)
+    if "differs" in found["properties"]:
+        found["properties"]["differs"].pop("$ref")
+        found["properties"]["differs"] |= differences((row.key, *words.beside(row.key)))
+    return found
 
 
 def _unlike(options: Iterable[Schema]) -> Schema:
@@ -79,7 +92,8 @@ def _actions(where: str) -> Iterator[Schema]:
         yield _verb(row, tuple(each for each in beside if each.key not in said))
         for key in said:
             others = (each for each in beside if each.key not in said or each.key == key)
-            yield _mapping((row, *others, *table.rows("expectation")), row.key, key)
+            found = _verb(row, (*others, *table.rows("expectation")))
+            yield found | {"required": [*found["required"], key]}
 
 
 def _expectations() -> Iterator[Schema]:
@@ -135,10 +149,18 @@ def sections() -> dict[str, Schema]:
             "peer",
             oneOf=_exactly_one("tcp", "tls", "udp"),
             dependencies={"multicast": ["udp"]},
+            **{"if": {"required": ["udp"]}, "then": _UDP_PEER},
         ),
         "tcp": _section("tcp", **stream),
         "tls": _section("tls", **stream | {"dependencies": _SIDES, "anyOf": _VERIFIES}),
-        "udp": _section("udp", anyOf=_exactly_one("bind", "connect")),
+        "udp": _section(
+            "udp",
+            anyOf=_exactly_one("bind", "connect"),
+            **{
+                "if": _IN_GROUP,
+                "then": {"anyOf": [{"not": {"required": ["port"]}}, {"required": ["connect"]}]},
+            },
+        ),
         "multicast": _section("multicast"),
         "certificate": _section("certificate"),
         "check": _section("check", anyOf=_exactly_one("count", "each")),

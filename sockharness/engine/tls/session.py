@@ -359,9 +359,7 @@ class Session:
             name = self._connection.get_cipher_name() or ""
             self._alert = alerts.encrypted(alert, cipher=name, secret=self._secret)
         elif self.server and self.reused:
-            self._alert = (
-                b""  # in TLS 1.2 it encrypts already, with keys that OpenSSL does not give us
-            )
+            self._alert = b""  # in TLS 1.2 it encrypts already, with keys that we do not get
         else:
             self._alert = alerts.plain(alert)
 

@@ -74,7 +74,7 @@ def _address(*wordy: str) -> Schema:
 
 _DIFFERENCES: Schema = {
     "type": "object",
-    "patternProperties": {_PEER_ENGINE: {"enum": list(words.ROWS)}},
+    "patternProperties": {_PEER_ENGINE: ref("difference row")},
     "not": {"propertyNames": {"not": {"pattern": _PEER_ENGINE}}},
 }
 
@@ -102,8 +102,9 @@ KINDS: dict[str, Schema] = {
     "ttl": _number(1, 255),
     "multicast ttl": _number(0, 255),
     "duration": _text(r"^(?![0.]+[ms])([0-9]+(\.[0-9]+)?m?s|([0-9](\.[0-9]+)?|10)m)$"),
+    "difference row": {"enum": list(words.ROWS)},
     # ---- at the top
-    "list of rules": _list({"anyOf": [_text(_RULE), {"enum": list(words.ROWS)}]}, 0),
+    "list of rules": _list({"anyOf": [_text(_RULE), ref("difference row")]}, 0),
     "peers by name": _by_name(ref("peer"), least=1),
     "list of steps": _list(ref("step")),
     "bytes by name": _by_name(ref("bytes"), name=_VALUE_NAME),
@@ -115,7 +116,7 @@ KINDS: dict[str, Schema] = {
     "list of engines": _list({"enum": list(words.ENGINES)}),
     "rows by engine": {
         "type": "object",
-        "patternProperties": {_PEER_ENGINE: {"enum": list(words.ROWS)}},
+        "patternProperties": {_PEER_ENGINE: ref("difference row")},
         "additionalProperties": False,
     },
     "differences": {

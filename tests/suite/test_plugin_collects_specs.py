@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sockharness.machine import probes
 from tests.helpers.parallel import ALONE_AND_PARALLEL
 
 ECHO = """\
@@ -351,7 +352,7 @@ def test_a_spec_that_needs_namespaces_runs_where_they_can_be_made(
     reason: str,
     outcome: dict[str, int],
 ) -> None:
-    monkeypatch.setattr("sockharness.machine.probes._PROBES", {"netns": lambda: reason})
+    monkeypatch.setattr(probes, "_PROBES", {"netns": lambda: reason})
     pytester.makefile(".yaml", far=ECHO + "needs: [netns]\n")
 
     result = pytester.runpytest_inprocess("--sockspec", "far.yaml", "-rs")

@@ -26,8 +26,7 @@ from sockharness.sockspec.text.typed import (
 )
 
 OWN_GROUPS = ("auto", "auto_ssm", "auto6")
-"""A group that is leased for the run, so that no other run hears it; the second is for one source,
-the third of IPv6."""
+"""Words for a group that is leased for the run: of IPv4, for one source, and of IPv6."""
 MOST_AT_ONCE = 10_000
 """The most datagrams that one call may send."""
 
@@ -62,7 +61,7 @@ class UdpDecoder:
         )
 
     def _target(self, node: MappingNode, known: dict[str, Any]) -> dict[str, Any]:
-        """Return whom it is connected to, and the port, which is that one's if it is no peer."""
+        """Return the peer or the address that it is connected to, and the port."""
         port, value = known.get("port", 0), node.get("connect")
         if "connect" not in known or value is None:
             return {"port": port}
@@ -119,7 +118,7 @@ class UdpDecoder:
         return tuple(source(item, self._context) for item in items)
 
     def check(self, name: str, udp: model.Udp) -> None:
-        """Refuse peers that `udp` names and that cannot be meant."""
+        """Refuse peers that `udp` names but cannot use."""
         multicast = udp.multicast
         named = [udp.peer, *(multicast.sources if multicast else ())]
         self._context.mentioned.update(named)
@@ -210,7 +209,7 @@ def source(node: Node, context: Context) -> str:
 
 
 def _check_family(node: Node, sources: tuple[str, ...], context: Context, ipv6: bool) -> None:  # noqa: FBT001 - a fact
-    """Refuse sources that nothing of the group's family can come from."""
+    """Refuse sources whose IP version is not that of the group."""
     for each in sources:
         if each not in context.names and (":" in each) != ipv6:
             family = "IPv6" if ipv6 else "IPv4"
@@ -218,7 +217,7 @@ def _check_family(node: Node, sources: tuple[str, ...], context: Context, ipv6: 
 
 
 def check_send(context: Context, peer: model.Peer, action: model.Action, *, replies: bool) -> None:
-    """Refuse a datagram that goes nowhere, or somewhere else than its sender is connected to.
+    """Refuse a datagram without a receiver, or to another one than its sender is connected to.
 
     Args:
         context: where it stands.

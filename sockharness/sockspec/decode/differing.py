@@ -1,4 +1,4 @@
-"""What stands under `differs` in a step, and the step as it is there."""
+"""Reads `differs` of a step, and makes the step that holds on the other engine."""
 
 from sockharness.nearest import did_you_mean
 from sockharness.printable import show
@@ -9,14 +9,14 @@ from sockharness.sockspec.text.typed import Refusal
 
 
 def differs_of(step: MappingNode) -> Node | None:
-    """Return what stands under `differs`, beside an arrow or beside an expectation."""
+    """Return the value of `differs` of a step: it stands beside an arrow or an expectation."""
     beside = (value for _, value in step.entries if isinstance(value, MappingNode))
     found = (node.get("differs") for node in (step, *beside))
     return next((each for each in found if each is not None), None)
 
 
 def replaced(node: Node, others: tuple[tuple[Scalar, Node], ...] = ()) -> Node:
-    """Return a step without its `differs`, with other values for some keys beside it."""
+    """Return a step without `differs`, and with other values for some of its keys."""
     if not isinstance(node, MappingNode):
         return node
     if node.get("differs") is None:
@@ -29,7 +29,7 @@ def replaced(node: Node, others: tuple[tuple[Scalar, Node], ...] = ()) -> Node:
 
 
 def check_replaces(step: MappingNode, subject: tuple[Scalar, Node], key: Scalar) -> None:
-    """Refuse a key in a step's `differs` that stands for none of those beside it."""
+    """Refuse a key in `differs` that is neither an engine nor a key of the step."""
     who, value = subject
     entries = value.entries if isinstance(value, MappingNode) else ()
     verb = next((each.text for each, _ in entries if each.text in words.VERBS), "")

@@ -58,7 +58,7 @@ def host_of(context: Context, key: Scalar, node: MappingNode) -> str:
 
 
 def check_word(context: Context, node: Scalar) -> None:
-    """Refuse a word for an address on a link that there is not."""
+    """Refuse the words for addresses on a link unless the spec has two hosts."""
     if node.text not in model.LINKS or len(context.hosts) == MOST:
         return
     message = f"'{node.text}' is an address of a host on a link"
@@ -67,7 +67,7 @@ def check_word(context: Context, node: Scalar) -> None:
 
 
 def check_reach(context: Context, one: str, other: str, location: Location) -> None:
-    """Refuse to send to a peer on another host that is at loopback there, or at all addresses.
+    """Refuse to send to a peer on another host that is bound to loopback or to all addresses.
 
     Whoever sends to 0.0.0.0 or `::` sends to its own host.
     """

@@ -146,7 +146,7 @@ class PeerDecoder:
         )
 
     def _target_host(self, node: Node, target: str) -> str:
-        """Return the address that is no peer's name."""
+        """Return the address that `connect` names in place of a peer."""
         if near := did_you_mean(target, self._context.names):
             message = f"'{show(target, limit=40)}' is neither a peer nor an address"
             raise Refusal(node.location, message, near)
@@ -169,7 +169,7 @@ class PeerDecoder:
 
 
 def _facts(peer: Node) -> tuple[str, ...]:
-    """Return which facts there are of a peer that was not decoded yet."""
+    """Return the facts of a peer that is not decoded yet."""
     stream = (peer.get("tcp") or peer.get("tls")) if isinstance(peer, MappingNode) else None
     udp = peer.get("udp") if isinstance(peer, MappingNode) else None
     if isinstance(udp, MappingNode):

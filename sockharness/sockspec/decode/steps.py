@@ -38,7 +38,7 @@ _REF = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?:@([1-9][0-9]{0,3}))?")
 
 
 class StepDecoder:
-    """Decodes steps; what is right goes to `steps`."""
+    """Decodes steps into `steps`; a wrong step is a problem of the context."""
 
     def __init__(self, context: Context, actions: ActionDecoder) -> None:
         self.steps: list[model.Step] = []
@@ -65,7 +65,7 @@ class StepDecoder:
             self._check_numbers()
 
     def _add(self, node: Node) -> None:
-        """Decode a step, and what of it is otherwise on some engine."""
+        """Decode a step, and how it differs on other engines."""
         differs = differs_of(node) if isinstance(node, MappingNode) else None
         if differs is None or not isinstance(node, MappingNode):
             self.steps.append(self._step(node))
@@ -91,7 +91,7 @@ class StepDecoder:
         return {key: words.difference(key, row, instead) for key, row in rows.items()}
 
     def _check_silence(self) -> None:
-        """Refuse the `never` at which the time of the case would be over."""
+        """Refuse a case whose `never` steps take as long as a case may."""
         total = 0.0
         for step in self.steps:
             total += step.lasting if isinstance(step, model.Never) else 0.0
@@ -105,7 +105,7 @@ class StepDecoder:
                 return
 
     def _check_numbers(self) -> None:
-        """Refuse a client's n-th connection that it never makes."""
+        """Refuse a numbered connection that its client never makes."""
         for ref in self._numbered:
             peer = self._context.peers.get(ref.name)
             if peer is None or peer.listens:
@@ -123,7 +123,7 @@ class StepDecoder:
                 raise Refusal(ref.location, f"'{ref.name}' connects {often}, got '{ref}'", hint)
 
     def check_peers_are_used(self) -> None:
-        """Refuse peers that no step and no other peer mentions; a wrong step may mean any."""
+        """Refuse peers that no step and no other peer mentions, unless a step is wrong."""
         for peer in self._context.peers.values():
             if self._complete and peer.name not in self._context.mentioned:
                 with self._context.problems.collect():
@@ -145,7 +145,7 @@ class StepDecoder:
         )
 
     def _check_arrow(self, key: Scalar) -> None:
-        """Refuse what was meant as an arrow, and the pause that other languages have."""
+        """Refuse a key that looks like an arrow, an action or a pause where a peer is expected."""
         found = _NEARLY_ARROW.fullmatch(key.text) if len(key.text) <= LONGEST_WORD else None
         names = [end.partition("@")[0] for end in found.group(1, 3)] if found else []
         if found and set(names) <= set(self._context.names):
@@ -159,7 +159,7 @@ class StepDecoder:
             raise Refusal(key.location, f"unknown peer '{key.text}'", words.NO_PAUSE)
 
     def _bare_word(self, node: Scalar, name: str) -> str:
-        """Return the word of an action; what looks like bytes gets the mend for those."""
+        """Return the word of an action. The hint for a text says how a peer writes it."""
         udp = self._context.is_udp(name)
         section = "udp step" if udp else "stream step"
         known = table.words(section)
@@ -172,7 +172,7 @@ class StepDecoder:
         return as_word(node, known, "an action")
 
     def _how_to_say(self, name: str) -> str:
-        """Return how a peer writes a text."""
+        """Return the hint how a peer writes a text."""
         peer = self._context.peers.get(name)
         other = peer.transport.peer if peer and isinstance(peer.transport, model.Connect) else ""
         for each in self._context.peers.values():
@@ -183,7 +183,7 @@ class StepDecoder:
         return f"write '{name}: {{{verb}: …}}'{arrow}"
 
     def _limit(self, node: MappingNode, default: float | None = None) -> float | None:
-        """Return the seconds that `within` gives; a wrong one does not hide the rest of a step."""
+        """Return the seconds of `within`. A wrong one is a problem; the rest is still decoded."""
         within = node.get("within")
         if within is not None:
             with self._context.problems.collect():
@@ -251,7 +251,7 @@ class StepDecoder:
             )
 
     def _ref(self, key: Scalar, text: str) -> model.PeerRef:
-        """Return who is meant by a text in a key; the same for all cases of a file."""
+        """Return the peer that a text in a key names; it is the same in all cases of a file."""
         known = self._context.refs
         ref = known.get((key.location, text)) or self._new_ref(key, text)
         known[key.location, text] = ref
@@ -353,14 +353,14 @@ class StepDecoder:
         return model.Act(peer=peer, action=action, location=action.location, **checked)
 
     def _check_reload(self, peer: model.Peer, action: model.Reload) -> None:
-        """Refuse handlers that such a peer does not have."""
+        """Refuse handlers that this kind of peer does not have."""
         handlers = action.handlers
         found = self._context.handlers.get(handlers) if isinstance(handlers, str) else handlers
         self._actions.check_fits(found, peer, action.location)
 
 
 def _subject(step: MappingNode) -> tuple[Scalar, Node]:
-    """Return the one entry of a step that is no option."""
+    """Return the entry of a step that names a peer or an arrow."""
     subjects = [(key, value) for key, value in step.entries if key.text != "within"]
     if len(subjects) == 1:
         return subjects[0]

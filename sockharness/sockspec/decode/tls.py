@@ -62,7 +62,7 @@ class TlsDecoder:
         return self.secured(node, self._context.problems.decode(node, self.keys))
 
     def secured(self, node: MappingNode, known: Mapping[str, object]) -> model.Tls:
-        """Return what decoded keys of TLS say; other keys beside them are somebody else's."""
+        """Return the options of TLS among decoded keys; the other keys do not matter."""
         ours = {name: value for name, value in known.items() if name in self.keys}
         tls = model.Tls(location=node.location, **ours)  # type: ignore[arg-type]
         least, most = tls.min_version, tls.max_version
@@ -72,7 +72,7 @@ class TlsDecoder:
         return tls
 
     def check_side(self, tls: model.Tls, *, server: bool, node: MappingNode | None = None) -> None:
-        """Refuse what only the other side can say.
+        """Refuse options that only the other side has.
 
         Args:
             tls: what is said.

@@ -96,7 +96,7 @@ def beside(verb: str) -> tuple[str, ...]:
 
 
 def does_not_fit(action: str, *, udp: bool) -> bool:
-    """Say whether an action is for the other kind of peer."""
+    """Return whether a stream, or a UDP socket, does not have an action."""
     kind = "udp" if udp else "stream"
     return action not in table.keys(f"{kind} step", f"{kind} handler")
 
@@ -138,7 +138,7 @@ def difference(key: str, node: Node, instead: model.Step | None = None) -> model
 
 
 def check_row(node: Node, text: str) -> None:
-    """Refuse a row that there is not: a wrong one would explain any failure away."""
+    """Refuse a row that does not exist: it would explain any failure away."""
     if text not in ROWS:
         raise Refusal(node.location, f"no row '{text}'", f"docs/bun-differences.md has {_rows()}")
 
@@ -153,7 +153,7 @@ def _rows() -> str:
 
 
 def needs_example(payload: Payload, location: Location) -> None:
-    """Refuse to write what is only described: the sender needs bytes."""
+    """Refuse to write bytes that are only described."""
     if not can_be_written(payload):
         hint = "add 'example:', or give the sender handlers of its own"
         raise Refusal(location, "a scripted sender needs bytes to write", hint)

@@ -1,12 +1,12 @@
-"""`Harness`: what one test owns. Inside pytest the fixtures make it; outside one does it oneself:
+"""`Harness`: the servers of one test, and its verdict. Fixtures make it; outside pytest you do:
 
     with sockharness.Harness() as h:
         server = h.tcp_server()
         server.expect(b"PING").reply(b"PONG")
         ...
 
-The `with` block checks at its end, also when it raised: then the failure is raised from what the
-block raised. It always closes.
+The end of the `with` block checks, even if the block raised: then the failure is raised from that
+exception. It always closes.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,7 +48,7 @@ __tracebackhide__ = True
 
 
 class Participant(Protocol):
-    """A server, a client, a datagram socket or a multicast group: what is judged at the end."""
+    """A server, a client, a datagram socket or a multicast group, to be judged at the end."""
 
     ledger: Ledger
     host: str
@@ -60,7 +60,7 @@ class Participant(Protocol):
         ...
 
     def clear(self) -> None:
-        """Forget what happened and what was expected."""
+        """Forget events and expectations."""
         ...
 
     def close(self) -> None:
@@ -69,17 +69,17 @@ class Participant(Protocol):
 
 
 class Harness:
-    """Servers, the thread they run on, and the record of what happened.
+    """Servers, the thread they run on, and the timeline of what happened.
 
     Args:
-        runner: the thread to use, which stays its owner's; without one the harness has its own.
-        timeout_scale: every time limit is multiplied by this.
+        runner: the thread to use, which the caller closes; without one the harness has its own.
+        timeout_scale: the factor for every time limit.
         spares: listeners made ahead on that thread.
 
     Attributes:
-        reserved: gives names that servers without one are not to have.
-        authority: gives the authority that issues certificates, which stays its owner's; without it
-            the harness has its own.
+        reserved: returns names that a server without a name does not get.
+        authority: returns the authority that issues certificates, which the caller closes; without
+            it the harness has its own.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Harness:
         Raises:
             TypeError: there is no such option.
             ValueError: it is no loopback address (inside: no IP address); the name is taken, or
-                cannot be.
+                is not one line.
             OSError: the host has no such address.
             ClosedError: the harness is closed.
         """
@@ -147,7 +147,7 @@ class Harness:
             options: `name`, `certificate`, `tls` and others; see `TlsPairOptions`.
 
         Raises:
-            ValueError, TypeError, TLSError: an option cannot be; the name is taken.
+            ValueError, TypeError, TLSError: an option is wrong; the name is taken.
             ClosedError: the harness is closed.
         """
         from sockharness.facade.tcp.tls_pair import tls_pair
@@ -161,7 +161,7 @@ class Harness:
 
     @property
     def tcp_client(self) -> "TcpClient":
-        """What connects to servers under test: `tcp_client(host, port)` gives a `Connection`."""
+        """The client for servers under test: `tcp_client(host, port)` returns a `Connection`."""
         if self._tcp_client is None:
             from sockharness.facade.tcp.client import TcpClient
             from sockharness.facade.tcp.dialing import Dialer
@@ -181,7 +181,7 @@ class Harness:
         Raises:
             TypeError: there is no such option.
             ValueError: it is no loopback address (inside: no IP address); the name is taken, or
-                cannot be.
+                is not one line.
             OSError: the host has no such address.
             ClosedError: the harness is closed.
         """
@@ -200,7 +200,7 @@ class Harness:
             options: `name`, `ipv6`, `recv_buffer` and `inside`; see `MulticastGroupOptions`.
 
         Raises:
-            Unavailable: a datagram sent to a group did not come back; says why.
+            Unavailable: a datagram sent to a group did not come back, and why.
             TypeError: there is no such option.
             ValueError: the name is taken.
             ClosedError: the harness is closed.
@@ -217,11 +217,11 @@ class Harness:
     def verdict(
         self, *, final: bool = False, besides: BaseException | None = None
     ) -> Outcome | None:
-        """Take in all that has arrived, and return what is wrong, or nothing.
+        """Read everything that has arrived, and return what is wrong, or `None`.
 
         Args:
-            final: count the expectations that were left to tear-down, too.
-            besides: leave out the server whose wait raised this: it has told.
+            final: include the expectations that were left to tear-down.
+            besides: an exception of a wait; its server is left out, because it has reported that.
         """
         if not self._participants or self._closed:
             return None
@@ -239,11 +239,12 @@ class Harness:
 
     @property
     def untouched(self) -> bool:
-        """Whether nothing has come, so that there is nothing to take in."""
+        """Whether nothing has come, so that there is nothing to read."""
         return all(each.untouched for each in self._participants)
 
     def reported(self, error: BaseException) -> Outcome | None:
-        """Return what an exception reports, if a server of this harness made it just now."""
+        """Return the outcome in an exception, if it is the last that a server of this harness
+        made."""
         report = self._context.report_of(error)
         return report.outcome if report is not None else None
 
@@ -264,19 +265,20 @@ class Harness:
             return any(each.ledger.deferred for each in self._participants)
 
     def recorded(self) -> Outcome | None:
-        """Return what has gone wrong for certain by now, without missing what may yet come."""
+        """Return the failures that are certain by now, without those that may still be met."""
         with self._context.lock:
             failures = [failure for each in self._participants for failure in each.ledger.certain()]
             return self._context.outcome(failures) if failures else None
 
     def check(self, *, final: bool = False) -> None:
-        """Raise if anything is not as stated; what was raised is forgotten.
+        """Raise if anything has failed, and forget it.
 
         Args:
-            final: count the expectations that were left to tear-down, too.
+            final: include the expectations that were left to tear-down.
 
         Raises:
-            ExpectationFailed: unmet expectations, other bytes, unread bytes, what handlers raised.
+            ExpectationFailed: an expectation is unmet, other bytes came, bytes are unread, or a
+                handler raised.
         """
         outcome = self.verdict(final=final)
         if outcome is not None:
@@ -285,7 +287,7 @@ class Harness:
             raise error
 
     def clear(self) -> None:
-        """Forget what happened and what was expected; see `TcpServer.clear`."""
+        """Forget events and expectations; see `TcpServer.clear`."""
         for handle in self._handles:
             handle.clear()
 
@@ -295,9 +297,9 @@ class Harness:
         self._stack.close()
 
     def close_soon(self) -> None:
-        """Close on the thread, which is another's; wait only if something may still be learnt.
+        """Close on the shared thread; wait for that only if a server was used.
 
-        Order is kept there: what this test left is closed before the next one's begins.
+        The thread keeps the order: it closes this test's servers before it makes the next one's.
         """
         if not self.untouched:
             self.close()
@@ -306,7 +308,7 @@ class Harness:
         self._context.runner.post(self._stack.close)
 
     def stray(self, exception: BaseException) -> None:
-        """Record what was raised on the harness's thread and belongs to no connection."""
+        """Record an exception on the harness's thread that belongs to no connection."""
         for participant in self._participants[:1]:
             participant.ledger.raised(exception)
 
@@ -328,7 +330,7 @@ class Harness:
             self.close()
 
     def _explain(self, error: Exception) -> None:
-        """Raise what explains an exception, or note it there, if something is wrong here."""
+        """If something failed here, raise that as the cause of an exception, or note it there."""
         outcome = self.verdict()
         if outcome is not None and explains(outcome, error):
             raise expectation_failed(outcome, again=self.again) from error
@@ -336,7 +338,7 @@ class Harness:
             note(error, outcome)
 
     def _take_in(self, participant: Participant, handle: "Handle | None") -> None:
-        """Take a participant, and the handle that clears it."""
+        """Add a participant, and the handle that clears it."""
         self._stack.callback(participant.close)
         self._participants.append(participant)
         if handle is not None:
@@ -384,10 +386,10 @@ class Harness:
 
 
 def explains(outcome: Outcome, symptom: BaseException) -> bool:
-    """Say whether what servers found may be the cause of what a test raised.
+    """Say whether failures of servers may be the cause of what a test raised.
 
-    It is not if the test called this package wrongly; and if no connection and no datagram came,
-    what kept the client from it says more than that it did not.
+    They are not if the test called this package wrongly; nor if no connection and no datagram came:
+    then the exception says why the client did not connect.
     """
     if isinstance(symptom, UsageError | TypeError | ValueError) and _raised_here(symptom):
         return False
@@ -397,7 +399,7 @@ def explains(outcome: Outcome, symptom: BaseException) -> bool:
 
 
 def note(symptom: BaseException, outcome: Outcome) -> None:
-    """Note at an exception what servers found besides."""
+    """Add the failures of servers as notes to an exception."""
     for failure in outcome.failures:
         symptom.add_note(f"sockharness: {failure.headline}")
 

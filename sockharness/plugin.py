@@ -1,8 +1,8 @@
 """The pytest plugin: options and hooks only.
 
-Every pytest run in an environment that holds this package imports this file, most of them for
-nothing, so it imports nothing heavy: the specs' machinery when a spec is collected, the engine
-when a fixture is used.
+Every pytest run in an environment with this package imports this file, and most do not use it. So
+it imports nothing heavy: the code for specs is imported when a spec is collected, the engine when a
+fixture is used.
 """
 
 from collections.abc import Generator
@@ -16,8 +16,8 @@ from sockharness.suite.selection import Selection, forgotten, without_specs
 
 pytest_plugins = ("sockharness.suite.fixtures",)
 
-_TELLING = (ExpectationFailed, SpecError, Unavailable)
-"""Exceptions whose own text says all that a person needs."""
+_OWN_TEXT = (ExpectationFailed, SpecError, Unavailable)
+"""Exceptions whose text is the whole report."""
 
 _selection = pytest.StashKey[Selection]()
 
@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the options and find the specs; alone on the command line, they are the whole run."""
+    """Check the options and find the specs."""
     settings.check_choices(config)
     settings.timeout_scale(config)
     if settings.values(config, "sock_allow_net"):
@@ -43,13 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave alone what lies beside specs and was not asked for."""
-    selection = config.stash.get(_selection, None)  # there is none yet where it is being made
+    """Ignore files beside specs that were not asked for."""
+    selection = config.stash.get(_selection, None)  # there is none yet while it is being made
     return (selection is not None and selection.ignores(collection_path)) or None
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect the specs that were asked for: by option, by ini file, or by name."""
+    """Collect the specs that were asked for by option, by ini file or by name."""
     selection = parent.config.stash[_selection]
     if not selection.is_spec(file_path, by_name=parent.session.isinitpath(file_path)):
         return None
@@ -60,7 +60,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.hookimpl(tryfirst=True)  # before items are deselected
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse a mix of engines that names a peer of no spec; all of its items would be skipped."""
+    """Raise for a mix of engines with a peer that no spec has; all items would be skipped."""
     if any(":" in text for text in settings.values(config, "sock_engine")):
         from sockharness.suite.collector import check_peers
 
@@ -68,7 +68,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say in one line what is open and what this machine can do, if specs were asked for."""
+    """Return a line with the limits of this run and machine, if specs were asked for."""
     if not config.stash[_selection].specs:
         return None
     from sockharness.machine import probes
@@ -79,9 +79,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     scale = settings.timeout_scale(config)
     engines = ""
     if settings.values(config, "sock_engine"):
-        from sockharness.suite.collector import told_engines
+        from sockharness.suite.collector import engine_names
 
-        engines = f"engines {told_engines(config)}; "
+        engines = f"engines {engine_names(config)}; "
     return (
         f"sockharness: {engines}net {net}; capture {capture}; ipv6 {ipv6}; timeout scale {scale:g}"
     )
@@ -92,8 +92,7 @@ def pytest_terminal_summary(
     exitstatus: int,
     config: pytest.Config,
 ) -> None:
-    """Say which folder has no specs; and how those of a folder are run, if one was named and
-    nothing was collected."""
+    """Report folders without specs; if nothing was collected, say how to run a folder's specs."""
     specs = config.stash[_selection].specs
     for folder in without_specs(config, specs):
         terminalreporter.write_line(f"sockharness: no spec (*.yaml, *.yml) in {folder}")
@@ -110,10 +109,10 @@ def pytest_terminal_summary(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let our own failures speak for themselves."""
+    """Report our own exceptions by their text, without a traceback."""
     report = yield
-    if call.excinfo is not None and isinstance(call.excinfo.value, _TELLING):
-        from sockharness.suite.longrepr import tell
+    if call.excinfo is not None and isinstance(call.excinfo.value, _OWN_TEXT):
+        from sockharness.suite.longrepr import use_own_text
 
-        tell(item, report, call.excinfo)
+        use_own_text(item, report, call.excinfo)
     return report

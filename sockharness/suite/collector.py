@@ -1,9 +1,9 @@
 """Specs as pytest items: `SpecFile` collects, `SpecItem` replays.
 
-A spec is a `pytest.Function`, so fixtures, marks, `-k`, `--lf`, JUnit and parallel runs know it.
-A file that is wrong becomes one item, named by the file's stem, whose set-up raises the
-`SpecError`: a collection error would keep the other files from running. Only `--collect-only`,
-which runs nothing, reports it as one.
+A spec is a `pytest.Function`, so it works with fixtures, marks, `-k`, `--lf`, JUnit and parallel
+runs. A wrong file becomes one item, named by the file's stem, whose set-up raises the `SpecError`:
+a collection error would keep the other files from running. Only `--collect-only`, which runs
+nothing, reports a collection error.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class SpecFile(pytest.File):
     """A file with a spec: one item for each of its cases."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """Load the spec; a wrong one is an item too."""
+        """Load the spec; a wrong one is an item, too."""
         shown = shown_path(self.config, self.path)
         try:
             spec = loader.load(self.path, shown=shown)
@@ -60,7 +60,7 @@ class SpecFile(pytest.File):
                 yield item
 
     def _check_names(self, names: list[str]) -> None:
-        """Refuse an id on the command line that this file does not have: pytest says only that."""
+        """Raise for an id on the command line that this file does not have, with those it has."""
         for argument in self.config.args:
             path, _, name = argument.partition("::")
             if (
@@ -109,16 +109,16 @@ class SpecItem(pytest.Function):
             choice=self.choice,
             engines=engines(self.config),
         )
-        place = self.case.location
+        location = self.case.location
         try:
             self._setup = setup.__enter__()
         except OSError as error:
-            raise SpecError([Problem(place, f"cannot be set up: {error}")]) from None
+            raise SpecError([Problem(location, f"cannot be set up: {error}")]) from None
         except EngineFailed as failed:
-            raise ExpectationFailed(str(failed), place) from None
+            raise ExpectationFailed(str(failed), location) from None
 
     def runtest(self) -> None:
-        """Replay; what is not as it should be raises the text of it."""
+        """Replay the steps; raise a failure with its text."""
         scale = settings.timeout_scale(self.config)
         assert self._setup is not None, "set-up comes first"
         outcome = Replayer(self._setup, scale).run()
@@ -134,7 +134,7 @@ class SpecItem(pytest.Function):
             raise ExpectationFailed(text, outcome.failures[0].location)
 
     def teardown(self) -> None:
-        """Close all that the case opened."""
+        """Close everything that the case opened."""
         setup, self._setup = self._setup, None
         try:
             if setup is not None:
@@ -146,11 +146,10 @@ class SpecItem(pytest.Function):
 
     @property
     def id(self) -> Any:
-        """Its node id in parts, as they are read from a text: `echo[one]` is a name and parameters.
+        """Its node id in parts, as pytest reads them from text: `echo[one]` is name and parameters.
 
-        pytest 9.2 makes the parts when it makes the item, and puts what stands in brackets into the
-        name, since there is no `parametrize`; but it remembers failures (`--lf`) by the parts of
-        the text.
+        pytest 9.2 makes the parts with the item, and as there is no `parametrize`, the brackets
+        belong to the name there; but it remembers failures (`--lf`) by the parts that it reads.
         """
         parts: Any = super().id
         if self._read_back is None or self._read_back[0] is not parts:
@@ -158,12 +157,12 @@ class SpecItem(pytest.Function):
         return self._read_back[1]
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Return the place that pytest reports."""
+        """Return the location that pytest reports."""
         return self.path, self.case.location.line - 1, self.name
 
 
 class BrokenSpec(pytest.Item):
-    """A file that is no spec: its set-up says why."""
+    """A wrong file: its set-up raises the reason."""
 
     def __init__(self, *, error: SpecError, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -178,7 +177,7 @@ class BrokenSpec(pytest.Item):
         raise AssertionError("the set-up of a broken spec raises")
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Return the place of the first problem."""
+        """Return the location of the first problem."""
         return self.path, self._error.problems[0].location.line - 1, self.name
 
 
@@ -198,20 +197,20 @@ def engines(config: pytest.Config) -> Engines:
     return config.stash[_engines]
 
 
-def told_engines(config: pytest.Config) -> str:
-    """Name the engines of a run, with what is known of Bun."""
-    told = " ".join(str(choice) for choice in settings.choices(config))
-    if "bun" not in told:
-        return told
+def engine_names(config: pytest.Config) -> str:
+    """Name the engines of a run, with the version and path of Bun."""
+    names = " ".join(str(choice) for choice in settings.choices(config))
+    if "bun" not in names:
+        return names
     bun = engines(config).bun
-    return f"{told} ({bun.missing() or f'bun {bun.version}: {bun.path}'})"
+    return f"{names} ({bun.missing() or f'bun {bun.version}: {bun.path}'})"
 
 
 def check_bun(config: pytest.Config) -> None:
-    """Refuse a program that was named and is no Bun: skipping all of a run would hide that.
+    """Raise if the program named by `--sock-bun` is no Bun: a run of skips would hide that.
 
     Raises:
-        pytest.UsageError: naming what is wrong with it, and where it was named.
+        pytest.UsageError: with the reason, and the option or variable that names it.
     """
     named = settings.source(config, "sock_bun")
     if named and (reason := engines(config).bun.missing()):
@@ -221,7 +220,8 @@ def check_bun(config: pytest.Config) -> None:
 
 
 def check_peers(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse a peer in `--sock-engine` that no spec has; one in a broken spec may be meant.
+    """Raise for a peer in `--sock-engine` that no spec has, unless a spec is broken: it may have
+    it.
 
     A worker of a parallel run cannot end the run, so there the items fail.
 
@@ -239,7 +239,7 @@ def check_peers(config: pytest.Config, items: list[pytest.Item]) -> None:
         error = pytest.UsageError(f"{settings.source(config, 'sock_engine')}: {reason}")
         if not hasattr(config, "workerinput"):
             raise error
-        item.own_markers.clear()  # it is not to be skipped
+        item.own_markers.clear()  # else it would be skipped
         item.refused = error
 
 
@@ -256,8 +256,8 @@ def _choices(config: pytest.Config) -> dict[str, EngineChoice]:
 
 
 def _options(config: pytest.Config) -> list[str]:
-    """Return the options without which an item would not run on the same Bun; its engines are told
-    by its name."""
+    """Return the options that an item needs to run on the same Bun; its name contains its
+    engines."""
     path = config.getoption("sock_bun")
     return [f"--sock-bun={path}"] if path else []
 
@@ -278,7 +278,7 @@ def _mark(item: SpecItem, spec: Spec, case: Case) -> None:
 
 
 def _no_capture(config: pytest.Config, case: Case) -> str:
-    """Return why a case's frames cannot be captured; in a network of its own they always can."""
+    """Return why a case's frames cannot be captured; in a network of its own they always can be."""
     off = settings.value(config, "sock_capture") == "off"
     return settings.capture_reason(config) if off or not case.hosts else ""
 

@@ -1,7 +1,7 @@
-"""What the factory fixtures give: callables that make servers, peers and groups of a wider life.
+"""Factory fixtures: they make servers, peers and groups for wider scopes.
 
-`with tcp_server_factory(name="db") as server:` judges what it made after each test until the block
-ends. Options are looked at when the factory is called, and who forgets the `with` is told.
+`with tcp_server_factory(name="db") as server:` judges the server after each test until the block
+ends. The factory checks its options when it is called, and reports a forgotten `with`.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-# Makes something with a harness of its own, and judges it as long as it lives.
+# Makes something with a harness of its own, and judges it until it is closed.
 Lend = Callable[[Callable[["Harness"], T]], AbstractContextManager[T]]
 
 
@@ -67,12 +67,12 @@ class MulticastGroupFactory(Protocol):
 
 
 class Factory(Generic[T]):
-    """Makes what a method of `Harness` makes, with a harness of its own.
+    """Calls a method of `Harness`, with a harness of its own.
 
     Args:
-        method: its name.
-        lend: what the harness comes from.
-        make: calls the method with a harness and options, if more is to be done.
+        method: the method's name.
+        lend: makes the harness, and judges it.
+        make: called with harness and options in place of the method, if there is more to do.
     """
 
     __slots__ = ("_lend", "_make", "_method")
@@ -91,7 +91,7 @@ class Factory(Generic[T]):
         return f"<{self.name}>"
 
     def __call__(self, *values: object, **options: Any) -> "Lent[T]":
-        """Return a context manager that makes one when it is entered, with these options.
+        """Return a context manager that calls the method with these options when it is entered.
 
         Raises:
             TypeError: an option without its name, or one that the method does not have.
@@ -110,7 +110,7 @@ class Factory(Generic[T]):
 
 
 class Lent(AbstractContextManager[T_co]):
-    """Something that is made when a `with` block begins, and closed when it ends."""
+    """A context manager: it makes something when its block begins, and closes it when that ends."""
 
     def __init__(self, factory: str, manager: AbstractContextManager[T_co]) -> None:
         self._factory = factory

@@ -1,17 +1,19 @@
-"""The fixtures, and the hooks that judge what they handed out.
+"""The fixtures, and the hooks that judge the servers of a test.
 
-Every pytest run in an environment that holds this package imports this file, so whatever is more
-than pytest and standard library is imported when a fixture is used.
+Every pytest run in an environment with this package imports this file, so it imports only pytest
+and the standard library; a fixture imports the rest when it is used.
 
-Each test that uses a fixture has one harness, kept in the item's stash; the factories give servers
-of a wider life, each with a harness of its own. All of them share one thread, made when it is first
-needed and closed when pytest is done. When the call phase of a test is over, everything is judged
-and what is wrong becomes one failure; what the test itself raised is its `__cause__`, unless the
-servers do not explain it (`harness.explains`): then it stands, with a note. A failure that one
-server's wait has raised is told again with what the others found. Where nothing is wrong and the
-test failed all the same, its report gets a section that shows what crossed.
+Each test that uses a fixture has one harness, kept in the item's stash. Servers of the factories
+have a wider scope, and each a harness of its own. All of them share one thread, which is made when
+it is first needed and closed at the end of the run.
 
-No fixture requests another one by name: a user's own fixture of that name would come instead.
+When the call phase of a test is over, everything is judged, and all that is wrong becomes one
+failure. If the test itself raised, and the failure may be the cause (`harness.explains`), that
+exception becomes its `__cause__`; else the exception stays, with a note. If a server's wait raised,
+its failure is reported together with those of other servers. If nothing is wrong but the test
+failed, its report gets a section that shows what crossed.
+
+No fixture requests another one by name: a user's own fixture of that name would be used instead.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -48,17 +50,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CROSSED = 20
-"""The most lines that show what crossed."""
+"""How many lines show what crossed."""
 
 
 class Shared:
-    """What all tests of this process share: the thread, and the harnesses in use.
+    """Shared by all tests of this process: the thread, and the harnesses in use.
 
     Attributes:
-        again: the command that runs the present test again.
-        wide: the harnesses of servers that the factory made.
-        left: what such a server had found when it was closed because another one's wait failed.
-        harnesses: all.
+        again: the command that runs the current test again.
+        wide: the harnesses of wider scopes, made by factories.
+        left: the outcomes of such harnesses that were closed because another server's wait failed.
+        harnesses: all harnesses.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -98,15 +100,15 @@ class Shared:
         harness.close()
 
     def close_soon(self, harness: "Harness") -> None:
-        """Do the same without waiting for the thread where nobody can tell."""
+        """Close a harness and forget it; wait for the thread only if a server was used."""
         self.harnesses.remove(harness)
         harness.close_soon()
 
     @contextmanager
     def lending(self, make: "Callable[[Harness], T]") -> Iterator[T]:
-        """Lend what a harness of a wider scope makes, judged after each test until the end.
+        """Make something with a harness of a wider scope, which is judged after each test.
 
-        What the harness found besides is kept when a wait in the `with` block fails.
+        If a wait in the `with` block fails, the other failures of the harness are kept.
         """
         harness = self.harness()
         self.wide.append(harness)
@@ -115,8 +117,8 @@ class Shared:
                 made = make(harness)
                 try:
                     yield made
-                except ExpectationFailed as told:
-                    outcome = harness.verdict(besides=told)
+                except ExpectationFailed as error:
+                    outcome = harness.verdict(besides=error)
                     self.left += [outcome] if outcome is not None else []
                     raise
         finally:
@@ -137,7 +139,7 @@ class Shared:
         return {name for harness in self.harnesses for name in harness.names}
 
     def _stray(self, exception: BaseException) -> None:
-        """Blame whoever uses the thread for an exception that belongs to no connection."""
+        """Blame all harnesses for an exception that belongs to no connection."""
         for harness in list(self.harnesses):
             harness.stray(exception)
 
@@ -155,7 +157,7 @@ def sock_harness(request: pytest.FixtureRequest) -> "Harness":
 
 @pytest.fixture
 def tcp_server(request: pytest.FixtureRequest) -> "TcpServer":
-    """A server on loopback that says what the test tells it to: `expect(…).reply(…)`."""
+    """A server on loopback that answers as the test says: `expect(…).reply(…)`."""
     return _harness_of(request).tcp_server()
 
 
@@ -179,7 +181,7 @@ def tls_ca(request: pytest.FixtureRequest) -> "Authority":
 
 @pytest.fixture
 def tls_pair(request: pytest.FixtureRequest) -> "TlsPair":
-    """A server with TLS on loopback, and what its clients need: `client_context()`, `connect()`."""
+    """A server with TLS on loopback, and all its clients need: `client_context()`, `connect()`."""
     return _harness_of(request).tls_pair()
 
 
@@ -191,7 +193,7 @@ def tls_pair_factory(request: pytest.FixtureRequest) -> "TlsPairFactory":
 
 @pytest.fixture
 def udp_peer(request: pytest.FixtureRequest) -> "UdpPeer":
-    """A datagram socket on loopback that says what the test tells it to: `expect(…).reply(…)`."""
+    """A datagram socket on loopback that answers as the test says: `expect(…).reply(…)`."""
     return _harness_of(request).udp_peer()
 
 
@@ -203,9 +205,9 @@ def udp_peer_factory(request: pytest.FixtureRequest) -> "UdpPeerFactory":
 
 @pytest.fixture
 def multicast_group(request: pytest.FixtureRequest) -> "MulticastGroup":
-    """A multicast group on loopback that is this test's alone: `join()`, `send(…)`.
+    """A multicast group on loopback for this test alone: `join()`, `send(…)`.
 
-    Skips the test with the reason where multicast does not work.
+    Skips the test with the reason if multicast does not work.
     """
     return _group_of(_harness_of(request))
 
@@ -227,7 +229,7 @@ def _factory(
 
 
 def _group_of(harness: "Harness", **options: Any) -> "MulticastGroup":
-    """Return a group, or skip the test, with the reason, for what this machine lacks."""
+    """Return a group; if this machine has no multicast, skip the test with the reason."""
     try:
         return harness.multicast_group(**options)
     except Unavailable as reason:
@@ -236,9 +238,9 @@ def _group_of(harness: "Harness", **options: Any) -> "MulticastGroup":
 
 @pytest.fixture
 def wire(request: pytest.FixtureRequest) -> "Wire":
-    """What crosses the wire: `with wire.capture(tcp_server) as packets:` gives scapy packets.
+    """Capture frames: `with wire.capture(tcp_server) as packets:` gives scapy packets.
 
-    Skips the test with the reason and the remedies where this process may not capture.
+    If this process may not capture, skips the test with the reason and the remedies.
     """
     from sockharness.facade.packets import Wire
 
@@ -252,7 +254,7 @@ def wire(request: pytest.FixtureRequest) -> "Wire":
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
-    """Say which test it is; explain what a fixture raised, if a server knows."""
+    """Note which test it is; if a fixture raised, explain it by the failures of servers."""
     shared = item.config.stash.get(_shared, None)
     if shared is not None:
         shared.again = again(item)
@@ -272,7 +274,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Judge the servers when the test has run, and fail it if they are not content."""
+    """Judge the servers when the test has run, and fail it if anything is wrong."""
     __tracebackhide__ = True
     item.stash[_called] = True
     try:
@@ -288,38 +290,38 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def _judge(item: pytest.Item, symptom: BaseException | None) -> None:
-    """Judge everything that this test may have used, and forget it: each thing is told once."""
+    """Judge everything that this test may have used, and forget it: a failure is reported once."""
     __tracebackhide__ = True
-    told = symptom if isinstance(symptom, ExpectationFailed) else None
+    reported = symptom if isinstance(symptom, ExpectationFailed) else None
     outcomes = [
-        outcome for each in _in_use(item) if (outcome := each.verdict(besides=told)) is not None
+        outcome for each in _in_use(item) if (outcome := each.verdict(besides=reported)) is not None
     ]
     shared = item.config.stash.get(_shared, None)
     if shared is not None:
-        outcomes += shared.left if told is not None else []
+        outcomes += shared.left if reported is not None else []
         shared.left = []
     try:
         if outcomes and symptom is not None:
             _explain(item, symptom, outcomes)
         elif outcomes:
             raise _failure(item, outcomes)
-        elif symptom is not None and told is None:
+        elif symptom is not None and reported is None:
             _show_what_crossed(item)
     finally:
-        _forget(item, own=bool(outcomes) or told is not None)
+        _forget(item, own=bool(outcomes) or reported is not None)
 
 
 def _explain(item: pytest.Item, symptom: BaseException, outcomes: "list[Outcome]") -> None:
-    """Raise what explains what a test raised, or note there what else is wrong."""
+    """Raise failures of servers as the cause of an exception, or note them there."""
     __tracebackhide__ = True
     from sockharness.harness import explains, note
 
     if isinstance(symptom, ExpectationFailed):
-        told = [
+        known = [
             outcome for each in _in_use(item) if (outcome := each.reported(symptom)) is not None
         ]
-        if told:
-            raise _failure(item, [*told, *outcomes]) from symptom.__cause__
+        if known:
+            raise _failure(item, [*known, *outcomes]) from symptom.__cause__
         also = [f"  also:   {failure.headline}" for each in outcomes for failure in each.failures]
         text = "\n".join([str(symptom), "", *also])
         raise ExpectationFailed(text, symptom.location) from symptom.__cause__
@@ -342,26 +344,27 @@ def _show_what_crossed(item: pytest.Item) -> None:
 
 
 def _failure(item: pytest.Item, outcomes: "list[Outcome]") -> ExpectationFailed:
-    """Return one failure for all outcomes, with the story of the first, or of one with a loss."""
+    """Return one exception for all outcomes, with the timeline of the first, or of one with a
+    loss."""
     from sockharness.facade.context import expectation_failed
     from sockharness.story.outcome import Outcome, Verdict
 
     outcomes = sorted(outcomes, key=lambda each: each.verdict is not Verdict.INCONCLUSIVE)
     first = outcomes[0]
     found = {id(failure): failure for outcome in outcomes for failure in outcome.failures}
-    failures = list(found.values())  # a wait in vain tells what its server had found, too
+    failures = list(found.values())  # a failed wait reports the other failures of its server, too
     whole = Outcome(verdict=first.verdict, timeline=first.timeline, failures=failures)
     return expectation_failed(whole, again=again(item))
 
 
 def _is_symptom(raised: BaseException) -> bool:
-    """Say whether something that a test raised may be the consequence of what a server saw.
+    """Say whether a server may be the cause of an exception of a test.
 
-    A skip and its like and an interrupt pass through.
+    Skips, expected failures and interrupts have no such cause.
     """
     if isinstance(raised, pytest.skip.Exception | pytest.xfail.Exception):
         return False
-    if type(raised).__name__ == "SkipTest":  # unittest's, which pytest takes for a skip
+    if type(raised).__name__ == "SkipTest":  # of unittest; pytest treats it as a skip
         return False
     return isinstance(raised, Exception | pytest.fail.Exception)
 
@@ -378,7 +381,7 @@ def _harness_of(request: pytest.FixtureRequest) -> "Harness":
 
 
 def _tear_down(item: pytest.Item) -> None:
-    """Judge what was left to tear-down, close, and tell what failed meanwhile."""
+    """Judge what was left to tear-down, close, and report what failed meanwhile."""
     __tracebackhide__ = True
     harness = item.stash[_harness]
     try:
@@ -401,7 +404,7 @@ def _in_use(item: pytest.Item) -> "list[Harness]":
 
 
 def _forget(item: pytest.Item, *, own: bool) -> None:
-    """Clear the harnesses of wider scopes, and the test's `own` if nothing of it is to come."""
+    """Clear the harnesses of wider scopes, and with `own` that of the test."""
     for harness in _in_use(item)[0 if own else int(_harness in item.stash) :]:
         harness.clear()
 

@@ -1,9 +1,9 @@
 """Our text as pytest's representation of a failure.
 
-pytest prints a failure's representation, takes the line for its summary from
-`reprcrash.message`, sends both through a parallel run, and writes both into JUnit. An
-exception's own representation, which is public, has that shape already; we put our text in place
-of the traceback, which would lead into our own code.
+pytest prints a failure's representation, takes the line of its summary from `reprcrash.message`,
+passes both on in a parallel run, and writes both into JUnit. The public representation of an
+exception has that shape already. We replace its traceback, which would lead into our own code, by
+our text.
 """
 
 import os
@@ -17,13 +17,13 @@ from sockharness.errors import ExpectationFailed, SpecError
 from sockharness.location import Location
 
 _COMMANDS = frozenset("$`\\\"!'")
-"""Characters that would not stand for themselves between double quotes in a shell."""
+"""Characters with a meaning between double quotes in a shell."""
 
 
-def tell(
+def use_own_text(
     item: pytest.Item, report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException]
 ) -> None:
-    """Let a report tell an exception of ours by its own text, and what the test raised below it."""
+    """Put an exception's own text into a report, and below it what the test raised."""
     error = excinfo.value
     text = str(error)
     if error.__cause__ is not None:
@@ -32,30 +32,30 @@ def tell(
     entry = shown.reprtraceback.reprentries[0]
     entry.lines = text.splitlines()
     shown.reprcrash.message = text.partition("\n")[0]
-    place = _place(error)
-    if place is not None:
-        shown.reprcrash.path, shown.reprcrash.lineno = place.path, place.line
+    location = _location(error)
+    if location is not None:
+        shown.reprcrash.path, shown.reprcrash.lineno = location.path, location.line
     report.longrepr = shown
 
 
-def _place(error: BaseException) -> Location | None:
-    """Return where an exception of ours points; editors and one-line tracebacks show it."""
+def _location(error: BaseException) -> Location | None:
+    """Return the location of one of our exceptions; editors and one-line tracebacks show it."""
     if isinstance(error, SpecError):
         return error.problems[0].location
     return error.location if isinstance(error, ExpectationFailed) else None
 
 
 def _symptom(item: pytest.Item, cause: BaseException) -> str:
-    """Represent what the test raised as pytest would have."""
+    """Return pytest's representation of what the test raised."""
     return str(item.repr_failure(pytest.ExceptionInfo.from_exception(cause)))
 
 
 def again(item: pytest.Item, *options: str) -> str:
-    """Return the command that runs an item again, in the folder where this pytest was started.
+    """Return the command that runs an item again, from the folder where pytest was started.
 
     Args:
-        item: what is run.
-        options: those without which it would not be the same.
+        item: the test or spec.
+        options: those that it needs.
     """
     path = shown_path(item.config, item.path)
     name = "::".join([path, *item.nodeid.split("::", 1)[1:]])
@@ -64,5 +64,5 @@ def again(item: pytest.Item, *options: str) -> str:
 
 
 def shown_path(config: pytest.Config, path: Path) -> str:
-    """Return a path as a person in the folder where pytest was started would write it."""
+    """Return a path relative to the folder where pytest was started."""
     return os.path.relpath(path, config.invocation_params.dir)

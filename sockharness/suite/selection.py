@@ -1,15 +1,15 @@
 """Which files are the specs of a run.
 
-`--sockspec PATH` names files and folders: of those, the specs are collected and nothing else. What
-stands on the command line as ever is collected as ever, and a spec that is named there needs no
-option. `--sockspec` without anything else on the command line is the whole run. The ini file's
-`sockspec_paths` count as pytest's `testpaths` do: where the command line names neither. Besides,
-they say of a folder that is named on it, and lies in one of them, that it holds specs.
+`--sockspec PATH` names files and folders; only their specs are collected. Other arguments of the
+command line are collected as ever, and a spec among them needs no option. With `--sockspec` and no
+other argument, those specs are the whole run. `sockspec_paths` of the ini file apply, as pytest's
+`testpaths` do, if the command line names nothing. Also, if the command line names a folder inside
+one of them, the specs in that folder are collected.
 
-**Arguments inside a folder of the option.** One that is a spec, its id, or a folder with specs
-narrows the option: of that folder, no other specs are meant. Any other adds to it. Then the folder
-itself must not become an argument beside it: pytest drops an argument that lies in another one,
-and with it the id that was asked for. So what the folder holds apart from the argument does.
+**Arguments inside a folder of the option.** A spec, its id, or a folder with specs narrows the
+option: no other specs of that folder are collected. Any other argument adds to it. In that case the
+folder itself cannot become an argument: pytest drops an argument inside another one, and with it
+the id that was asked for. So the other parts of the folder become arguments.
 """
 
 import os
@@ -23,9 +23,9 @@ from sockharness.record import record
 
 SUFFIXES = (".yaml", ".yml")
 LOOKED_AT = 20
-"""The most files of a folder that are looked at, to see whether it holds specs."""
+"""How many files of a folder are searched for a spec, at most."""
 HEAD = 4096
-"""A spec that is named without `--sockspec` says `sockspec:` within so many bytes."""
+"""A spec that is named without `--sockspec` must have `sockspec:` within this many bytes."""
 
 
 @record
@@ -33,8 +33,8 @@ class Selection:
     """What was asked for.
 
     Attributes:
-        specs: the files and folders of which the specs are wanted.
-        named: the files and folders of which everything is wanted.
+        specs: the files and folders whose specs are to be collected.
+        named: the files and folders that are to be collected as a whole.
     """
 
     specs: tuple[Path, ...]
@@ -42,7 +42,7 @@ class Selection:
 
     @classmethod
     def of(cls, config: pytest.Config) -> "Selection":
-        """Read the options, and add what they want to the arguments of the run.
+        """Read the options, and add their paths to the arguments of the run.
 
         Raises:
             pytest.UsageError: if a path does not exist, or cannot hold specs.
@@ -55,24 +55,24 @@ class Selection:
             inside = [each for each in named if each.is_relative_to(path)]
             narrowed = by_arguments and any(_has_specs(config, each) for each in inside)
             if not narrowed and not _under(path, named):
-                config.args += map(str, _apart_from(inside, path, _passed_over(config)))
+                config.args += map(str, _apart_from(inside, path, _ignored(config)))
         return cls(specs, named)
 
     def is_spec(self, path: Path, *, by_name: bool) -> bool:
-        """Say whether a file is to be collected as a spec; `by_name`: it is an argument itself."""
+        """Say whether to collect a file as a spec; `by_name`: it is an argument itself."""
         if path.suffix not in SUFFIXES:
             return False
         return _under(path, self.specs) or (by_name and _says_so(path))
 
     def ignores(self, path: Path) -> bool:
-        """Say whether a path is reached only on the way to specs, and is none."""
+        """Say whether a path is no spec, and pytest comes to it only because it looks for specs."""
         if path.suffix in SUFFIXES or not _under(path, self.specs) or _under(path, self.named):
             return False
         return path.is_file()
 
 
 def forgotten(config: pytest.Config) -> str:
-    """Return the first argument that is a folder with a spec in it; empty if there is none."""
+    """Return the first argument that is a folder with a spec; empty if there is none."""
     for argument in config.args:
         path = _path_of(config, argument)
         files = chain(path.glob("*.y*ml"), path.glob("*/*.y*ml"))  # not all of a big tree
@@ -82,14 +82,14 @@ def forgotten(config: pytest.Config) -> str:
 
 
 def without_specs(config: pytest.Config, folders: Iterable[Path]) -> list[str]:
-    """Return those of the folders in which no spec is, as a person here would write them."""
+    """Return the folders without a spec, relative to the current folder."""
     here = config.invocation_params.dir
     empty = [folder for folder in folders if not _has_specs(config, folder)]
     return [os.path.relpath(folder, here) for folder in empty]
 
 
 def _specs(config: pytest.Config) -> tuple[Path, ...]:
-    """Return the files and folders of the option, or else those of the ini file that count."""
+    """Return the paths of the option, or else those of the ini file that apply."""
     if option := config.getoption("--sockspec"):
         return tuple(_checked(config, "--sockspec", path) for path in option)
     ini: list[Path] = config.getini("sockspec_paths")
@@ -129,34 +129,32 @@ def _path_of(config: pytest.Config, argument: str) -> Path:
     return Path(os.path.realpath(path))  # `resolve` raises if links go round in circles
 
 
-def _passed_over(config: pytest.Config) -> Callable[[Path], bool]:
-    """Return what says whether pytest passes over a path on its way through a folder."""
+def _ignored(config: pytest.Config) -> Callable[[Path], bool]:
+    """Return a function that says whether pytest ignores a path in a folder."""
     hook = config.hook.pytest_ignore_collect
     return lambda path: bool(hook(collection_path=path, config=config))
 
 
-def _apart_from(
-    inside: list[Path], path: Path, passed_over: Callable[[Path], bool]
-) -> Iterator[Path]:
-    """Yield a path, or the parts of a folder in which specs may be, but for those inside it."""
+def _apart_from(inside: list[Path], path: Path, ignored: Callable[[Path], bool]) -> Iterator[Path]:
+    """Yield a path, or the parts of a folder that may have specs, without the paths inside it."""
     if not inside:
         yield path
         return
     for part in sorted(path.iterdir()):
         deeper = [each for each in inside if each.is_relative_to(part)]
-        if part in inside or passed_over(part):
+        if part in inside or ignored(part):
             continue
         if part.is_dir() or _is_named_as_spec(part):
-            yield from _apart_from(deeper, part, passed_over)
+            yield from _apart_from(deeper, part, ignored)
 
 
 def _has_specs(config: pytest.Config, path: Path) -> bool:
-    """Say whether a path is a spec or a folder in which one is."""
-    passed_over = _passed_over(config)
+    """Say whether a path is a spec, or a folder that contains one."""
+    ignored = _ignored(config)
     for folder, folders, files in os.walk(path):
         if any(_is_named_as_spec(Path(folder, file)) for file in files):
             return True
-        folders[:] = [each for each in folders if not passed_over(Path(folder, each))]
+        folders[:] = [each for each in folders if not ignored(Path(folder, each))]
     return _is_named_as_spec(path)
 
 
@@ -169,12 +167,12 @@ def _under(path: Path, folders: tuple[Path, ...]) -> bool:
 
 
 def _says_so(path: Path) -> bool:
-    """Say whether a file begins as a spec; what cannot be read does not, nor does a pipe."""
+    """Say whether a file begins as a spec. A pipe, or a file that cannot be read, does not."""
     if not os.path.isfile(path):
         return False
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
-    except OSError:  # it may be anybody's file; who wants it as a spec says so by `--sockspec`
+    except OSError:  # it may be any file; `--sockspec` would name it as a spec
         return False
     return any(line.startswith(b"sockspec:") for line in head.splitlines())

@@ -1,7 +1,7 @@
-"""The options of a run: command line over environment over ini file.
+"""The options of a run. The command line goes before the environment, that before the ini file.
 
-Each setting is one row of `SETTINGS`: its option, its ini name (the same with underscores) and
-its environment variable (`SOCKHARNESS_` and the name without `sock`) follow from its name.
+Each setting is one row of `SETTINGS`. Its name gives its option, its ini name (the same with
+underscores) and its environment variable (`SOCKHARNESS_` and the name without `sock`).
 """
 
 import os
@@ -42,41 +42,41 @@ SETTINGS = (
     Setting(
         "sock_engine",
         "NAME[,NAME]",
-        "what speaks for the peers of specs: sockharness, bun; several: an item for each; "
-        "peer by peer: server:bun,client:sockharness (repeatable)",
+        "the engine of the peers of specs: sockharness (default) or bun; sockharness,bun runs each "
+        "spec on both, server:bun,client:sockharness mixes them (repeatable)",
         many=True,
     ),
-    Setting("sock_bun", "PATH", "the Bun program, if not the one on PATH"),
+    Setting("sock_bun", "PATH", "the Bun program; without this, the one on PATH"),
     Setting(
         "sock_bun_missing",
         "WHAT",
-        "what to do with items that run on Bun, where no Bun was named and none is on PATH",
+        "what to do with items that need Bun if there is none: skip (default) or fail",
         choices=("skip", "fail"),
         default="skip",
     ),
     Setting(
         "sock_timeout_scale",
         "F",
-        "multiply every time limit by F (slow machines: 2 or more)",
+        "multiply every time limit by F; 2 or more on a slow machine",
         default="1",
     ),
     Setting(
         "sock_allow_net",
         "CIDR[:PORTS]",
-        "let specs reach a network beside loopback (repeatable)",
+        "let specs connect to a network other than loopback (repeatable)",
         many=True,
     ),
     Setting(
         "sock_capture",
         "WHEN",
-        "capture frames: when a spec or fixture asks (auto), or never (off)",
+        "capture frames if a spec or fixture asks for it (auto, the default), or never (off)",
         choices=("auto", "off"),
         default="auto",
     ),
     Setting(
         "sock_capture_missing",
         "WHAT",
-        "what to do with tests that need a capture and cannot have it",
+        "what to do with tests that need a capture if none is possible: skip (default) or fail",
         choices=("skip", "fail"),
         default="skip",
     ),
@@ -91,12 +91,12 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="PATH",
-        help="collect the specs (*.yaml, *.yml) in a file or folder (repeatable); "
-        "without other arguments run them alone",
+        help="collect the specs (*.yaml, *.yml) of a file or folder (repeatable); "
+        "without other arguments run nothing else",
     )
     parser.addini(
         "sockspec_paths",
-        "files or folders with specs to collect, if the command line names nothing",
+        "files or folders with specs to collect if the command line names nothing",
         type="paths",
     )
     for setting in SETTINGS:
@@ -116,10 +116,10 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def check_choices(config: pytest.Config) -> None:
-    """Read each setting that has choices, so that a wrong one is told before anything is run.
+    """Read each setting that has choices, so that a wrong one is reported before the run.
 
     Raises:
-        pytest.UsageError: naming where it was given, and the choices.
+        pytest.UsageError: with its source and the choices.
     """
     for setting in SETTINGS:
         if setting.choices:
@@ -130,7 +130,7 @@ def value(config: pytest.Config, name: str) -> str:
     """Return a setting that has one value.
 
     Raises:
-        pytest.UsageError: if it came from the environment or the ini file and is no choice.
+        pytest.UsageError: it came from the environment or the ini file, and is no choice.
     """
     setting = next(setting for setting in SETTINGS if setting.name == name)
     given = config.getoption(name)
@@ -151,7 +151,7 @@ def values(config: pytest.Config, name: str) -> list[str]:
 
 
 def source(config: pytest.Config, name: str) -> str:
-    """Return where a setting was given, in words for a message; empty if it is the default."""
+    """Return the source of a setting, for a message; empty if it is the default."""
     setting = next(setting for setting in SETTINGS if setting.name == name)
     if config.getoption(name) is not None:
         return setting.option
@@ -167,10 +167,10 @@ _scale = pytest.StashKey[float]()
 
 
 def policy(config: pytest.Config) -> "Policy":
-    """Return what specs may reach; read once a run.
+    """Return the networks that specs may reach; read once a run.
 
     Raises:
-        pytest.UsageError: if `--sock-allow-net` is not as it should be.
+        pytest.UsageError: `--sock-allow-net` is wrong.
     """
     if _policy not in config.stash:
         config.stash[_policy] = _read_policy(config)
@@ -188,10 +188,10 @@ def _read_policy(config: pytest.Config) -> "Policy":
 
 
 def choices(config: pytest.Config) -> "tuple[EngineChoice, ...]":
-    """Return who plays the peers of specs.
+    """Return the engine choices of the run.
 
     Raises:
-        pytest.UsageError: if `--sock-engine` is not as it should be.
+        pytest.UsageError: `--sock-engine` is wrong.
     """
     from sockharness.drivers.choice import choices as parse
     from sockharness.errors import UsageError
@@ -203,9 +203,9 @@ def choices(config: pytest.Config) -> "tuple[EngineChoice, ...]":
 
 
 def pasted_choices(config: pytest.Config) -> "tuple[EngineChoice, ...]":
-    """Return what the ids on the command line name beside the choices of the option.
+    """Return the engine choices in the ids on the command line.
 
-    So an id that was copied from a run with the option works without it.
+    So an id that was copied from a run with `--sock-engine` works without it.
     """
     from sockharness.drivers.choice import choices as parse
     from sockharness.drivers.choice import choices_of_id
@@ -215,7 +215,7 @@ def pasted_choices(config: pytest.Config) -> "tuple[EngineChoice, ...]":
 
 
 def runs_bun(config: pytest.Config) -> bool:
-    """Whether Bun is to play a peer of any spec: by the option, or by an id that was pasted."""
+    """Say whether Bun plays a peer of any spec, by the option or by an id."""
     asked = any("bun" in text for text in values(config, "sock_engine"))
     if not asked and not any("::" in argument for argument in config.args):
         return False
@@ -226,7 +226,7 @@ def timeout_scale(config: pytest.Config) -> float:
     """Return the factor for every time limit; read once a run.
 
     Raises:
-        pytest.UsageError: if it is no number from 0.001 to 1000.
+        pytest.UsageError: it is no number from 0.001 to 1000.
     """
     if _scale not in config.stash:
         config.stash[_scale] = _read_scale(config)
@@ -248,7 +248,7 @@ def _read_scale(config: pytest.Config) -> float:
 
 
 def capture_reason(config: pytest.Config) -> str:
-    """Return why nothing can be captured in this run; empty if it can."""
+    """Return why frames cannot be captured in this run; empty if they can."""
     if value(config, "sock_capture") == "off":
         return "captures are off (--sock-capture=off)"
     from sockharness.machine import probes

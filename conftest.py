@@ -9,6 +9,9 @@ import hypothesis  # noqa: F401
 import pytest
 import yaml  # noqa: F401
 
+import sockharness.harness
+import sockharness.suite.collector  # noqa: F401
+
 pytest_plugins = ["pytester", "tests.gallery.plugin"]
 
 

@@ -305,7 +305,7 @@ _BESIDE = (
         key="tls",
         at=("reload",),
         takes="reload tls",
-        does="the options of TLS, of those above, of connections that are still to come",
+        does="options of TLS, as above, for connections that are still to come",
         example="tls: {cert: other}",
     ),
     Row(

@@ -164,22 +164,14 @@ export function threw(call: number, error: any): void {
   if (!play.over) say({ result: null, call, error: as_data(error) });
 }
 
-/** Bun's methods that have another name than the action; a new setting is one line here. */
-const METHODS: Record<string, string> = {
-  set_broadcast: "setBroadcast",
-  set_ttl: "setTTL",
-  set_multicast_ttl: "setMulticastTTL",
-  set_multicast_loopback: "setMulticastLoopback",
-  set_multicast_interface: "setMulticastInterface",
-  add_membership: "addMembership",
-  drop_membership: "dropMembership",
-  add_source_specific_membership: "addSourceSpecificMembership",
-  drop_source_specific_membership: "dropSourceSpecificMembership",
-};
-
 /** Call the method that an action names, with the action's arguments. */
 export function called(socket: any, action: Action): any {
-  return socket[METHODS[action.name] ?? action.name](...(action.arguments ?? []));
+  return socket[camel(action.name)](...(action.arguments ?? []));
+}
+
+/** Return Bun's name of a method: `set_multicast_ttl` is `setMulticastTTL` there. */
+function camel(name: string): string {
+  return name.replace(/_ttl$/, "TTL").replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 }
 
 export function bytes(data: Bytes): Buffer {

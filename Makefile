@@ -80,7 +80,7 @@ language-server: .npm/$(LANGUAGE_SERVER_VERSION)
 		--fetch-retries 1 yaml-language-server@$(LANGUAGE_SERVER_VERSION)
 	touch $@
 
-# Where Bun cannot be had, this says so and holds the recorded run against the corpus.
+# Without Bun, this says so and compares our engine with the recorded run.
 conformance: $(VENV)/ready
 	-@$(MAKE) --no-print-directory bun
 	$(BIN)/python -m tests.conformance --bun $(BUN)

@@ -59,6 +59,8 @@ class Channels:
     def _far_end(self, near: Channel, ref: model.PeerRef, within: float | None) -> Channel:
         if ref.connection is not None:
             return self.of(ref, within)
+        if (remote := near.remote) is not None:
+            return remote
         wait = self._waiting.wait(
             lambda: near.remote is not None or _never_accepted(near), within, peer=near.peer
         )

@@ -24,7 +24,8 @@ class Differs(Exception):
 
 def otherwise(setup: Setup, number: int, step: model.Step) -> model.Difference | None:
     """Return the difference that a step states for an engine of one of its peers, if any."""
-    return _here(setup, setup.case.differing.get(number, {}), _peers(step))
+    differences = setup.case.differing.get(number)
+    return _here(setup, differences, _peers(step)) if differences else None
 
 
 def why_it_fails(setup: Setup, failures: list[Failure]) -> str:
@@ -33,7 +34,8 @@ def why_it_fails(setup: Setup, failures: list[Failure]) -> str:
     Adds a failure if the case should fail and does not: every peer runs on that engine, or the spec
     names the peer that matters.
     """
-    difference = _here(setup, setup.case.differs, setup.case.peers)
+    differences = setup.case.differs
+    difference = _here(setup, differences, setup.case.peers) if differences else None
     if difference is None:
         return ""
     if not failures and (len(setup.choice.engines(setup.case)) == 1 or difference.peer):
@@ -52,6 +54,8 @@ def it_holds(difference: model.Difference) -> Failure:
 
 def other_engines(setup: Setup) -> dict[str, str]:
     """Return the engine of each peer that does not run on ours."""
+    if setup.choice.ours:
+        return {}
     engine = {name: setup.choice.engine(peer) for name, peer in setup.case.peers.items()}
     return {name: each for name, each in engine.items() if each != words.ENGINES[0]}
 
@@ -76,8 +80,6 @@ def _here(
 ) -> model.Difference | None:
     """Return the difference that applies: one for the engine of some of `peers`, or one for a named
     peer on its engine."""
-    if not differences:
-        return None
     engine = {name: setup.choice.engine(peer) for name, peer in setup.case.peers.items()}
     keys = {engine[name] for name in peers} | {f"{name}:{engine[name]}" for name in engine}
     return next((each for key, each in differences.items() if key in keys), None)

@@ -167,20 +167,20 @@ class Setup:
             EngineFailed: if an engine in another process died.
         """
 
+        holds = condition if self._alone else lambda: self._flushed(condition)
         deadline = self.reactor.now() + timeout
         left = timeout
         while True:
             try:
-                return self.reactor.run_until(lambda: self.holds(condition), left)
+                return self.reactor.run_until(holds, left)
             except* RaisedBySpec as group:
                 for error in _leaves(group):
                     self._raised(error)
             left = max(0.0, deadline - self.reactor.now())
 
-    def holds(self, condition: Callable[[], bool]) -> bool:
-        """Say whether a condition holds now, after the engines got what waits for them."""
-        if not self._alone:
-            self.driver.flush()
+    def _flushed(self, condition: Callable[[], bool]) -> bool:
+        """Say whether a condition holds, after the engines got what waits for them."""
+        self.driver.flush()
         return condition()
 
     def settle(self) -> None:

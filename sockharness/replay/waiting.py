@@ -31,15 +31,13 @@ class Waiting:
         """Wait for a condition; return `None`, or the wait that ran out.
 
         Args:
-            condition: is asked after each turn of the reactor.
+            condition: is asked first and after each turn of the reactor.
             within: the seconds that the step has; `None` for the default.
             peer: who waits, for the report.
 
         Raises:
             EngineFailed: an engine that hangs or died is to blame.
         """
-        if self._setup.holds(condition):
-            return None
         return self._run(condition, *self._wanted(within), peer=peer)
 
     def last(self, condition: Callable[[], bool], seconds: float, *, peer: str) -> Wait | None:

@@ -153,7 +153,10 @@ class Timeline:
         """
         event.at = self._clock.now() - self.began if at is None else max(0.0, at)
         self.entries.append(event)
-        self.channel(event.peer, event.connection).add(event)
+        channel = self._channels.get((event.peer, event.connection))
+        if channel is None:
+            channel = self.channel(event.peer, event.connection)
+        channel.add(event)
         return event
 
     def forget(self, peer: str) -> None:

@@ -272,7 +272,9 @@ class _Handlers:
         self._actions = actions
 
     def open(self, socket: Socket) -> None:
-        connection = self._connection(socket)
+        connection = socket.data
+        if not isinstance(connection, Connection):
+            connection = self._adopt(socket)
         connection.socket = socket
         if not connection.paired:  # after `upgrade_tls` it opens again
             self._peer.pair(connection, socket)
@@ -300,7 +302,9 @@ class _Handlers:
         self._on("timeout", socket)
 
     def close(self, socket: Socket, error: BaseException | None) -> None:
-        note = tls.unreported(self._connection(socket).channel, socket)
+        connection = socket.data
+        reported = isinstance(connection, Connection) and connection.channel.handshake is not None
+        note = "" if reported else tls.why_it_failed(socket)
         self._on("close", socket, error=error, note=note)
 
     def connect_error(self, socket: Socket, error: BaseException | None) -> None:
@@ -324,7 +328,9 @@ class _Handlers:
     ) -> None:
         """Record an event and act, unless the socket lies below one with TLS (its data is the same
         connection) or the replay is over."""
-        peer, connection = self._peer, self._connection(socket)
+        peer, connection = self._peer, socket.data
+        if not isinstance(connection, Connection):
+            connection = self._adopt(socket)
         if peer.closed or connection.socket not in (None, socket):
             return
         channel = connection.channel
@@ -341,10 +347,8 @@ class _Handlers:
         for action in self._actions.get(name, ()):
             peer.perform(channel, connection, action, data)
 
-    def _connection(self, socket: Socket) -> Connection:
-        """Return the connection of a socket: a new one when a listener has accepted it, also if it
-        closes before it opens (TLS-057)."""
-        connection = socket.data
-        if not isinstance(connection, Connection):
-            connection = socket.data = self._peer.connection()
+    def _adopt(self, socket: Socket) -> Connection:
+        """Return the new connection of a socket that a listener has accepted; it may close before
+        it opens (TLS-057)."""
+        connection = socket.data = self._peer.connection()
         return connection

@@ -7,7 +7,6 @@ from sockharness.errors import UsageError
 from sockharness.sockspec import model
 from sockharness.story.events import HandshakeFacts
 from sockharness.story.handshakes import short_reason
-from sockharness.story.timeline import Channel
 
 _NUMBERS = {"": None, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 REFUSED = (UsageError, OSError, ValueError)
@@ -41,12 +40,10 @@ def outcome(socket: Any, credentials: Credentials, *, success: bool) -> Handshak
     )
 
 
-def unreported(channel: Channel, socket: Any) -> str:
-    """Return why a handshake failed if no handler reported it; else the empty text."""
+def why_it_failed(socket: Any) -> str:
+    """Return why the handshake of a socket failed; the empty text if it did not."""
     outcome = getattr(socket, "handshake_outcome", None)
-    return (
-        short_reason(outcome) if isinstance(outcome, OSError) and channel.handshake is None else ""
-    )
+    return short_reason(outcome) if isinstance(outcome, OSError) else ""
 
 
 def options(tls: model.Tls, credentials: Credentials, *, server: bool) -> dict[str, Any]:

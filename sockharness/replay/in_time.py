@@ -70,11 +70,12 @@ def in_time(compute: Callable[[], T], seconds: float) -> T:
             raise TooLong
 
     before = signal.signal(signal.SIGVTALRM, over)
-    timer = signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    # Again and again: what a destructor raises is lost.
+    timer = signal.setitimer(signal.ITIMER_VIRTUAL, seconds, seconds)
     try:
         result = compute()
-        running = False
     finally:
+        running = False
         signal.setitimer(signal.ITIMER_VIRTUAL, *timer)
         signal.signal(signal.SIGVTALRM, before or signal.SIG_DFL)
     return result

@@ -41,6 +41,16 @@ def test_a_datagram_that_parts_can_divide_in_very_many_ways_is_cut_short() -> No
         in_time(partial(wanted.whole, b"a" * 60_000), 0.01)
 
 
+def test_a_limit_that_is_lost_once_comes_again() -> None:
+    def compute() -> None:
+        with suppress(TooLong):  # as in a destructor
+            slow()()
+        slow()()
+
+    with pytest.raises(TooLong):
+        in_time(compute, 0.01)
+
+
 def test_what_is_done_in_time_is_returned() -> None:
     assert in_time(lambda: 5, 1.0) == 5
 

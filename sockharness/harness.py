@@ -194,7 +194,7 @@ class Harness:
         return peer
 
     def multicast_group(self, **options: Unpack[MulticastGroupOptions]) -> MulticastGroup:
-        """Return a new multicast group on loopback that nobody else on this machine uses.
+        """Return a new multicast group on loopback that no other test on this machine uses.
 
         Args:
             options: `name`, `ipv6`, `recv_buffer` and `inside`; see `MulticastGroupOptions`.
@@ -250,7 +250,7 @@ class Harness:
 
     @property
     def timeline(self) -> Timeline:
-        """What has happened on its servers."""
+        """The events of its servers, clients and peers so far."""
         return self._context.timeline
 
     @property
@@ -265,7 +265,7 @@ class Harness:
             return any(each.ledger.deferred for each in self._participants)
 
     def recorded(self) -> Outcome | None:
-        """Return the failures that are certain by now, without those that may still be met."""
+        """Return the failures that are certain; an open expectation may still be met."""
         with self._context.lock:
             failures = [failure for each in self._participants for failure in each.ledger.certain()]
             return self._context.outcome(failures) if failures else None
@@ -386,7 +386,7 @@ class Harness:
 
 
 def explains(outcome: Outcome, symptom: BaseException) -> bool:
-    """Say whether failures of servers may be the cause of what a test raised.
+    """Return whether failures of servers may be the cause of what a test raised.
 
     They are not if the test called this package wrongly; nor if no connection and no datagram came:
     then the exception says why the client did not connect.
@@ -405,7 +405,7 @@ def note(symptom: BaseException, outcome: Outcome) -> None:
 
 
 def _raised_here(error: BaseException) -> bool:
-    """Say whether a function of this package has raised it."""
+    """Return whether a function of this package has raised it."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next

@@ -1,1 +1,1 @@
-"""Who executes what a spec says."""
+"""The engines that play the peers of a spec, and the driver that calls them."""

@@ -74,7 +74,7 @@ class Addresses:
 
 
 def joins(peer: model.Peer) -> tuple[model.Membership, ...]:
-    """Return the actions by which a member joins its group, as it is declared."""
+    """Return the actions with which a member joins its group, from its declaration."""
     multicast = peer.udp.multicast if peer.udp is not None else None
     if multicast is None:
         return ()

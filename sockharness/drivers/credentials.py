@@ -2,7 +2,7 @@
 
 The authority and each certificate are made at their first use and then kept, also for the cases
 that follow: the same name under `certs:` with the same description is the same certificate. Two
-names with the same description are two certificates, so that steps can tell them apart.
+names with the same description are two certificates, so steps can distinguish them.
 
 Nothing here loads cryptography before a certificate is asked for.
 """

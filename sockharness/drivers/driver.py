@@ -229,7 +229,7 @@ class Driver:
         return self._turn(channel.peer).act(channel, action)
 
     def pending(self, event: Event) -> bool:
-        """Say whether the call of an action has not returned yet."""
+        """Return whether the call of an action has not returned yet."""
         return self._of[event.peer].pending(event)
 
     def flush(self) -> None:
@@ -248,7 +248,7 @@ class Driver:
             engine.settle()
 
     def owes(self) -> list[Owed]:
-        """Return what the engines still have to write."""
+        """Return the bytes that the engines still have to write."""
         return [owed for engine in self._engines.values() for owed in engine.owes()]
 
     def remarks(self) -> list[str]:

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 ALL = names(STREAM_EVENTS, without=(*CLIENT_ONLY, *TLS_ONLY))
 """The handlers of a peer without `on:`, beside those of a client and of TLS."""
 ALWAYS = ("open", "data", "drain", "close")
-"""The handlers of a peer with `on:`, beside those that it names."""
+"""The handlers of a peer with `on:`, besides those that `on:` names."""
 UDP_ALL = tuple(DATAGRAM_HANDLERS)
 UDP_ALWAYS = ("data", "drain")
 """The same of a UDP socket."""
@@ -101,7 +101,7 @@ class Owed:
 
 @record(kw_only=True)
 class Run:
-    """What the engines of one replay share.
+    """The values that the engines of one replay share.
 
     Attributes:
         case: whose peers are executed.
@@ -124,7 +124,7 @@ class Run:
     hosts: "Hosts | None" = None
 
     def kernel(self, peer: str) -> Kernel | None:
-        """Return what hands out the sockets of a peer; `None`: the reactor's own does."""
+        """Return the kernel that creates the sockets of a peer; `None`: the reactor's own does."""
         return self.hosts.kernel(self.case.peers[peer].host) if self.hosts is not None else None
 
     def interface(self, peer: str, text: str, *, ipv6: bool) -> str:
@@ -188,7 +188,7 @@ class Engine(Protocol):
         ...
 
     def pending(self, event: Event) -> bool:
-        """Say whether the call of an action has not returned yet."""
+        """Return whether the call of an action has not returned yet."""
         ...
 
     def flush(self) -> None:
@@ -208,7 +208,7 @@ class Engine(Protocol):
         ...
 
     def owes(self) -> list[Owed]:
-        """Return what it still has to write, because the kernel took no more.
+        """Return the bytes that it still has to write, because the kernel took no more.
 
         A closed connection owes nothing, and a timer of `timeout` is no promise.
         """

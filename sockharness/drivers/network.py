@@ -44,7 +44,7 @@ class Hosts:
             raise
 
     def kernel(self, name: str) -> Kernel:
-        """Return what hands out the sockets of a host."""
+        """Return the kernel that creates the sockets of a host."""
         return self._kernels[name]
 
     def address(self, name: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""What the handles of one harness share.
+"""The state that all handles of one harness share.
 
 **Threads.** Sockets, reactor and outboxes belong to the harness's thread. Everything else that a
 handle knows (scripts, channels, timeline, events, failures, waiters) is guarded by
@@ -43,7 +43,7 @@ little after their sender has returned. Only a test that would fail pays for it.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What an exception has reported, and for which participant, so that it is reported once."""
+    """The failures that an exception has reported; each failure is reported once."""
 
     error: ReferenceType[ExpectationFailed]
     outcome: Outcome
@@ -159,7 +159,7 @@ class HarnessContext:
         return error
 
     def report_of(self, error: BaseException | None) -> "Report | None":
-        """Return what an exception has reported, if it is the last that was made here."""
+        """Return the failures that an exception has reported, if it is the last one made here."""
         last = self.last
         return last if error is not None and last is not None and last.error() is error else None
 

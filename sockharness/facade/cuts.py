@@ -1,4 +1,4 @@
-"""How a reply is cut. Pure."""
+"""The cuts of a reply. Pure."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -9,7 +9,7 @@ from sockharness.printable import count
 __tracebackhide__ = True
 
 Cuts = Literal["each_byte", "together"] | int | Sequence[int] | None
-"""How a reply is cut: see `pieces`."""
+"""The way in which a reply is cut: see `pieces`."""
 NAMED_CUTS = ("each_byte", "together")
 
 

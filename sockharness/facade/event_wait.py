@@ -21,7 +21,7 @@ class EventWait:
         self._site = call_site()
 
     def ready(self) -> bool:
-        """Say whether it came, or cannot come any more."""
+        """Return whether the event came, or cannot come any more."""
         return self._find() is not None or self._too_late()
 
     def take(self) -> Event:

@@ -63,7 +63,7 @@ class Interface:
 
 
 def kernel_of(host: "Host | None") -> "Kernel | None":
-    """Return what makes the sockets of a host; `None`: the reactor's own kernel does."""
+    """Return the kernel that creates a host's sockets; `None` means the reactor's own kernel."""
     if host is None:
         return None
     from sockharness.machine.inside import InsideKernel
@@ -135,4 +135,4 @@ def host_address(name: str, address: object) -> None:
     except ValueError:
         raise ValueError(f"{name}: expected an IP address, got {address!r}") from None
     if given.is_multicast:
-        raise ValueError(f"{name}: expected a host's address, no group, got {address!r}")
+        raise ValueError(f"{name}: expected the address of a host, got the group {address!r}")

@@ -32,7 +32,7 @@ Handler = Callable[..., object]
 
 
 class Owner(Protocol):
-    """Whoever receives bytes of streams, or datagrams; every method is called with the lock
+    """A receiver of bytes or of datagrams; every method is called with the lock
     held."""
 
     def outstanding(self) -> Iterable[Exchange]:
@@ -81,8 +81,8 @@ class Ledger:
     Attributes:
         script: what is expected, and the rules.
         failures: what went wrong, the cause first.
-        unanswered: exchanges that were met before an answer was stated.
-        events: those that nobody has waited for yet.
+        unanswered: exchanges that were met before they had an answer.
+        events: the events that no test has waited for yet.
         faults: faults of TLS, claimed or not.
         handlers: a user's, by name.
         came: how many connections came.
@@ -194,7 +194,7 @@ class Ledger:
             handler(*args)
 
     def answer_later(self, exchange: Exchange, answer: Callable[[], None]) -> None:
-        """Note that an exchange was met without an answer, and answer when one is stated; lock
+        """Note that an exchange was met without an answer, and answer when it has one; lock
         held."""
         exchange.late.append(partial(self.context.runner.post, answer))
         if exchange not in self.root.unanswered:
@@ -297,7 +297,7 @@ class Ledger:
         ]
 
     def certain(self) -> list[Failure]:
-        """Return what is wrong whatever may yet come; lock held."""
+        """Return the failures that no later event can undo; lock held."""
         return [*self._certain(), *(found for part in self.parts for found in part.certain())]
 
     @property
@@ -360,12 +360,12 @@ class Ledger:
 
     @property
     def channel(self) -> Channel:
-        """What the timeline knows of this connection or socket."""
+        """The channel of this connection or socket in the timeline."""
         return self.context.timeline.channel(self.name, self.number)
 
     @property
     def absent(self) -> str:
-        """Say that this connection did not come, and how many did; empty if it did."""
+        """A note that this connection did not come, and how many did; empty if it did."""
         if self._parent is None or self.channel.opened is not None:
             return ""
         came = self._parent.came
@@ -383,7 +383,7 @@ class Ledger:
         return [each for each in self.owner.outstanding() if final or not each.deferred]
 
     def _missing(self, *, final: bool) -> bool:
-        """Say whether an expectation is unmet, and no failure explains it."""
+        """Return whether an expectation is unmet, and no failure explains it."""
         with self.context.lock:
             return bool(self._outstanding(final=final)) and not self.found()
 
@@ -403,11 +403,11 @@ class Settled:
     missing: Callable[[], bool]
 
     def ready(self) -> bool:
-        """Say whether nothing is missing."""
+        """Return whether nothing is missing."""
         return not self.missing()
 
     def take(self) -> bool:
-        """Say that it came true."""
+        """Return true."""
         return True
 
     def give_up(self, lasted: float, limit: float) -> TimeoutError:

@@ -144,7 +144,7 @@ def refuse_unknown(kind: str, options: Mapping[str, object], where: str = "") ->
 
 
 def of_listener(options: ServerOptions) -> dict[str, Any]:
-    """Return those that the engine's `listen` takes under the same name and meaning."""
+    """Return the options that the engine's `listen` takes with the same name and meaning."""
     return {name: value for name, value in options.items() if name not in _OURS}
 
 

@@ -43,7 +43,7 @@ class Packets(Sequence[Any]):
 
     @property
     def drops(self) -> int:
-        """How many frames the kernel has dropped."""
+        """The number of frames that the kernel has dropped."""
         return self._capture.drops
 
     def __len__(self) -> int:

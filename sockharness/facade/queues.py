@@ -67,7 +67,7 @@ class PeerQueues:
         self._usable = True
 
     def all_read(self, fileno: int, local: tuple[str, int], remote: tuple[str, int]) -> bool:
-        """Say whether the other end of a connection has read all that was sent to it.
+        """Return whether the other end of a connection has read all bytes sent to it.
 
         Args:
             fileno: our end's descriptor.
@@ -84,7 +84,7 @@ class PeerQueues:
             self._netlink = None
 
     def _unread(self, end: tuple[str, int], other: tuple[str, int]) -> int:
-        """Return how many bytes wait in the receive queue of a socket; 0 if that is unknown."""
+        """Return the number of bytes in the receive queue of a socket; 0 if that is unknown."""
         if not self._usable:
             return 0
         try:
@@ -105,7 +105,7 @@ class PeerQueues:
 
 
 def backlog(fileno: int) -> int:
-    """Return how many connections wait for a listening socket to accept them; for any thread.
+    """Return the number of connections in the accept queue of a listening socket; for any thread.
 
     `tcpi_unacked` of such a socket is the length of that queue (`tcp_get_info`, net/ipv4/tcp.c).
     """
@@ -119,7 +119,7 @@ def backlog(fileno: int) -> int:
 
 
 def datagrams(fileno: int) -> "Datagrams":
-    """Return what waits for a datagram socket, and how many it has lost; for any thread.
+    """Return the queued bytes and the lost datagrams of a datagram socket; for any thread.
 
     Before Linux 4.12 the kernel cannot say: then something may always wait, and losses are unknown.
     """

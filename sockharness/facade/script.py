@@ -1,4 +1,4 @@
-r"""What a client is expected to send, and how it is answered. Pure: no socket, no thread.
+r"""The expectations of a server and their answers. Pure: no socket, no thread.
 
 An `Exchange` is one expectation with its answer. `expect` adds one that must be met exactly once,
 in the order of the calls; `when` adds a rule, which may be met any number of times. Exchanges that
@@ -38,15 +38,15 @@ from sockharness.story.expectations import Mismatch
 __tracebackhide__ = True
 
 Want = bytes | str | Matcher | re.Pattern[bytes] | re.Pattern[str]
-"""What `expect` and `when` take."""
+"""The arguments of `expect` and `when`."""
 Reply = bytes | bytearray | memoryview | str | Callable[[bytes], bytes]
-"""What `reply` takes: bytes, text (UTF-8), or a function from the matched bytes to bytes."""
+"""The argument of `reply`: bytes, text (UTF-8), or a function from the matched bytes to bytes."""
 ROOM = 30
-"""How many characters of a description fit into a headline."""
+"""The most characters of a description in a headline."""
 
 
 class Answer(Enum):
-    """What follows when an exchange is met."""
+    """The answer to a met exchange."""
 
     REPLY = "reply"
     IGNORE = "ignore"
@@ -193,7 +193,7 @@ class Exchange:
 
 
 class Ruling(Enum):
-    """What happens to a connection's unread bytes."""
+    """The ruling about a connection's unread bytes."""
 
     TAKE = auto()
     WAIT = auto()
@@ -211,7 +211,7 @@ class Judgement:
 
 
 class Script:
-    """What a server expects: exchanges that no connection has claimed, and rules.
+    """The expectations of a server: exchanges that no connection has claimed, and rules.
 
     Attributes:
         in_use: whether anything was expected since the last clearing, here or of one connection; a
@@ -251,7 +251,7 @@ class Script:
 
 
 class ConnectionScript:
-    """What one connection is expected to send: its own exchanges, then those it has claimed."""
+    """The expectations of one connection: its own exchanges, then those it has claimed."""
 
     __slots__ = ("claimed", "own", "rules", "script")
 
@@ -306,7 +306,7 @@ class ConnectionScript:
                 return
 
     def release(self) -> None:
-        """Return what was claimed and not met to the front of the script."""
+        """Give the exchanges that were claimed and not met back to the front of the script."""
         self.script.queue[:0] = self.claimed
         self.claimed = []
 
@@ -332,7 +332,7 @@ class ConnectionScript:
 
 
 def _holds(matcher: Matcher, data: bytes | bytearray) -> bool:
-    """Say whether the matcher accepts every byte so far."""
+    """Return whether the matcher accepts every byte so far."""
     result: Result = matcher.match(data)
     if result.verdict is Verdict.MORE:
         return result.size == len(data)

@@ -28,7 +28,7 @@ class Awaited(Protocol[T_co]):
     """Something to wait for. Every method is called with the lock held."""
 
     def ready(self) -> bool:
-        """Say whether it is there, or cannot come any more."""
+        """Return whether it is there, or cannot come any more."""
         ...
 
     def take(self) -> T_co:
@@ -53,7 +53,7 @@ class Waiters:
         self.waiting: list[tuple[Awaited[object], Callable[[], None]]] = []
 
     def notify(self) -> None:
-        """Wake those that are ready."""
+        """Wake the waits that are ready."""
         for wanted, wake in self.waiting:
             if wanted.ready():
                 wake()
@@ -67,7 +67,7 @@ class Waiters:
         self.waiting = [entry for entry in self.waiting if entry[0] is not wanted]
 
     def is_read(self, owner: object) -> bool:
-        """Say whether a test waits for bytes or datagrams of this stream or socket."""
+        """Return whether a test waits for bytes or datagrams of this stream or socket."""
         return any(getattr(wanted, "reads", None) is owner for wanted, _ in self.waiting)
 
     def __len__(self) -> int:
@@ -104,10 +104,10 @@ class Waiting(Generic[T]):
         return max(0.0, self._began + self._limit - time.monotonic())
 
     def try_take(self) -> tuple[T] | None:
-        """Return what was waited for in a tuple, or `None` as long as it is not there.
+        """Return the result of the wait in a tuple, or `None` while there is none.
 
-        What is there when the time is over is still taken. Raises if the time is over or it cannot
-        come any more.
+        A result that is there when the time is over still counts. Raises if the time is over or
+        the result cannot come any more.
         """
         late = self.left() == 0
         with self._lock:

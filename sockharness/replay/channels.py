@@ -92,6 +92,6 @@ class Channels:
 
 
 def _never_accepted(channel: Channel) -> bool:
-    """Say whether a client's connection is over for good, so that no listener can accept it."""
+    """Return whether a client's connection is over for good, so that no listener can accept it."""
     closed = channel.closed
     return closed is not None and (channel.opened is None or closed.error is not None)

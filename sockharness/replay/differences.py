@@ -1,7 +1,7 @@
 """The differences that a spec states for an engine; each names the row that says why.
 
-What the spec says to fail has to fail. If it does not, the spec or the row is out of date, and that
-is a failure.
+A step that the spec expects to fail must fail. If it passes, the spec or the row is out of date,
+and that is a failure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -61,7 +61,7 @@ def other_engines(setup: Setup) -> dict[str, str]:
 
 
 def if_meant(setup: Setup, failures: Sequence[Failure]) -> str:
-    """Return how a spec states that a failure on another engine is meant.
+    """Return the words with which a spec declares a failure on another engine.
 
     Empty if nothing failed, or if the spec states a difference that does not exist.
     """

@@ -95,8 +95,10 @@ def _unreported(event: Event) -> tuple[int, Mismatch]:
 
 
 def _rank(reason: str) -> int:
-    """Return how far a reason is from the cause, which an alert or a reset says to be at the other
-    end."""
+    """Return the distance of a reason from the cause.
+
+    After an alert or a reset the cause is at the other end.
+    """
     return 2 if reason == HUNG_UP else 1 if reason in ALERTS else 0
 
 

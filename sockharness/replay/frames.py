@@ -93,7 +93,7 @@ def _value(test: FieldTest, setup: Setup) -> str:
 
 
 def _cannot_be(test: FieldTest, value: str, expected: str) -> Mismatch:
-    """Say that the value of a `$name` cannot be in this field; a literal was rejected earlier."""
+    """Return the failure of a `$name` whose value cannot be in this field."""
     said = f"{test.field} cannot be {show(value, limit=20)}"
     return Mismatch(headline=said, note=f"{said}; {expected_got(expected, value)}")
 

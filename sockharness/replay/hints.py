@@ -9,7 +9,7 @@ ALWAYS_REPORTED = ("uncaught_exception",)
 
 
 def silence(case: model.Case, step: model.Arrow) -> str:
-    """Say that an arrow writes nothing because its sender has handlers."""
+    """Return the hint that an arrow writes nothing because its sender has handlers."""
     sender = case.peers[step.sender.name]
     if sender.scripted:
         return ""
@@ -18,7 +18,7 @@ def silence(case: model.Case, step: model.Arrow) -> str:
 
 
 def deafness(case: model.Case, step: model.Sees) -> str:
-    """Say that a peer has handlers, but none for the event of the step."""
+    """Return the hint that a peer has no handler for the event of the step."""
     peer = case.peers[step.peer.name]
     if peer.scripted or peer.udp is not None or step.event in ALWAYS_REPORTED:
         return ""
@@ -29,7 +29,7 @@ def deafness(case: model.Case, step: model.Sees) -> str:
 
 
 def one_has_tls(case: model.Case, one: str, other: str, *channels: Channel) -> str:
-    """Say that one of two peers has TLS and the other has none.
+    """Return the hint that only one of two peers has TLS.
 
     Args:
         case: what is replayed.

@@ -4,7 +4,7 @@ A `write_all` may have bytes left when the last step is done, and so may an `end
 handler. To close the sockets then would drop those bytes without a word. So the engines are asked
 what they owe, and the replay goes on until that is nothing or the time of a step is over.
 
-An idle `timeout` is not waited for: nobody was promised that it fires.
+An idle `timeout` is not waited for: no step relies on it.
 """
 
 from sockharness.drivers.engine import Owed
@@ -34,7 +34,7 @@ def settle(setup: Setup, waiting: Waiting) -> list[tuple[Owed, Wait]]:
 
 
 def did_not_finish(action: Event) -> str:
-    """Say that not all bytes of an action were written."""
+    """Return the words for an action whose bytes were not all written."""
     return f"{action.peer} {action.name} did not finish its {count(len(action.data), 'byte')}"
 
 

@@ -1,4 +1,4 @@
-"""What one replay owns: its reactor, timeline, names, driver and capture.
+"""The objects that one replay owns: its reactor, timeline, names, driver and capture.
 
 Replaying uses no thread: everything that can make an event has a descriptor in the same reactor,
 so the order on the timeline is the order that the loop saw. Closing goes in reverse order.
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 
 class Setup:
-    """What one replay owns. A context manager; entering makes the peers listen and connect, on
-    hosts of a network of their own if the case says so.
+    """The objects that one replay owns; a context manager.
+
+    Entering it makes the peers listen and connect, on hosts of their own network if the case has
+    `hosts:`.
 
     Args:
         case: whose peers are set up.
@@ -179,7 +181,7 @@ class Setup:
             left = max(0.0, deadline - self.reactor.now())
 
     def _flushed(self, condition: Callable[[], bool]) -> bool:
-        """Say whether a condition holds, after the engines got what waits for them."""
+        """Return whether a condition holds, after the engines got their waiting reports."""
         self.driver.flush()
         return condition()
 
@@ -193,7 +195,7 @@ class Setup:
                 return
 
     def _has_more(self) -> bool:
-        """Say whether a descriptor is ready though no handler was called, as in a handshake."""
+        """Return whether a descriptor is ready though no handler was called, as in a handshake."""
         ready = poll()
         ready.register(self.reactor.fileno(), POLLIN)
         return bool(ready.poll(0))

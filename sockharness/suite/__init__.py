@@ -1,1 +1,1 @@
-"""What pytest sees: items, fixtures, settings."""
+"""The parts that pytest sees: items, fixtures, settings."""

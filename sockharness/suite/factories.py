@@ -30,7 +30,7 @@ Lend = Callable[[Callable[["Harness"], T]], AbstractContextManager[T]]
 
 
 class TcpServerFactory(Protocol):
-    """What the fixture `tcp_server_factory` gives: `with tcp_server_factory() as server:`."""
+    """The value of the fixture `tcp_server_factory`: `with tcp_server_factory() as server:`."""
 
     def __call__(self, **options: "Unpack[ServerOptions]") -> "AbstractContextManager[TcpServer]":
         """Make one with a harness of its own; see `Harness.tcp_server`."""
@@ -38,7 +38,7 @@ class TcpServerFactory(Protocol):
 
 
 class TlsPairFactory(Protocol):
-    """What the fixture `tls_pair_factory` gives: `with tls_pair_factory() as pair:`."""
+    """The value of the fixture `tls_pair_factory`: `with tls_pair_factory() as pair:`."""
 
     def __call__(self, **options: "Unpack[TlsPairOptions]") -> "AbstractContextManager[TlsPair]":
         """Make one with a harness of its own; see `Harness.tls_pair`."""
@@ -46,7 +46,7 @@ class TlsPairFactory(Protocol):
 
 
 class UdpPeerFactory(Protocol):
-    """What the fixture `udp_peer_factory` gives: `with udp_peer_factory() as peer:`."""
+    """The value of the fixture `udp_peer_factory`: `with udp_peer_factory() as peer:`."""
 
     def __call__(self, **options: "Unpack[UdpPeerOptions]") -> "AbstractContextManager[UdpPeer]":
         """Make one with a harness of its own; see `Harness.udp_peer`."""
@@ -54,7 +54,7 @@ class UdpPeerFactory(Protocol):
 
 
 class MulticastGroupFactory(Protocol):
-    """What the fixture `multicast_group_factory` gives: `with multicast_group_factory() as g:`."""
+    """The value of `multicast_group_factory`: `with multicast_group_factory() as group:`."""
 
     def __call__(
         self, **options: "Unpack[MulticastGroupOptions]"

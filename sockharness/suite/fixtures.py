@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CROSSED = 20
-"""How many lines show what crossed."""
+"""The most lines of a report that show frames."""
 
 
 class Shared:
@@ -358,7 +358,7 @@ def _failure(item: pytest.Item, outcomes: "list[Outcome]") -> ExpectationFailed:
 
 
 def _is_symptom(raised: BaseException) -> bool:
-    """Say whether a server may be the cause of an exception of a test.
+    """Return whether a server may be the cause of an exception of a test.
 
     Skips, expected failures and interrupts have no such cause.
     """

@@ -23,14 +23,14 @@ from sockharness.record import record
 
 SUFFIXES = (".yaml", ".yml")
 LOOKED_AT = 20
-"""How many files of a folder are searched for a spec, at most."""
+"""The most files of a folder that are searched for a spec."""
 HEAD = 4096
 """A spec that is named without `--sockspec` must have `sockspec:` within this many bytes."""
 
 
 @record
 class Selection:
-    """What was asked for.
+    """The specs that the options select.
 
     Attributes:
         specs: the files and folders whose specs are to be collected.
@@ -59,13 +59,13 @@ class Selection:
         return cls(specs, named)
 
     def is_spec(self, path: Path, *, by_name: bool) -> bool:
-        """Say whether to collect a file as a spec; `by_name`: it is an argument itself."""
+        """Return whether to collect a file as a spec; `by_name`: it is an argument itself."""
         if path.suffix not in SUFFIXES:
             return False
         return _under(path, self.specs) or (by_name and _says_so(path))
 
     def ignores(self, path: Path) -> bool:
-        """Say whether a path is no spec, and pytest comes to it only because it looks for specs."""
+        """Return whether a path is no spec, but is visited in the search for specs."""
         if path.suffix in SUFFIXES or not _under(path, self.specs) or _under(path, self.named):
             return False
         return path.is_file()
@@ -115,7 +115,7 @@ def _checked(config: pytest.Config, source: str, text: str) -> Path:
 
 
 def _has_arguments(config: pytest.Config) -> bool:
-    """Say whether the command line names files or folders, beside options."""
+    """Return whether the command line names files or folders, beside options."""
     return config.args_source is pytest.Config.ArgsSource.ARGS
 
 
@@ -149,7 +149,7 @@ def _apart_from(inside: list[Path], path: Path, ignored: Callable[[Path], bool])
 
 
 def _has_specs(config: pytest.Config, path: Path) -> bool:
-    """Say whether a path is a spec, or a folder that contains one."""
+    """Return whether a path is a spec, or a folder that contains one."""
     ignored = _ignored(config)
     for folder, folders, files in os.walk(path):
         if any(_is_named_as_spec(Path(folder, file)) for file in files):
@@ -167,7 +167,7 @@ def _under(path: Path, folders: tuple[Path, ...]) -> bool:
 
 
 def _says_so(path: Path) -> bool:
-    """Say whether a file begins as a spec. A pipe, or a file that cannot be read, does not."""
+    """Return whether a file begins as a spec. A pipe, or a file that cannot be read, does not."""
     if not os.path.isfile(path):
         return False
     try:

@@ -215,7 +215,7 @@ def pasted_choices(config: pytest.Config) -> "tuple[EngineChoice, ...]":
 
 
 def runs_bun(config: pytest.Config) -> bool:
-    """Say whether Bun plays a peer of any spec, by the option or by an id."""
+    """Return whether Bun plays a peer of any spec, by the option or by an id."""
     asked = any("bun" in text for text in values(config, "sock_engine"))
     if not asked and not any("::" in argument for argument in config.args):
         return False

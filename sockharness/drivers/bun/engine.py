@@ -160,7 +160,7 @@ class BunEngine:
         return event
 
     def pending(self, event: Event) -> bool:
-        """Say whether it has not reported yet what a call returned."""
+        """Return whether it has not reported yet what a call returned."""
         return event in self._reports.pending
 
     def flush(self) -> None:
@@ -186,7 +186,7 @@ class BunEngine:
         return self._reports.owes()
 
     def remarks(self) -> list[str]:
-        """Return what it wrote on stderr."""
+        """Return its lines on stderr."""
         return self._child.remarks()
 
     def close(self) -> None:
@@ -244,6 +244,6 @@ class BunEngine:
 
 
 def _are_of_udp(handlers: model.HandlerSet) -> bool:
-    """Say whether handlers have actions that only UDP sockets have."""
+    """Return whether handlers have actions that only UDP sockets have."""
     actions = (action for each in handlers.actions.values() for action in each)
     return any(does_not_fit(action.name, udp=False) for action in actions)

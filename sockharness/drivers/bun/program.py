@@ -23,7 +23,7 @@ START = 10.0
 ANSWER = 5.0
 """Seconds in which it must answer."""
 QUESTIONS = 20
-"""How often its clock is compared with ours."""
+"""The number of comparisons of its clock with ours."""
 INHERITED = ("PATH", "LANG", "TMPDIR")
 """The variables of our environment that it gets."""
 
@@ -62,7 +62,7 @@ class BunProgram:
 
     @property
     def offset(self) -> float:
-        """What to add to the child's time to get that of `time.monotonic()`."""
+        """The seconds to add to the child's time to get the time of `time.monotonic()`."""
         return self._offset
 
     def child(self) -> JsonlChild:

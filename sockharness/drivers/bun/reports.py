@@ -1,4 +1,4 @@
-"""What real Bun reports: events, calls and their results, on their way to the timeline.
+"""The reports of real Bun: events, calls and their results, on their way to the timeline.
 
 The first key of a message says what it is; `host.ts` lists them.
 """
@@ -65,7 +65,7 @@ class Reports:
         self.pending: set[Event] = set()
 
     def owes(self) -> list[Owed]:
-        """Return what `write_all` and `echo` have still to write; Bun drops the rest of `end`."""
+        """Return the bytes that `write_all` and `echo` still owe; Bun drops the rest of `end`."""
         owed = []
         for event in self._calls.values():
             channel = self._run.timeline.channel(event.peer, event.connection)

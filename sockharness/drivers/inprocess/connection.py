@@ -48,7 +48,7 @@ class Connection:
         self.channel.queued = len(outbox)
 
     def owed(self) -> Owed | None:
-        """Return what is still to be written, with the first action that has not finished."""
+        """Return the bytes still to be written, with the first unfinished action."""
         size = len(Outbox(self.socket)) if self.socket is not None and self.channel.actions else 0
         if not size:
             return None

@@ -16,11 +16,11 @@ from sockharness.story.events import Event, Kind
 from sockharness.story.timeline import Channel
 
 RAISED = (OSError, ValueError, TypeError, ClosedError)
-"""What the engine's methods raise, as they say."""
+"""The exceptions that the engine's methods document."""
 
 
 class Received(NamedTuple):
-    """What a `data` handler got."""
+    """The arguments of a `data` handler."""
 
     data: bytes
     sender: Address

@@ -63,7 +63,7 @@ class InProcess:
         """Do nothing: the replay runs the reactor."""
 
     def owes(self) -> list[Owed]:
-        """Return what the streams have still to write."""
+        """Return the bytes that the streams still have to write."""
         return [owed for stream in self._streams.values() for owed in stream.owes()]
 
     def remarks(self) -> list[str]:

@@ -106,7 +106,7 @@ class StreamPeer:
         return {name: getattr(made, name) for name in names}
 
     def owes(self) -> list[Owed]:
-        """Return what its connections have still to write."""
+        """Return the bytes that its connections still have to write."""
         return [owed for each in self._connections if (owed := each.owed()) is not None]
 
     def close(self) -> None:

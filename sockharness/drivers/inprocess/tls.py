@@ -10,7 +10,7 @@ from sockharness.story.handshakes import short_reason
 
 _NUMBERS = {"": None, "TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 REFUSED = (UsageError, OSError, ValueError)
-"""What the engine's methods raise where TLS cannot be."""
+"""The exceptions of the engine's methods if TLS is not possible."""
 
 
 def outcome(socket: Any, credentials: Credentials, *, success: bool) -> HandshakeFacts:

@@ -59,8 +59,8 @@ class Connection:
 
     @property
     def handshake(self) -> Handshake:
-        """How its TLS handshake ended; waits for that. A failure that was looked at here does not
-        fail the test.
+        """The outcome of its TLS handshake; waits for the end of the handshake. A failure that a
+        test has looked at here does not fail the test.
 
         Raises:
             ExpectationFailed: it did not end in 5 seconds, or there is no such connection.
@@ -74,7 +74,7 @@ class Connection:
         return self._context.wait("handshake", want, TIMEOUT)
 
     def expect(self, want: Want) -> Exchange:
-        """Expect bytes from this connection, exactly once, before those that it may claim."""
+        """Expect bytes from this connection, exactly once, before any that it may claim."""
         return self._state(want, rule=False)
 
     def when(self, want: Want) -> Exchange:
@@ -82,7 +82,7 @@ class Connection:
         return self._state(want, rule=True)
 
     def write(self, data: bytes | bytearray | memoryview | str) -> int:
-        """Send all bytes, behind those that wait; return how many, or -1 if it is closed."""
+        """Send all bytes, behind the bytes that wait; return how many, or -1 if it is closed."""
         return self._send(as_bytes(data))
 
     def end(self, data: bytes | bytearray | memoryview | str = b"") -> int:
@@ -194,7 +194,7 @@ class AioConnection:
 
 
 def event_wait(ledger: Ledger, name: str) -> EventWait:
-    """Return what waits for an event of a server, a client or a connection."""
+    """Return the wait for an event of a server, a client or a connection."""
     wait = EventWait(ledger, name)
     with ledger.context.lock:
         ledger.root.watched = True

@@ -23,7 +23,7 @@ __tracebackhide__ = True
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where to connect to, and how.
+    """The target of a connection, and its options.
 
     Attributes:
         tls: the engine's options of TLS; `None`: without.
@@ -149,7 +149,7 @@ class ConnectWait:
         self.stream = stream
 
     def ready(self) -> bool:
-        """Say whether it is there, or cannot come any more."""
+        """Return whether the connection is there, or cannot come any more."""
         channel = self.stream.channel
         if self.stream.secure and channel.opened is not None:
             return self.stream.handshake is not None

@@ -1,4 +1,4 @@
-"""How the handshake of a connection ended, and the failure if a test did not expect that.
+"""The outcome of a connection's handshake, and the failure if a test did not expect it.
 
 A fault of TLS fails the test: a handshake that fails, or an error that breaks the connection later.
 A test claims the fault by looking at the connection's `handshake`, or by waiting for its event.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handshake:
-    """How the handshake of a connection ended. Names are those of the engine's `Socket`.
+    """The outcome of a connection's handshake. Names are those of the engine's `Socket`.
 
     Attributes:
         established: whether the connection was secured.

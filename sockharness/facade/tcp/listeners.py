@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sockharness.engine.loop.runner import ThreadRunner
     from sockharness.engine.tcp.listener import Listener
 KEPT = 4
-"""How many listeners are kept ready."""
+"""The number of listeners that are kept ready."""
 
 
 class ServerListener:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sockharness.engine.loop.reactor import Reactor
 
 QUICK = 20
-"""How many questions are asked without a pause."""
+"""The number of checks without a pause."""
 PAUSE = 0.001
 LONGEST_PAUSE = 0.016
 
@@ -24,7 +24,7 @@ class Pacing:
 
     Args:
         all_read: whether the other program has read everything.
-        later: calls a function after so many seconds; 0: in the next turn of the loop.
+        later: calls a function after a number of seconds; 0: in the next turn of the loop.
     """
 
     __slots__ = ("_all_read", "_asked", "_later", "_waiting")
@@ -40,7 +40,7 @@ class Pacing:
         self._waiting = False
 
     def may_go_on(self, ask_again: Callable[[], None]) -> bool:
-        """Say whether everything was read; if not, call `ask_again` a little later."""
+        """Return whether everything was read; if not, call `ask_again` a little later."""
         if self._all_read():
             self._asked = 0
             return True
@@ -67,7 +67,7 @@ class Alarm:
         self._set = False
 
     def set(self, seconds: float) -> None:
-        """Call the function after so many seconds."""
+        """Call the function after a number of seconds."""
         if not self._set:
             self._set = True
             self._reactor.call_later(seconds, self._ring)

@@ -21,11 +21,11 @@ class HandshakeWait:
         self._event = EventWait(stream.ledger, "handshake")
 
     def ready(self) -> bool:
-        """Say whether it has ended; the end of the connection ends it, too."""
+        """Return whether it has ended; the end of the connection ends it, too."""
         return self._stream.handshake is not None
 
     def take(self) -> Handshake:
-        """Return how it ended, and claim it."""
+        """Return the outcome, and claim it."""
         handshake = self._stream.handshake
         assert handshake is not None, "it is ready"
         claim(self._stream.ledger)
@@ -51,7 +51,7 @@ class BytesWait:
         self._site = call_site()
 
     def ready(self) -> bool:
-        """Say whether they are there, or cannot come any more."""
+        """Return whether the bytes are there, or cannot come any more."""
         ended = self.reads.channel.ended is not None or self.reads.ledger.failed
         return ended or self._size() is not None
 

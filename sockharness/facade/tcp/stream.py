@@ -1,4 +1,4 @@
-"""One connection of a server or client: what came, what is expected, what goes out.
+"""One connection of a server or client: bytes received, bytes expected, bytes to send.
 
 A `Stream` is made when a test or an accept first names its number; it gets its socket at the
 accept, and with TLS it sends nothing before the end of the handshake. The engine calls our handlers
@@ -367,7 +367,7 @@ class Stream:
 
 
 class Sending:
-    """What a stream sends: in order, and not before its socket may send.
+    """The outgoing side of a stream: in order, and not before its socket may send.
 
     Attributes:
         socket: the engine's, while it is open.

@@ -220,7 +220,7 @@ class KeyLog:
 
     @property
     def path(self) -> str:
-        """The path of the file, which has all secrets up to now and gets those that follow."""
+        """The path of the file: it has all secrets so far, and later secrets are added."""
         with self._lock:
             if self._closed:
                 raise ClosedError("the server was closed, and its key log is gone")

@@ -1,4 +1,4 @@
-"""How a failure describes the bytes of a connection: wrong, missing, or never asked for. Pure."""
+"""The words of failures about bytes of a connection: wrong, missing, or unexpected. Pure."""
 
 from sockharness.facade.script import ROOM, Exchange
 from sockharness.printable import count, show

@@ -28,7 +28,7 @@ class Datagram(bytes):
         at: float = 0.0,
         truncated: bool = False,
     ) -> "Datagram":
-        """Make one, for a comparison; the harness makes those that come from the network."""
+        """Make a datagram to compare with; the harness makes those from the network."""
         made = super().__new__(cls, data)
         made.address, made.ttl, made.at, made.truncated = address, ttl, at, truncated
         return made

@@ -100,14 +100,9 @@ class UdpEndpoint:
                 self.context.runner.post(self._hand_over)
 
     def send(self, data: bytes, address: Address, *, note: str = "") -> None:
-        """Send a datagram behind those that wait; raises what the system refuses at once."""
+        """Send a datagram behind the waiting ones; raises what the system refuses at once."""
         self.ledger.refuse_closed()
         self.context.call(self.sending.send, Outgoing(data, address), note)
-
-    def look(self) -> list[Datagram]:
-        """Return all datagrams received, and mark them as seen."""
-        with self.context.lock:
-            return self.received.look()
 
     def fetch(self) -> Datagram:
         """Take the oldest unread datagram; lock held."""
@@ -154,7 +149,7 @@ class UdpEndpoint:
         return messages.unmet(self.ledger.title, exchange, came=came, hint=self.hint)
 
     def unread(self, *, final: bool) -> list[Failure]:
-        """Return a failure for lost datagrams, and one for those that nothing expected."""
+        """Return a failure for lost datagrams, and one for unexpected datagrams."""
         ledger, found = self.ledger, []
         lost = self._dropped() - self._forgiven
         if lost > 0:
@@ -291,7 +286,7 @@ class UdpEndpoint:
         return datagram
 
     def _dropped(self) -> int:
-        """Return how many datagrams the kernel has dropped in all; lock held."""
+        """Return the number of datagrams that the kernel has dropped in all; lock held."""
         if not self.ledger.closed:
             self._lost = datagrams(self.udp.fileno()).dropped
         return self._lost

@@ -46,7 +46,7 @@ class Group:
     """A leased group: its members, and the sockets that send to it.
 
     Attributes:
-        members: in the order of joining, with those that have left.
+        members: in the order of joining, including members that have left.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Group:
         """Add a member.
 
         Args:
-            source: an IP address, to hear only what comes from there; `None`: from everywhere.
+            source: an IP address, to receive from there only; `None`: from everywhere.
             interface: where, if not on the group's.
         """
         self.ledger.refuse_closed()

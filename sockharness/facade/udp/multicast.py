@@ -47,7 +47,7 @@ class MulticastGroup:
 
         Args:
             source: an IP address; receive only from there (source-specific).
-            inside: another host of the group's network, where the member is to be.
+            inside: another host of the group's network, for the member.
 
         Raises:
             TypeError, ValueError: the source is no IP address of the group's family.

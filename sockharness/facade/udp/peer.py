@@ -126,7 +126,7 @@ class UdpPeer:
     def send(
         self, data: bytes | bytearray | memoryview | str, address: tuple[Any, ...] | list[Any]
     ) -> None:
-        """Send one datagram, behind those that the kernel had no room for; does not wait for them.
+        """Send one datagram, behind those that wait for room in the kernel; does not wait for them.
 
         Args:
             data: bytes-like, or text (UTF-8); may be empty.
@@ -164,7 +164,8 @@ class UdpPeer:
     def received(self) -> list[Datagram]:
         """All datagrams so far, taken or not. Datagrams that were looked at here do not fail the
         test any more, and can still be expected or received."""
-        return self._endpoint.look()
+        with self._endpoint.context.lock:
+            return self._endpoint.received.look()
 
     def wait_for(self, event: str, *, timeout: float = TIMEOUT) -> Event:
         """Wait for `data`, `drain` or `error`; an earlier one counts, each only once.

@@ -30,7 +30,7 @@ class DatagramWait:
         self._site = call_site()
 
     def ready(self) -> bool:
-        """Say whether it is there, or cannot come any more."""
+        """Return whether the datagram is there, or cannot come any more."""
         return self._ledger.failed or self._ledger.closed or self._there
 
     def take(self) -> Datagram:
@@ -74,7 +74,7 @@ class SilenceWait:
         self._site = call_site()
 
     def ready(self) -> bool:
-        """Say whether there is a datagram that the test has not seen."""
+        """Return whether there is a datagram that the test has not seen."""
         return bool(self._endpoint.received.unread(unseen=True))
 
     def take(self) -> None:

@@ -53,7 +53,7 @@ class Received:
         return list(self.everything)
 
     def unread(self, *, unseen: bool = False) -> list[Datagram]:
-        """Return the unread datagrams; `unseen`: only those that the test has not looked at."""
+        """Return the unread datagrams; `unseen`: only datagrams that the test has not looked at."""
         return [each.datagram for each in self._queue if not (unseen and each.seen)]
 
     def clear(self) -> None:

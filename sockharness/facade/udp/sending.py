@@ -45,12 +45,12 @@ class Sending:
         self._queue: deque[Outgoing] = deque()
 
     def send(self, outgoing: Outgoing, note: str = "") -> None:
-        """Send now, or behind those that wait; raises what the system refuses at once."""
+        """Send now, or behind the waiting datagrams; raises what the system refuses at once."""
         if self._queue or not self._give(outgoing, note):
             self._queue.append(outgoing)
 
     def answer(self, outgoing: Outgoing) -> None:
-        """Send an answer behind those that wait; if the system refuses it, the test fails."""
+        """Send an answer behind the waiting datagrams; if the system refuses it, the test fails."""
         self._queue.append(outgoing)
         self.go_on()
 

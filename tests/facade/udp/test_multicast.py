@@ -366,11 +366,16 @@ def test_a_group_is_not_tried_on_the_harness_thread(
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
-    [("239.1.1.1", "source: expected a host's address, no group"), ("", "source: expected")],
+    ("source", "complaint"),
+    [
+        ("239.1.1.1", "source: expected the address of a host, got the group"),
+        ("", "source: expected"),
+    ],
 )
-def test_a_source_that_is_no_host_is_refused(group: MulticastGroup, source: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_a_source_that_is_no_host_is_refused(
+    group: MulticastGroup, source: str, complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
         group.join(source=source)
     assert "0 members" in repr(group)
 

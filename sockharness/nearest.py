@@ -39,9 +39,12 @@ def nearest(
     return by_lower[close[0]] if close else ""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `did you mean 'x'?` for the known word nearest to a misspelt one, or nothing."""
-    near = nearest(word, known)
+def did_you_mean(word: str, known: Iterable[str], *, most: int | None = CANDIDATES) -> str:
+    """Return `did you mean 'x'?` for the known word nearest to a misspelt one, or nothing.
+
+    `most` is that of `nearest`.
+    """
+    near = nearest(word, known, most=most)
     return f"did you mean {near!r}?" if near else ""
 
 

@@ -16,6 +16,8 @@ from typing import TypeVar
 
 from sockharness.errors import with_code
 
+__tracebackhide__ = True
+
 # What the engine strips from a path, lower case only (TCP-192).
 _UNIX_PREFIXES = ("unix://", "file://", "sock://")
 UNIX_PATH_LIMIT = 107  # sun_path has 108 bytes, one of them the closing NUL

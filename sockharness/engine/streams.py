@@ -24,6 +24,8 @@ from sockharness.engine.tcp.tls_facts import register_upgrade
 from sockharness.engine.tls.plan import Plan, planned
 from sockharness.errors import ClosedError
 
+__tracebackhide__ = True
+
 _BACKLOG_LIMIT = 2**31 - 1
 
 

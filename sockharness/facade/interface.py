@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sockharness.engine.udp.socket import UDPSocket
     from sockharness.netns import Host
 
+__tracebackhide__ = True
+
 INTERFACE = "lo"
 
 

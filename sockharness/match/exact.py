@@ -6,6 +6,8 @@ from sockharness.match.matcher import Matcher, Result, Verdict, sizes_before
 from sockharness.printable import show
 from sockharness.record import record
 
+__tracebackhide__ = True
+
 
 @record
 class Exact(Matcher):

@@ -6,6 +6,8 @@ from dataclasses import replace
 from sockharness.match.matcher import Matcher, Result, Verdict
 from sockharness.record import record
 
+__tracebackhide__ = True
+
 
 @record
 class Capture(Matcher):

@@ -20,6 +20,8 @@ from enum import Enum, auto
 
 from sockharness.record import record
 
+__tracebackhide__ = True
+
 
 class Verdict(Enum):
     """What a matcher says about the bytes so far."""

@@ -12,6 +12,8 @@ from sockharness.match.matcher import Matcher, Result, Verdict, sizes_before
 from sockharness.printable import show
 from sockharness.record import record
 
+__tracebackhide__ = True
+
 REGEX_WINDOW = 64 * 1024
 """The most bytes of a stream that a pattern looks at, if it ends in literal bytes."""
 OPEN_WINDOW = 4 * 1024

@@ -7,6 +7,8 @@ from sockharness.match.matcher import Matcher, Result, Verdict, sizes_before
 from sockharness.printable import count, show
 from sockharness.record import record
 
+__tracebackhide__ = True
+
 
 @record
 class Length(Matcher):

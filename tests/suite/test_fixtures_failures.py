@@ -26,6 +26,9 @@ from tests.suite.test_fixtures_tcp_server import run
         "udp_peer.on(data=lambda: None)",
         "tcp_server.expect('x').ignore().close()",
         "sockharness.match.regex('[a')",
+        "sock_harness.tcp_server(backlog=-1)",
+        "sock_harness.tls_pair(hostname='example.com')",
+        "sock_harness.udp_peer(recv_buffer=-1)",
     ],
 )
 def test_a_wrong_argument_is_the_headline_and_shows_the_users_line_only(
@@ -36,7 +39,7 @@ def test_a_wrong_argument_is_the_headline_and_shows_the_users_line_only(
         import sockharness
         from client import ask
         async def later(socket): ...
-        def test_it(tcp_server, udp_peer):
+        def test_it(tcp_server, udp_peer, sock_harness):
             tcp_server.expect(b"PING").reply(b"PONG")
             tcp_server.when(b"HI").reply(b"HO")
             ask(tcp_server.address, b"HI")

@@ -17,6 +17,8 @@ from typing import Any, Generic, TypeVar
 from sockharness.engine.loop.reactor import Reactor
 from sockharness.errors import ClosedError, UsageError
 
+__tracebackhide__ = True
+
 R = TypeVar("R")
 
 

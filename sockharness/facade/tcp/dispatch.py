@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from sockharness.engine.tcp.socket import Socket
     from sockharness.facade.tcp.stream import Stream
 
+__tracebackhide__ = True
+
 
 class Owner(Protocol):
     """A server or a client, which owns streams. Its methods run on the harness's thread."""

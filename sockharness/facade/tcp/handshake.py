@@ -18,6 +18,8 @@ from sockharness.story.outcome import Failure
 if TYPE_CHECKING:
     from sockharness.engine.tcp.socket import Socket
 
+__tracebackhide__ = True
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handshake:

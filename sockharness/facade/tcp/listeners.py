@@ -15,6 +15,8 @@ from sockharness.facade.tcp.dispatch import Dispatch
 if TYPE_CHECKING:
     from sockharness.engine.loop.runner import ThreadRunner
     from sockharness.engine.tcp.listener import Listener
+
+__tracebackhide__ = True
 KEPT = 4
 """The number of listeners that are kept ready."""
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sockharness.engine.loop.reactor import Reactor
 
+__tracebackhide__ = True
+
 QUICK = 20
 """The number of checks without a pause."""
 PAUSE = 0.001

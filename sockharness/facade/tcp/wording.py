@@ -5,6 +5,8 @@ from sockharness.printable import count, show
 from sockharness.story.expectations import BytesExpected, Mismatch, State, ending
 from sockharness.story.timeline import Channel
 
+__tracebackhide__ = True
+
 
 def differs(channel: Channel, exchange: Exchange) -> Mismatch:
     """Describe how unread bytes differ from an expectation, or end too early."""

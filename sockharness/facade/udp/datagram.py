@@ -1,5 +1,7 @@
 """A datagram as a test gets it."""
 
+__tracebackhide__ = True
+
 Address = tuple[str, int]
 """A host, which is an IP address, and a port."""
 

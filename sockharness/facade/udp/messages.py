@@ -12,6 +12,8 @@ from sockharness.match.matcher import Verdict
 from sockharness.printable import count, show
 from sockharness.story.expectations import Mismatch
 
+__tracebackhide__ = True
+
 
 def judge(script: Script, message: bytes) -> Judgement:
     """Judge a message: `TAKE`, `DIFFER` or `NOBODY`."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from sockharness.facade.udp.datagram import Datagram
 
+__tracebackhide__ = True
+
 
 @dataclass(slots=True)
 class Unread:

@@ -12,6 +12,8 @@ from sockharness.facade.udp.datagram import Address
 if TYPE_CHECKING:
     from sockharness.engine.udp.socket import UDPSocket
 
+__tracebackhide__ = True
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:

@@ -88,5 +88,6 @@ def error_code(node: Node, what: str = "an error's code or none") -> str:
     text = as_text(node, what)
     if text in ERRORS:
         return text
-    hint = did_you_mean(text.upper(), ERRORS) or "known: none, any, and codes such as ECONNRESET"
+    near = did_you_mean(text.upper(), ERRORS, most=None)
+    hint = near or "known: none, any, and codes such as ECONNRESET"
     raise unexpected(node, what, hint)

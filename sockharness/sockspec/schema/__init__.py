@@ -1,8 +1,8 @@
 """The JSON Schema of the spec language, for editors; it is made from the table of the language.
 
 It accepts every right spec, and refuses what a schema can refuse: wrong keys, wrong kinds of
-values. Who a name means, and what fits to whom, only the loader knows. A `null` where bytes are due
-is refused, although a spec may write the word: put it into quotes.
+values. Only the loader knows what a name refers to, and which peer can do what. The schema refuses
+the text `null` without quotes, because an editor cannot distinguish it from a missing value.
 
 `python -m sockharness.sockspec.schema` prints it; `sockspec-1.schema.json` is what it printed.
 """

@@ -61,8 +61,10 @@ def _by_name(kind: Schema, *, name: str = NAME, least: int = 0) -> Schema:
     return {"type": "object", "additionalProperties": kind, **names, **more}
 
 
-_SCALAR: Schema = {"anyOf": [_text(), {"type": ["number", "boolean"]}]}
-_ANY_TEXT: Schema = {"type": ["string", "number", "boolean"]}
+_NO_STRING: Schema = {"type": ["number", "boolean"]}
+"""A text that an editor resolves to another type, such as `17` or `true`."""
+_SCALAR: Schema = {"anyOf": [_text(), _NO_STRING]}
+_ANY_TEXT: Schema = {"anyOf": [{"type": "string"}, _NO_STRING]}
 _ADDRESS = "^([0-9]{1,3}([.][0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)$"
 _ERROR = "^(none|any|[A-Z][A-Z0-9_]*)$"
 _HOST_NAME = _text(r"^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", maxLength=253)
@@ -128,7 +130,7 @@ KINDS: dict[str, Schema] = {
         **_by_name(ref("certificate")),
         "propertyNames": {"pattern": NAME, "not": {"enum": list(tls.RESERVED)}},
     },
-    "list of host names": _list(_text("^[A-Za-z0-9_*.:-]+$")),
+    "list of host names": _list({"anyOf": [_text("^[A-Za-z0-9_*.:-]+$"), _NO_STRING]}),
     "defect": {"enum": list(tls_words.BAD)},
     "fields": {"type": "object", "additionalProperties": _SCALAR},
     "some fields": {"type": "object", "additionalProperties": _SCALAR, "minProperties": 1},
@@ -152,9 +154,9 @@ KINDS: dict[str, Schema] = {
         "propertyNames": _HOST_NAME,
         "minProperties": 1,
     },
-    "list of protocols": _list(_text(maxLength=255)),
+    "list of protocols": _list({"anyOf": [_text(maxLength=255), _NO_STRING]}),
     "verify": {"enum": list(tls_words.VERIFY)},
-    "host name": _HOST_NAME,
+    "host name": {"anyOf": [_HOST_NAME, _NO_STRING]},
     "tls version": {"enum": list(tls_words.VERSIONS)},
     # ---- steps
     "list of actions": _list({"allOf": [ref("handler action"), {"not": {"const": "echo"}}]}, 0),

@@ -1,6 +1,8 @@
 """The JSON Schema accepts every right spec, and refuses what a schema can refuse."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from sockharness.errors import SpecError
-from sockharness.sockspec import table
+from sockharness.sockspec import loader, table
 from sockharness.sockspec.schema import FILE, printed, schema
 from sockharness.sockspec.table.row import Row
 from sockharness.sockspec.text import nodes
@@ -84,3 +86,32 @@ def test_a_wrong_spec_is_refused_unless_only_the_loader_can_know(path: Path) -> 
         return  # it is not the YAML of specs: no schema is asked
 
     assert VALIDATOR.is_valid(as_editors_see(node)) == (path.stem in ACCEPTED.read_text().split())
+
+
+def test_a_text_may_look_like_another_type(tmp_path: Path) -> None:
+    path = tmp_path / "looks.yaml"
+    path.write_text(
+        """\
+sockspec: 1
+name: 17
+certs: {alice: {names: [17]}}
+peers:
+  server: {tls: {listen: loopback, cert: alice, alpn: [17, true]}}
+  client: {tls: {connect: server, server_name: 149}, on: {open: [raise: 17]}}
+exchange:
+  - client: close
+"""
+    )
+    loader.load(path)
+
+    VALIDATOR.validate(as_editors_see(nodes.read(path)))
+
+
+def test_the_command_has_a_help_and_rejects_arguments() -> None:
+    command = [sys.executable, "-m", "sockharness.sockspec.schema"]
+
+    helped = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
+    refused = subprocess.run([*command, "x.yaml"], capture_output=True, text=True, check=False)
+
+    assert "usage:" in helped.stdout
+    assert refused.returncode == 2

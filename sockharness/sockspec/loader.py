@@ -288,7 +288,7 @@ def _keys(node: Node | None) -> list[nodes.Scalar]:
 
 
 def _reported(found: list[Problem], *, more: bool) -> list[Problem]:
-    """Return the problems that are reported: nobody reads a hundred."""
+    """Return the first problems, and one line that counts the rest."""
     hidden = len(found) - REPORTED
     if hidden <= 0:
         return found

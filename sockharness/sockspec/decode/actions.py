@@ -152,7 +152,7 @@ class ActionDecoder:
         return bounds
 
     def bounded(self, node: MappingNode, table: Mapping[str, Decoder]) -> model.Bounds:
-        """Decode bounds; `table` has those that are known here."""
+        """Decode bounds; `table` has the known bounds."""
         values = self._context.problems.decode(node, table)
         if not node.entries:
             known = f"known: {', '.join(table)}"
@@ -268,7 +268,7 @@ def _capture_name(node: Node) -> str:
 
 _INSIDE = ("stream handler", "udp handler")
 _SETTINGS: dict[str, Decoder] = {**PLAIN, "interface": interface}
-"""What decodes the value of a setting, by its kind."""
+"""The decoders of a setting's value, by the kind of value."""
 _BOUNDS = decoders("returns", {"capture": _capture_name})
 
 

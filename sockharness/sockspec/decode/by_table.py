@@ -20,11 +20,11 @@ PLAIN: dict[str, Decoder] = {
     "multicast ttl": lambda node: as_int(node, least=0, most=255, what="a number of hops"),
     "peer or address": lambda node: as_text(node, "a peer's name or an IP address"),
 }
-"""What decodes the kinds of values that need nothing but their own text."""
+"""The decoders of values that need only their own text, by the kind of value."""
 
 
 def decoders(section: str, own: Mapping[str, Decoder]) -> dict[str, Decoder]:
-    """Return what decodes each key of a section of the table.
+    """Return the decoder of each key of a section of the table.
 
     Args:
         section: the section.

@@ -1,4 +1,4 @@
-"""What the decoders of one case share: the problems, the names, and what was decoded so far."""
+"""The shared state of the decoders of one case: problems, names, and what was decoded so far."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -72,7 +72,7 @@ class Context:
         return payloads.decode(node, replace(self.scope(), messages=True))
 
     def scope(self) -> Scope:
-        """Return what names mean here."""
+        """Return the names that a value can refer to."""
         return Scope(
             self.let,
             self.captured,
@@ -84,16 +84,16 @@ class Context:
         )
 
     def is_udp(self, name: str) -> bool:
-        """Say whether a peer has a UDP socket, as far as it could be decoded."""
+        """Return whether a peer has a UDP socket, as far as it could be decoded."""
         peer = self.peers.get(name)
         return peer is not None and peer.udp is not None
 
     def speaks_tls(self, peer: model.Peer) -> bool:
-        """Say whether a peer has TLS, or goes over to it, as far as that is known."""
+        """Return whether a peer has TLS, or goes over to it, as far as that is known."""
         return peer.tls is not None or peer.name in self.upgraded
 
     def has_wrong_target(self, peer: model.Peer) -> bool:
-        """Say whether a peer connects to one that it cannot connect to: a problem that is known."""
+        """Return whether a peer connects to a peer that cannot accept it: a known problem."""
         transport = peer.transport
         name = "" if isinstance(transport, model.Listen) else transport.peer
         target = self.peers.get(name)

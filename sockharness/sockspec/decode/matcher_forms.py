@@ -90,7 +90,7 @@ def _capture_name(node: Node, scope: Scope) -> str:
 
 
 def _captured(form: Form) -> Matcher:
-    """Return what takes the bytes that are captured."""
+    """Return the matcher of the captured bytes."""
     regex, length = form.node.get("regex"), form.node.get("length")
     if regex is not None:
         return _pattern(regex, form.scope)
@@ -101,7 +101,7 @@ def _captured(form: Form) -> Matcher:
 
 
 def _named(form: Form) -> Payload:
-    """Return what the function of the form's name in `match` makes of the form's value."""
+    """Call the function of `match` that the form is named after with the form's value."""
     if form.name in table.keys("message matcher"):
         _needs_messages(form)
     (row,) = (each for each in _ROWS if each.key == form.name)
@@ -142,7 +142,7 @@ _ARGUMENTS: dict[str, Callable[[Form], tuple[Any, ...]]] = {
     "count of bytes": _count,
     "true": _true,
 }
-"""What is given to the function in `match`, by the kind of value that the row states."""
+"""The arguments of the function in `match`, by the kind of value in the row."""
 
 FORMS: dict[str, Callable[[Form], Payload]] = {
     **{row.key: _named for row in _ROWS},

@@ -69,7 +69,7 @@ def check_word(context: Context, node: Scalar) -> None:
 def check_reach(context: Context, one: str, other: str, location: Location) -> None:
     """Refuse to send to a peer on another host that is bound to loopback or to all addresses.
 
-    Whoever sends to 0.0.0.0 or `::` sends to its own host.
+    A datagram or connection to 0.0.0.0 or `::` goes to the sender's own host.
     """
     sender, receiver = context.peers.get(one), context.peers.get(other)
     if sender is None or receiver is None or sender.host == receiver.host:
@@ -86,7 +86,7 @@ def check_reach(context: Context, one: str, other: str, location: Location) -> N
 
 
 def check_all_are_used(context: Context) -> None:
-    """Refuse hosts that nobody is on."""
+    """Refuse hosts that have no peer."""
     used = {peer.host for peer in context.peers.values()}
     for name, location in context.hosts.items():
         with context.problems.collect():

@@ -21,14 +21,14 @@ from sockharness.sockspec.text.typed import Refusal
 REFERENCE = re.compile(r"\$([A-Za-z]\w*(?:\.\w+)*)", re.ASCII)
 
 PEER_FACTS = ("host", "port")
-"""What `$peer.fact` can ask of a peer that listens or has a UDP socket."""
+"""The facts of `$peer.fact` for a peer that listens or has a UDP socket."""
 GROUP_FACTS = (*PEER_FACTS, "group")
-"""What it can ask of a peer that has to do with a multicast group."""
+"""The facts for a peer with a multicast group."""
 
 
 @record
 class Uses:
-    """Which names a file uses, over all of its cases: whoever decodes it notes them here.
+    """Which names a file uses, over all of its cases: the decoders record them here.
 
     Attributes:
         read: the names that are read.
@@ -47,7 +47,7 @@ class Uses:
 
 @record
 class Scope:
-    """What names mean at a place in the file.
+    """The names that a value can refer to at a location of the file.
 
     Attributes:
         let: the names that `let` and the case define.
@@ -71,7 +71,7 @@ class Scope:
 
 
 def reference(node: Scalar, scope: Scope) -> Payload | None:
-    """Return what a scalar `$name` refers to; `None` if it is no reference."""
+    """Return the payload that a scalar `$name` refers to; `None` if it is no reference."""
     found = REFERENCE.fullmatch(node.text)
     if found is None:
         return None
@@ -91,7 +91,7 @@ def reference(node: Scalar, scope: Scope) -> Payload | None:
 
 
 def is_fact(name: str, scope: Scope) -> bool:
-    """Say whether a name is a fact of a peer, such as `server.port`."""
+    """Return whether a name is a fact of a peer, such as `server.port`."""
     peer, dot, fact = name.partition(".")
     return bool(dot) and fact in scope.peers.get(peer, ())
 

@@ -13,7 +13,7 @@ BAD = (
     "expired", "not_yet_valid", "wrong_host", "unknown_ca", "self_signed", "wrong_usage",
     "weak_key", "revoked", "chain_too_short",
 )  # fmt: skip
-"""What can be wrong with a certificate."""
+"""The defects that a certificate can have."""
 NO_ONE = "none"
 """In place of what is not there: a certificate, a protocol, a name, an alert."""
 DEFAULT = "default"

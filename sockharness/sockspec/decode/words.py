@@ -19,13 +19,13 @@ HANDLERS = tuple(STREAM_EVENTS)
 UDP_HANDLERS = tuple(DATAGRAM_HANDLERS)
 _STEP = ("stream step", "stream expectation", "udp step", "udp expectation")
 VERBS = table.verbs(*_STEP)
-"""What a step may be about: an action or an expectation."""
+"""The verbs of a step: an action or an expectation."""
 _SEES = tuple(f"sees {event}" for event in (*EVENTS, "uncaught_exception"))
 SEEN_WITH = {
     row.key: tuple(section.removeprefix("sees ") for section in row.at)
     for row in table.rows(*_SEES)
 }
-"""What can be said beside `sees`, with the events that have it."""
+"""The keys that may stand beside `sees`, each with the events that have it."""
 PAUSES = ("sleep", "wait", "delay")
 NO_PAUSE = "there is no sleep; use 'within:', or 'never: …, for: …'"
 SYNONYMS = {
@@ -48,11 +48,11 @@ UDP_SYNONYMS = {"write": "send", "write_all": "send_many", "sends": "send", "wri
 FINDINGS = ("unread_bytes", "unread_datagrams", "extra_connections", "unclaimed_events")
 """What `allow:` may name: findings at the end that would fail a spec."""
 NEEDS = ("capture", "ipv6", "multicast", "netns", "one_process")
-"""What `needs:` may name."""
+"""The names that `needs:` may list."""
 ENGINES = ("sockharness", "bun")
-"""What can speak for peers; the first is our own, and the default."""
+"""The engines that can play peers; the first is our own, and the default."""
 ROW = re.compile(r"D[1-9]\d?", re.ASCII)
-"""How a row of the deliberate differences is written."""
+"""The name of a row of the deliberate differences."""
 ROWS = (*(f"D{number}" for number in range(1, 34)), *(f"D{number}" for number in range(41, 49)))
 """The rows that there are. The page is not part of an installed package; a test compares both."""
 DIFFERS = "a row, such as {bun: D1}"
@@ -86,7 +86,7 @@ def other_word(word: str, verbs: tuple[str, ...]) -> str:
 
 
 def verbs(*, udp: bool) -> tuple[str, ...]:
-    """Return what a step may be about, with a UDP socket or a stream."""
+    """Return the verbs of a step for a UDP socket or a stream."""
     return table.verbs(*(_STEP[2:] if udp else _STEP[:2]))
 
 
@@ -96,7 +96,7 @@ def beside(verb: str) -> tuple[str, ...]:
 
 
 def does_not_fit(action: str, *, udp: bool) -> bool:
-    """Return whether a stream, or a UDP socket, does not have an action."""
+    """Return whether a stream, or a UDP socket, lacks an action."""
     kind = "udp" if udp else "stream"
     return action not in table.keys(f"{kind} step", f"{kind} handler")
 
@@ -111,7 +111,7 @@ def plain(word: str, location: Location) -> model.Action:
 
 
 def is_engine(key: Scalar, peers: tuple[str, ...]) -> bool:
-    """Say whether a key under `differs` is an engine, or a peer's engine such as `server:bun`.
+    """Return whether a key under `differs` is an engine, or a peer's engine such as `server:bun`.
 
     Raises:
         Refusal: if it is a peer's engine, but there is no such peer or engine.

@@ -14,7 +14,7 @@ class Bounds:
     capture: str = ""
 
     def hold(self, value: int) -> bool:
-        """Say whether a value is within the bounds."""
+        """Return whether a value is within the bounds."""
         return (
             (self.exactly is None or value == self.exactly)
             and (self.at_least is None or value >= self.at_least)

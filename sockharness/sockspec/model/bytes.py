@@ -134,14 +134,14 @@ class Described:
 
 
 def can_be_written(payload: Payload) -> bool:
-    """Say whether there are bytes to write: what is only described needs an example."""
+    """Return whether there are bytes to write: what is only described needs an example."""
     if isinstance(payload, Joined):
         return all(map(can_be_written, payload.parts))
     return not isinstance(payload, Described) or payload.example is not None
 
 
 def is_empty(payload: Payload) -> bool:
-    """Say whether a payload is no byte at all."""
+    """Return whether a payload is no byte at all."""
     if isinstance(payload, Joined):
         return all(map(is_empty, payload.parts))
     return isinstance(payload, Literal | Repeated) and not size_of(payload)

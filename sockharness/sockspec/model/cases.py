@@ -87,7 +87,7 @@ class Case:
         return (*multicast, *(("netns", *ipv6) if self.hosts else ()))
 
     def joins_by_itself(self, peer: str) -> bool:
-        """Say whether a member joins before step 1: it does, unless a step tells it to."""
+        """Return whether a member joins before step 1: it does, unless a step tells it to."""
         names = ("add_membership", "add_source_specific_membership")
         return not any(
             isinstance(step, Act) and step.peer.name == peer and step.action.name in names
@@ -95,7 +95,7 @@ class Case:
         )
 
     def connects_by_itself(self, peer: str) -> bool:
-        """Say whether a client connects before step 1: it does, unless a step tells it to."""
+        """Return whether a client connects before step 1: it does, unless a step tells it to."""
         return not any(
             isinstance(step, Act) and step.peer.name == peer and step.action.name == "connect"
             for step in self.steps

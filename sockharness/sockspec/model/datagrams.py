@@ -11,7 +11,7 @@ from sockharness.record import record
 from sockharness.sockspec.model.bytes import Payload
 
 GROUP = "group"
-"""Where a member of a multicast group is bound, instead of to an address."""
+"""The word for a socket that is bound to its multicast group, not to an address."""
 
 
 @record(kw_only=True)
@@ -21,7 +21,7 @@ class Multicast:
     Attributes:
         of: the peer whose group it is; empty: one of its own.
         source_specific: whether its own group is from the block for that (RFC 4607).
-        sources: whom it hears, by address or by peer; empty: everybody.
+        sources: the senders that it receives from, by address or by peer; empty: everybody.
         ipv6: whether its own group is one of IPv6.
         interface: where it joins: an address, `link`, or empty: the link or else loopback.
     """
@@ -56,7 +56,7 @@ class Udp:
 
     @property
     def connected(self) -> bool:
-        """Whether it sends to one other only, and hears no other."""
+        """Whether it sends to, and receives from, one address only."""
         return bool(self.peer or self.remote_address)
 
     @property

@@ -35,7 +35,7 @@ class Peer:
 
     @property
     def serves(self) -> bool:
-        """Whether others turn to it: it listens, or is bound and connected to nobody."""
+        """Whether others turn to it: it listens, or is bound and not connected."""
         return self.listens or (isinstance(self.transport, Udp) and not self.transport.connected)
 
     @property
@@ -47,12 +47,12 @@ class Peer:
 
     @property
     def udp(self) -> Udp | None:
-        """How its UDP socket is made, if it has one."""
+        """The settings of its UDP socket, if it has one."""
         return self.transport if isinstance(self.transport, Udp) else None
 
     @property
     def tls(self) -> Tls | None:
-        """How it is secured from its first byte on, if it is."""
+        """Its options of TLS, if it has TLS from the first byte on."""
         return None if isinstance(self.transport, Udp) else self.transport.options.tls
 
 

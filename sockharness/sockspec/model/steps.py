@@ -77,7 +77,7 @@ class ReceivedDatagrams:
 
 @record(kw_only=True)
 class Never:
-    """An event does not come for so many seconds."""
+    """An event does not come for `lasting` seconds."""
 
     peer: PeerRef
     event: str

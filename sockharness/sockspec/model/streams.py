@@ -7,7 +7,7 @@ from sockharness.sockspec.model.tls import Tls
 
 @record(kw_only=True)
 class StreamOptions:
-    """What `listen` and `connect` have in common; sizes in bytes. `tls`: how it is secured."""
+    """The options that `listen` and `connect` share; sizes in bytes. `tls`: how it is secured."""
 
     allow_half_open: bool = False
     pause_on_connect: bool = False
@@ -17,7 +17,7 @@ class StreamOptions:
 
 
 BACKLOG = 512
-"""How many connections may wait to be accepted, unless a listener says otherwise."""
+"""The default number of connections that may wait to be accepted."""
 
 
 @record(kw_only=True)

@@ -1,4 +1,4 @@
-"""What each kind of value of the table is in JSON Schema.
+"""The JSON Schema of each kind of value in the table.
 
 Editors resolve YAML's types before they ask a schema: for them `64` is a number and `true` a truth
 value, where a spec has texts. So a kind accepts each form in which its texts can arrive.
@@ -25,7 +25,7 @@ _RULE = "^(TCP|TLS|UDP)-[0-9]{3}$"
 
 
 def ref(kind: str) -> Schema:
-    """Return what refers to the definition of a kind or of a section of the table."""
+    """Return a reference to the definition of a kind, or of a section, of the table."""
     return {"$ref": f"#/definitions/{slug(kind)}"}
 
 
@@ -82,7 +82,7 @@ _DIFFERENCES: Schema = {
 
 
 def differences(keys: Iterable[str]) -> Schema:
-    """Return what is otherwise on engines, of a mapping with these keys."""
+    """Return the schema of `differs` in a mapping with these keys."""
     others = {"properties": {key: {} for key in keys}, "additionalProperties": False}
     return {**_DIFFERENCES, **others}
 

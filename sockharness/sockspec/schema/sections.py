@@ -1,4 +1,4 @@
-"""What each section of the table is in JSON Schema: a mapping with the keys of its rows."""
+"""The JSON Schema of each section of the table: a mapping with the keys of its rows."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -32,7 +32,7 @@ _UDP_PEER = {
 
 
 def _described(row: Row) -> str:
-    """Return what an editor shows beside a key."""
+    """Return the description of a key that an editor shows."""
     text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", row.does)
     default = f" Default: {row.default}." if row.default else ""
     return f"{text[0].upper()}{text[1:]}.{default}\n\nExample: `{row.example}`"
@@ -81,7 +81,7 @@ def _unlike(options: Iterable[Schema]) -> Schema:
 
 
 def _actions(where: str) -> Iterator[Schema]:
-    """Yield what can be done in a step or inside a handler: the words, and the mappings."""
+    """Yield the schemas of actions in a step or inside a handler: the words, and the mappings."""
     sections = tuple(f"{kind} {where}" for kind in _STREAM_OR_UDP)
     yield {"enum": list(table.words(*sections))}
     for row in table.rows(*sections):

@@ -14,7 +14,7 @@ ROWS: tuple[Row, ...] = (*files.ROWS, *peers.ROWS, *actions.ROWS, *steps.ROWS, *
 """All rows, in the order in which hints and the reference name them."""
 
 SETTING = "set_"
-"""How the word of an action begins that sets an option: the method of that name gets the value."""
+"""The prefix of an action that sets an option: the method of that name gets the value."""
 
 
 @cache

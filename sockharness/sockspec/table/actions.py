@@ -1,4 +1,4 @@
-"""What a peer can do, in a step and inside a handler, and the events that have handlers.
+"""The actions of a peer, in a step and inside a handler, and the events that have handlers.
 
 A new action is a row here, a class of the model if it carries something, and a method of the
 engine. One whose name begins with `set_` and whose value is of a plain kind is a setting: its row
@@ -9,11 +9,11 @@ where: a `stream` or a `udp` peer, in a `step` or inside a `handler`.
 from sockharness.sockspec.table.row import Row
 
 STREAM = ("stream step", "stream handler")
-"""What a stream can do in a step and inside a handler."""
+"""The sections of the actions of a stream, in a step and inside a handler."""
 UDP = ("udp step", "udp handler")
 BOTH = (*STREAM, *UDP)
 INSIDE = ("stream handler", "udp handler")
-"""What can be done inside a handler only."""
+"""The sections of the actions that exist inside a handler only."""
 _HANDLERS = (
     Row(
         key="open",

@@ -1,4 +1,4 @@
-"""What a step expects, and what may stand beside it."""
+"""The expectations of a step, and the keys that may stand beside them."""
 
 from sockharness.sockspec.table.row import Row
 

@@ -63,7 +63,7 @@ Node = Scalar | Sequence | Mapping
 
 
 def size_of(node: Node) -> int:
-    """Return how many nodes a node is made of, with itself and its keys."""
+    """Return the number of nodes in a node, itself and its keys included."""
     if isinstance(node, Sequence):
         return 1 + sum(map(size_of, node.items))
     if isinstance(node, Mapping):
@@ -72,7 +72,7 @@ def size_of(node: Node) -> int:
 
 
 def names_something(node: Node) -> bool:
-    """Say whether a `$` stands anywhere in a node, so that it may mean something else elsewhere."""
+    """Return whether a node has a `$` anywhere: its meaning may then differ between cases."""
     if isinstance(node, Sequence):
         return any(map(names_something, node.items))
     if isinstance(node, Mapping):
@@ -258,7 +258,7 @@ def _yaml_problem(error: yaml.MarkedYAMLError, text: str, shown: str, last: Any)
 
 
 def _open_quote(error: yaml.MarkedYAMLError, mark: Any, last: Any) -> Any:
-    """Return where the quote begins that is not closed, if that is the matter."""
+    """Return the location of an unclosed quote, if any."""
     if "quoted scalar" in (error.context or "") and "stream" in (error.problem or ""):
         return error.context_mark
     swallowed = last is not None and last.style in ('"', "'")

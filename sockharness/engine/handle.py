@@ -31,7 +31,11 @@ class Unsent(Protocol):
         ...
 
     def drop(self) -> None:
-        """Forget them."""
+        """Forget them, and tell those who wait for them."""
+        ...
+
+    def abandon(self) -> None:
+        """Forget them, and call nothing."""
         ...
 
 

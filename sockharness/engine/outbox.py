@@ -6,11 +6,16 @@ once if nothing waits, keeps what was not taken, and goes on when the socket is 
 just before the socket's `drain` handler is called.
 
 There is one outbox per socket: `Outbox(socket)` makes it, or returns the one there is. It belongs
-to the reactor's thread, as the socket does. When the socket closes, what waits is dropped.
+to the reactor's thread, as the socket does. When the socket closes, or is ended or shut down, what
+waits is dropped.
 
 **Steps.** The queue holds pieces of bytes and functions. A function runs when everything before it
 was taken by the kernel. A piece may have a `begin`, which is asked before its first byte is
 offered and may hold the queue up; if it returns `False`, call `flush` later.
+
+**Exceptions.** What a function raises while the queue goes on, or is dropped, is reported as an
+exception of a handler (D17), and the queue goes on. What it raises inside `write` or `then`,
+because nothing waits, comes out of that call.
 """
 
 from collections import deque
@@ -55,8 +60,15 @@ class Outbox:
     _flushing: bool
 
     def __new__(cls, socket: "Socket") -> "Outbox":
-        """Return the outbox of a socket, made when it is first asked for."""
-        outbox = socket._outbox  # noqa: SLF001 - its other half
+        """Return the outbox of a socket, made when it is first asked for.
+
+        Raises:
+            TypeError: it is no socket with a connection.
+        """
+        try:
+            outbox = socket._outbox  # noqa: SLF001 - its other half
+        except AttributeError:
+            raise TypeError(f"Outbox: expected a Socket, got {socket!r}") from None
         if not isinstance(outbox, Outbox):
             outbox = super().__new__(cls)
             is_open = socket.ready_state is ReadyState.OPEN
@@ -89,17 +101,20 @@ class Outbox:
             offset: the first byte to send; counts as for `Socket.write`.
             length: how many bytes; the rest if absent.
             begin: is asked before the first byte is offered; `False` holds the queue up until the
-                next `flush`.
+                next `flush`. If it raises after the bytes have waited, they are sent all the same.
             progress: is called with the number of bytes taken so far whenever that has grown, and
-                with -1 when no more will be.
+                with -1 when no more will be: the bytes were refused, or dropped before all were
+                taken. When the socket closes, that is before its `close` handler.
         """
         if type(data) is not bytes or offset or length is not None:
             data = chunk_of(data, offset, length)
         socket, size, sent = self._socket, len(data), 0
-        if socket is None or self._ending:
+        if socket is None or self._ending or (self._steps and not socket._state.writes):  # noqa: SLF001
+            if progress is not None:
+                progress(-1)
             return -1
         if not size:
-            return 0 if self._steps else socket.write(data)
+            return 0 if socket._state.writes else -1  # noqa: SLF001
         if not self._steps and (begin is None or begin()):
             begin = None
             sent = socket.write(data)
@@ -115,7 +130,7 @@ class Outbox:
         """Send bytes behind what waits, then `socket.end()`; return how many bytes, or -1.
 
         If nothing waits, the `close` handler runs inside the call. From here on `write` and `end`
-        return -1.
+        return -1. If the socket is shut down before all is sent, that drops this `end`, too.
         """
         written = 0 if data is None else self.write(data, offset, length)
         if self._socket is None or self._ending or written < 0:
@@ -127,8 +142,11 @@ class Outbox:
     def then(self, function: Callable[[], object]) -> None:
         """Call a function when everything before it was taken: now, if nothing waits.
 
-        It is not called if the socket closes before.
+        It is not called if the socket has closed or closes before, nor if bytes before it are
+        dropped.
         """
+        if self._socket is None:
+            return
         if self._steps or self._flushing:
             self._steps.append(function)
         else:
@@ -146,35 +164,62 @@ class Outbox:
             self._flushing = False
 
     def drop(self) -> None:
-        """Forget what waits. The socket does it when it closes, and then takes nothing more."""
+        """Forget the bytes that wait and what comes behind them; `progress` is told -1.
+
+        The socket does it when it closes, is ended or shut down, and then takes nothing more.
+        """
+        socket = self._socket
+        if socket is None:
+            return
+        first = 0
+        if socket.ready_state is ReadyState.CLOSED:
+            self._socket = None  # it refers to this: let both go without a garbage collection
+        else:  # functions in front wait for no bytes: a flush under way is about to call them
+            for step in self._steps:
+                if type(step) is _Piece:
+                    break
+                first += 1
+        dropped = [self._steps.pop() for _ in range(len(self._steps) - first)]
+        self._size = 0
+        self._ending = self._ending and self._end not in dropped
+        for step in reversed(dropped):
+            if type(step) is _Piece and step.progress is not None:
+                _call(socket, step.progress, -1)
+
+    def abandon(self) -> None:
+        """Forget everything and call nothing, as when a process ends; the socket takes no more."""
+        self._socket = None
         self._steps.clear()
         self._size = 0
-        if self._socket is not None and self._socket.ready_state is ReadyState.CLOSED:
-            self._socket = None  # it refers to this: let both go without a garbage collection
 
     def _go_on(self, step: _Piece | Callable[[], object]) -> bool:
         """Do the first step; say whether to go on with the next."""
+        socket = self._socket
+        if socket is None:
+            return False
         if not isinstance(step, _Piece):
             self._steps.popleft()
-            step()
+            _call(socket, step)
             return True
         if step.begin is not None:
-            if not step.begin():
+            if not _call(socket, step.begin):
                 return False
             step.begin = None
-        taken = self._socket.write(step.rest) if self._socket is not None else -1
+            if not self._steps or self._steps[0] is not step:  # `begin` has dropped it
+                return True
+        taken = socket.write(step.rest)
         if taken < 0:
             self.drop()
-            step.sent = taken
-        elif self._steps:
-            self._size -= taken
-            step.sent += taken
-            step.rest = step.rest[taken:]
-            if not step.rest:
-                self._steps.popleft()
+            return False
+        self._size -= taken
+        step.sent += taken
+        step.rest = step.rest[taken:]
+        done = not step.rest
+        if done:
+            self._steps.popleft()
         if step.progress is not None and taken:
-            step.progress(step.sent)
-        return taken >= 0 and not step.rest
+            _call(socket, step.progress, step.sent)
+        return done
 
     def _keep(
         self,
@@ -204,3 +249,12 @@ class Outbox:
     def __repr__(self) -> str:
         state = "closed" if self._socket is None else "ending" if self._ending else "open"
         return f"<Outbox {state}, {len(self)} B waiting>"
+
+
+def _call(socket: "Socket", function: Callable[..., object], *arguments: int) -> object:
+    """Call a user's function; an exception is reported as a handler's, and counts as `True`."""
+    try:
+        return function(*arguments)
+    except BaseException as error:  # noqa: BLE001 - reported
+        socket._group.failed(error, socket)  # noqa: SLF001 - its other half
+        return True

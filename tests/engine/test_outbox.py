@@ -231,3 +231,205 @@ def test_going_over_to_tls_is_refused_while_bytes_wait_in_the_clear(
 def test_other_data_is_a_type_error(tcp: MakeTalk, data: Any) -> None:
     with pytest.raises(TypeError, match="data: expected bytes-like or str"):
         Outbox(tcp().client).write(data)
+
+
+REST = b"B" * 100_000
+
+
+def raise_it(*_arguments: object) -> bool:
+    raise RuntimeError("of a user")
+
+
+def raise_at_the_end(taken: int) -> None:
+    if taken == len(MANY):
+        raise_it()
+
+
+@pytest.mark.parametrize("place", ["then", "progress", "begin"])
+def test_all_is_sent_though_a_function_raises(make: MakeTalk, place: str) -> None:
+    talk = make()
+    outbox = Outbox(talk.client)
+    outbox.write(MANY, progress=raise_at_the_end if place == "progress" else None)
+    if place == "then":
+        outbox.then(raise_it)
+    outbox.write(REST, begin=raise_it if place == "begin" else None)
+
+    talk.until(lambda: len(talk.log.received("s")) == len(MANY + REST))
+
+    assert talk.log.received("s") == MANY + REST
+    assert talk.log.seen("c", "error") == 1
+    assert len(outbox) == 0
+
+
+def test_a_function_that_raises_and_closes_is_reported(make: MakeTalk) -> None:
+    talk = make()
+    outbox, called = Outbox(talk.client), list[str]()
+
+    def close_and_raise() -> None:
+        talk.client.terminate()
+        raise_it()
+
+    outbox.write(MANY)
+    outbox.then(close_and_raise)
+    outbox.then(lambda: called.append("behind"))
+
+    talk.until_seen("c", "error")
+
+    assert called == []
+
+
+def test_a_begin_that_closes_drops_its_bytes_once(make: MakeTalk) -> None:
+    talk = make()
+    outbox, told = Outbox(talk.client), list[int]()
+
+    def close() -> bool:
+        talk.client.terminate()
+        return True
+
+    outbox.write(MANY)
+    outbox.write(REST, begin=close, progress=told.append)
+
+    talk.until_seen("c", "close")
+
+    assert told == [-1]
+
+
+def test_a_shutdown_drops_what_waits(make: MakeTalk) -> None:
+    talk = make()
+    outbox, told = Outbox(talk.client), list[Any]()
+    outbox.write(MANY, progress=lambda taken: told.append(("first", taken)))
+    outbox.write(REST, progress=lambda taken: told.append(("second", taken)))
+    outbox.then(lambda: told.append("then"))
+    told.clear()
+
+    talk.client.shutdown()
+
+    assert told == [("first", -1), ("second", -1)]
+    assert len(outbox) == 0
+    assert (outbox.write(b"late"), outbox.end(b"z")) == (-1, -1)
+    talk.until_seen("s", "end")
+
+
+def test_the_end_of_the_outbox_closes_after_a_shutdown(make: MakeTalk) -> None:
+    talk = make()
+    outbox = Outbox(talk.client)
+    outbox.write(MANY)
+    outbox.end()
+
+    talk.client.shutdown()
+
+    assert outbox.write(b"x") == -1
+    assert outbox.end() == 0
+    assert talk.client.ready_state == -1
+
+
+def test_functions_that_wait_for_no_bytes_run_after_a_shutdown(make: MakeTalk) -> None:
+    talk, called = make(), list[str]()
+    outbox = Outbox(talk.client)
+    outbox.write(MANY)
+    outbox.then(talk.client.shutdown)
+    outbox.then(lambda: called.append("behind"))
+
+    talk.until(lambda: called)
+
+    assert talk.client.ready_state == 1
+
+
+@pytest.mark.parametrize("data", [None, MANY])
+def test_an_end_of_the_socket_drops_what_waits(make: MakeTalk, data: bytes | None) -> None:
+    talk = make()
+    outbox, told = Outbox(talk.client), list[int]()
+    outbox.write(MANY)
+    outbox.write(REST, progress=told.append)
+
+    talk.client.end(data)
+
+    assert (told, outbox.write(b"late"), outbox.end(b"z")) == ([-1], -1, -1)
+
+
+@pytest.mark.parametrize("how", ["close", "terminate", "reset by the peer"])
+def test_progress_is_told_of_the_close_before_the_close_handler(make: MakeTalk, how: str) -> None:
+    talk, told = make(), list[Any]()
+    talk.client.reload(talk.log.handlers("c", close=lambda *_arguments: told.append("close")))
+    outbox = Outbox(talk.client)
+    outbox.write(MANY, progress=lambda taken: told.append(("begun", taken)))
+    outbox.write(REST, progress=lambda taken: told.append(("queued", taken)))
+    told.clear()
+    talk.server.pause()
+
+    if how == "reset by the peer":
+        talk.server.terminate()
+        talk.until_seen("c", "close")
+    else:
+        getattr(talk.client, how)()
+
+    assert told[-3:] == [("begun", -1), ("queued", -1), "close"]
+
+
+def test_what_progress_raises_at_the_close_is_reported(make: MakeTalk) -> None:
+    talk, told = make(), list[int]()
+    outbox = Outbox(talk.client)
+    outbox.write(MANY)
+    outbox.write(REST, progress=raise_it)
+    outbox.write(REST, progress=told.append)
+
+    talk.client.terminate()
+
+    assert told == [-1]
+    assert talk.log.of("c", "open", "handshake", "drain").startswith("c.error")
+    assert talk.log.seen("c", "close") == 1
+
+
+def test_progress_is_told_of_bytes_that_are_refused(make: MakeTalk) -> None:
+    talk, told = make(), list[int]()
+    outbox = Outbox(talk.client)
+    talk.client.terminate()
+
+    assert outbox.write(b"x", progress=told.append) == -1
+
+    assert told == [-1]
+
+
+def test_a_reactor_that_closes_calls_no_progress() -> None:
+    told = list[int]()
+    with Reactor() as reactor:
+        talk = Talk(reactor)
+        outbox = Outbox(talk.client)
+        outbox.write(MANY)
+        outbox.write(REST, progress=told.append)
+
+    assert (told, len(outbox), outbox.write(b"x")) == ([], 0, -1)
+
+
+def test_no_function_is_called_on_a_closed_socket(make: MakeTalk) -> None:
+    talk, called = make(), list[str]()
+    before = Outbox(talk.client)
+    talk.client.terminate()
+
+    before.then(lambda: called.append("before"))
+    Outbox(talk.client).then(lambda: called.append("after"))
+
+    assert called == []
+
+
+def test_no_bytes_are_accepted_as_long_as_bytes_are(reactor: Reactor, ca: Authority) -> None:
+    shown = ca.issue("localhost")
+    log, written = Log(), list[int]()
+    handlers = log.handlers("c", open=lambda socket: written.append(Outbox(socket).write(b""))) | {
+        "handshake": lambda *_arguments: None
+    }
+    Talk(
+        reactor,
+        log=log,
+        client=handlers,
+        listen_options={"tls": {"key": shown.key_pem, "cert": shown.chain_pem}},
+        connect_options={"tls": {"ca": ca.ca_pem, "server_name": "localhost"}},
+    )
+
+    assert written == [0]
+
+
+@pytest.mark.parametrize("socket", [None, 3])
+def test_an_outbox_of_something_else_is_a_type_error(socket: Any) -> None:
+    with pytest.raises(TypeError, match=f"Outbox: expected a Socket, got {socket}"):
+        Outbox(socket)

@@ -3,6 +3,7 @@
 from sockharness.drivers.engine import Owed
 from sockharness.engine.outbox import Outbox
 from sockharness.engine.tcp.socket import Socket
+from sockharness.engine.tcp.states import ReadyState
 from sockharness.story.events import Event
 from sockharness.story.timeline import Channel
 
@@ -37,11 +38,17 @@ class Connection:
         """Write the bytes of an action, as the kernel takes them; it returns when all are taken."""
         size = len(event.data)
 
-        def progress(taken: int) -> None:
-            if taken in (size, -1):
-                event.result = taken
+        socket = self.opened
 
-        outbox = Outbox(self.opened)
+        def progress(taken: int) -> None:
+            if taken == size:
+                event.result = taken
+            elif taken < 0 and socket.ready_state is ReadyState.OPEN:
+                # A call that the close cuts short returns nothing, on Bun's engine, too.
+                event.result = taken
+                self.channel.queued = 0
+
+        outbox = Outbox(socket)
         written = outbox.write(event.data, progress=progress)
         if written <= 0:
             event.result = written

@@ -318,6 +318,7 @@ class SecureSocket(BufferedSocket):
             self._leftover = memoryview(bytes(memoryview(chunk)[taken:]))
             self._advance(Happening.END_LATER)
             self._update()
+            self._drop_unsent()
         return len(chunk)
 
     def _end_empty(self) -> None:
@@ -336,6 +337,7 @@ class SecureSocket(BufferedSocket):
             if self._state is State.OPEN:
                 self._advance(Happening.END_LATER)
             self._update()
+            self._drop_unsent()
 
     def _say_farewell(self) -> None:
         session = self._session
@@ -369,6 +371,7 @@ class SecureSocket(BufferedSocket):
                 if self._buffer is None:
                     self._send_fin()
                 self._update()
+                self._drop_unsent()
 
     def _send_fin(self) -> None:
         self._fin_is_due = False

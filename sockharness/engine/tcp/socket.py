@@ -220,6 +220,7 @@ class Socket(Settable, names.Addresses, TLSFacts):
             self._armed = True
             self._advance(Happening.END_LATER)
             self._update()
+            self._drop_unsent()
         return len(chunk)
 
     def shutdown(self, read: bool = False) -> None:  # noqa: FBT001, FBT002 - Bun's signature
@@ -239,6 +240,8 @@ class Socket(Settable, names.Addresses, TLSFacts):
         with suppress(OSError):
             self._sock.shutdown(_socket.SHUT_RD if read else _socket.SHUT_WR)
         self._update()
+        if not read:
+            self._drop_unsent()
 
     def flush(self) -> None:
         """Do nothing: there is no buffer, and the rest of an `end(data)` is sent anyway (D1)."""
@@ -365,10 +368,7 @@ class Socket(Settable, names.Addresses, TLSFacts):
     def _call_drain(self) -> None:
         """Send on what waits in the outbox, then call `drain`, unless that has ended the socket."""
         if self._outbox is not None:
-            try:
-                self._outbox.flush()
-            except BaseException as error:  # noqa: BLE001 - of a function of the user's; reported
-                self._group.failed(error, self)
+            self._outbox.flush()
             if self.ready_state is ReadyState.CLOSED or not self._state.writes:
                 return
         drain = self._group.handlers.drain
@@ -513,7 +513,10 @@ class Socket(Settable, names.Addresses, TLSFacts):
     def _close(self, error: OSError | None) -> None:
         if self._sock is None:
             return
+        outbox, self._outbox = self._outbox, None
         self._release()
+        if outbox is not None:
+            outbox.drop()
         close = self._group.handlers.close
         if close is not None:
             self._group.call(close, self, error)
@@ -538,9 +541,14 @@ class Socket(Settable, names.Addresses, TLSFacts):
             self._timer = None
         self._let_go()
         if self._outbox is not None:
-            self._outbox.drop()
+            self._outbox.abandon()
             self._outbox = None
         self._group.connections.pop(self, None)
+
+    def _drop_unsent(self) -> None:
+        """Drop what waits in the outbox; last, as it may call functions of the user's."""
+        if self._outbox is not None:
+            self._outbox.drop()
 
     def _call_open(self) -> None:
         handler = self._group.handlers.open

@@ -433,3 +433,14 @@ def test_no_bytes_are_accepted_as_long_as_bytes_are(reactor: Reactor, ca: Author
 def test_an_outbox_of_something_else_is_a_type_error(socket: Any) -> None:
     with pytest.raises(TypeError, match=f"Outbox: expected a Socket, got {socket}"):
         Outbox(socket)
+
+
+def test_the_outbox_of_a_socket_below_tls_closes_with_it(tcp: MakeTalk, ca: Authority) -> None:
+    talk, called = tcp(), list[str]()
+    raw, secure = talk.client.upgrade_tls(tls={"ca": ca.ca_pem}, socket=talk.log.handlers("c"))
+    outbox = Outbox(raw)
+
+    secure.terminate()
+    outbox.then(lambda: called.append("then"))
+
+    assert (called, repr(outbox)) == ([], "<Outbox closed, 0 B waiting>")

@@ -53,7 +53,10 @@ class RawSocket(Socket):
     def closed(self, error: OSError | None) -> None:
         """Close with `secure`."""
         if self._sock is not None:
+            outbox, self._outbox = self._outbox, None
             self.let_go()
+            if outbox is not None:
+                outbox.drop()
             close = self._group.handlers.close
             if close is not None:
                 self._group.call(close, self, error)
@@ -69,6 +72,9 @@ class RawSocket(Socket):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._outbox is not None:
+            self._outbox.abandon()
+            self._outbox = None
         self._group.connections.pop(self, None)
 
     def write(self, data: Data, offset: int = START, length: int | None = None) -> int:

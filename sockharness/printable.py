@@ -21,6 +21,8 @@ def show(value: bytes | bytearray | memoryview | str, *, limit: int | None = Non
         value: bytes (read as UTF-8 where they are) or text.
         limit: the most characters to return; what is longer ends with `…`.
     """
+    if not isinstance(value, str) and limit is not None:
+        value = value[: 4 * (limit + 2)]  # a character has at most four bytes
     text = value if isinstance(value, str) else bytes(value).decode("utf-8", "backslashreplace")
     if limit is None:
         return "".join(map(_printable, text))

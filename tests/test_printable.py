@@ -93,3 +93,10 @@ def test_beside_a_hex_dump_a_byte_is_a_character() -> None:
 def test_a_noun_has_its_number() -> None:
     assert (count(1, "frame"), count(0, "frame")) == ("1 frame", "0 frames")
     assert count(3, "reply", "replies") == "3 replies"
+
+
+@pytest.mark.parametrize("text", ["ü" * 50, "a" * 9 + "€" * 40, "\r\n" * 30, "𝄞" * 30])
+@pytest.mark.parametrize("limit", [1, 2, 9, 10, 11])
+def test_the_first_characters_do_not_depend_on_how_many_bytes_follow(text: str, limit: int) -> None:
+    assert show(text.encode(), limit=limit) == show(text, limit=limit)
+    assert show(text.encode()[:-1] + b"\xff", limit=limit) == show(text, limit=limit)

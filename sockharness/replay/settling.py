@@ -15,22 +15,39 @@ from sockharness.story.events import Event
 from sockharness.story.expectations import Mismatch
 from sockharness.story.outcome import Failure, Wait
 
+MOST = 256 * 2**20
+"""The most bytes that peers may receive while a replay settles."""
+
 
 def settle(setup: Setup, waiting: Waiting) -> list[tuple[Owed, Wait]]:
     """Go on until nothing is under way or owed; return what is owed when the time is over.
 
+    All of it together has the time of one step and `MOST` bytes: two peers that echo each other's
+    bytes never owe nothing.
+
     Raises:
         EngineFailed: an engine in another process died or does not answer.
     """
-    while True:
-        setup.settle()
-        owed = setup.driver.owes()
-        if not owed:
-            return []
+    began, before = setup.timeline.now(), _received(setup)
+
+    def is_over() -> bool:
+        late = setup.timeline.now() - began >= waiting.step
+        return late or _received(setup) - before > MOST
+
+    setup.settle(is_over)
+    while owed := setup.driver.owes():
         peer = owed[0].action.peer
-        wait = waiting.wait(lambda: not setup.driver.owes(), None, peer=peer)
-        if wait is not None:
+        wait = waiting.wait(lambda: is_over() or not setup.driver.owes(), None, peer=peer)
+        if wait is not None or is_over():
+            wait = wait or waiting.since(began, None, peer=peer)
             return [(each, wait) for each in setup.driver.owes()]
+        setup.settle(is_over)
+    return []
+
+
+def _received(setup: Setup) -> int:
+    """Return the number of bytes that all connections have received."""
+    return sum(channel.received for channel in setup.timeline.channels())
 
 
 def did_not_finish(action: Event) -> str:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from sockharness.drivers.network import Hosts
     from sockharness.wire.capture import Capture
 
+SETTLING = 2_000
+"""The most turns of the reactor that settling takes. Each turn must bring an event or leave a
+descriptor ready."""
+
 
 class Setup:
     """The objects that one replay owns; a context manager.
@@ -185,9 +189,17 @@ class Setup:
         self.driver.flush()
         return condition()
 
-    def settle(self) -> None:
-        """Run the reactor until the kernel has nothing more ready, without waiting."""
+    def settle(self, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Run the reactor until the kernel has nothing more ready, without waiting.
+
+        Peers may answer each other for ever, so the number of turns has a bound.
+
+        Args:
+            is_over: asked before each turn; when it returns true, no further turn follows.
+        """
         for _ in range(SETTLING):
+            if is_over():
+                return
             before = len(self.timeline.entries)
             self.run_until(lambda: False, 0.0)
             self.driver.settle()
@@ -209,11 +221,6 @@ class Setup:
                 error=error,
             )
         )
-
-
-SETTLING = 2_000
-"""The most turns of the reactor that settling takes. Each must bring an event or leave a descriptor
-ready: two peers may answer each other for ever."""
 
 
 def _leaves(group: BaseExceptionGroup[RaisedBySpec]) -> list[RaisedBySpec]:

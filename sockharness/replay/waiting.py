@@ -59,10 +59,15 @@ class Waiting:
         self._setup.driver.sync()
         return self._made(peer, began, limit, origin)
 
+    @property
+    def step(self) -> float:
+        """The seconds that a step may take, the scale included."""
+        return STEP * self._scale
+
     def _wanted(self, within: float | None) -> tuple[float, str]:
         """Return the seconds that a step asks for, and where that comes from."""
         if within is None:
-            return STEP * self._scale, "default"
+            return self.step, "default"
         return within * self._scale, "within"
 
     def _limit(self, began: float, seconds: float, origin: str) -> tuple[float, str]:

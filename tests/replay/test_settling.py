@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sockharness.replay import settling
 from sockharness.story.outcome import Outcome, Verdict
 from tests.helpers.replaying import headlines, replay
 
@@ -89,3 +90,25 @@ def test_what_a_closed_connection_owed_is_not_waited_for(tmp_path: Path) -> None
 
     assert headlines(outcome) == ["client write_all did not finish its 16777216 bytes"]
     assert outcome.timeline.now() < 5
+
+
+ENDLESS = """\
+sockspec: 1
+let: {blob: {bytes: 256KiB}}
+peers:
+  server: {tcp: {listen: loopback}, on: {data: [echo]}}
+  client: {tcp: {connect: server}, on: {open: [{write_all: $blob}], data: [echo]}}
+"""
+
+
+def test_peers_that_echo_each_other_for_ever_get_a_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 2**20
+    monkeypatch.setattr(settling, "MOST", most)
+
+    outcome = replay(tmp_path, "exchange: [client: {sees: open}]", peers=ENDLESS, scale=1)
+
+    assert outcome.verdict is Verdict.FAILED
+    assert any("unread bytes at the end" in line for line in headlines(outcome))
+    assert received(outcome, "client") + received(outcome, "server") < 8 * most

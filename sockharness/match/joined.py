@@ -42,6 +42,11 @@ class Capture(Matcher):
         return self.inner.costly()
 
     @property
+    def takes_any_more(self) -> bool:
+        """Whether the inner matcher does."""
+        return self.inner.takes_any_more
+
+    @property
     def needs_message(self) -> bool:
         """Whether the inner matcher does."""
         return self.inner.needs_message
@@ -100,6 +105,11 @@ class Concat(Matcher):
         return [each for part in self.parts for each in part.costly()]
 
     @property
+    def takes_any_more(self) -> bool:
+        """Whether all parts do."""
+        return bool(self.parts) and all(part.takes_any_more for part in self.parts)
+
+    @property
     def needs_message(self) -> bool:
         """Whether any part does."""
         return any(part.needs_message for part in self.parts)
@@ -114,16 +124,18 @@ class _Search:
 
     It goes forward from part to part, and back where a part has nothing more to take. What can
     follow depends on the offset alone, whatever the parts before took: so each part is asked once
-    at each offset.
+    at each offset. A part that takes any more is asked only at the first offset where it takes
+    something: from a later one it ends nowhere else.
     """
 
-    __slots__ = ("_asked", "_furthest", "_message", "_parts", "_start")
+    __slots__ = ("_asked", "_enough", "_furthest", "_message", "_parts", "_start")
 
     def __init__(self, parts: Sequence[Matcher], message: bytes, start: int) -> None:
         self._parts = parts
         self._message = message
         self._start = start
         self._asked: set[tuple[int, int]] = set()  # offset and part
+        self._enough: dict[int, int] = {}  # by part: from this offset on it need not be asked
         self._furthest = (start, 0)
 
     def results(self, *, whole: bool) -> Iterator[Result]:
@@ -147,6 +159,8 @@ class _Search:
             end, number = offsets[-1] + result.size, len(asking)
             if number == len(self._parts):
                 yield _joined([*taken, result])
+            elif end >= self._enough.get(number, end + 1):
+                self._pass_over(end, number, asking)
             elif (end, number) not in self._asked:
                 taken.append(result)
                 offsets.append(end)
@@ -160,10 +174,19 @@ class _Search:
         right = self._parts[number].match(self._message[offset:]).size
         return Result(Verdict.MISMATCH, offset - self._start + right)
 
+    def _pass_over(self, end: int, number: int, asking: list[Iterator[Result]]) -> None:
+        """Do not ask a part again; do not ask the one before it for greater sizes either."""
+        if self._parts[number - 1].takes_any_more:
+            asking[-1] = iter(())
+            end = len(self._message)
+        self._furthest = max(self._furthest, (end, number))
+
     def _ask(self, offset: int, number: int, *, whole: bool) -> Iterator[Result]:
         self._asked.add((offset, number))
         self._furthest = max(self._furthest, (offset, number))
         part = self._parts[number]
+        if part.takes_any_more and next(part.beginnings(self._message, offset), None) is not None:
+            self._enough[number] = offset
         if number < len(self._parts) - 1:
             # One byte is enough: where it stands is where a difference can be reported.
             before = (self._parts[number + 1].expected() or b"")[:1]

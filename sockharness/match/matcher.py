@@ -106,6 +106,15 @@ class Matcher(ABC):
         return []
 
     @property
+    def takes_any_more(self) -> bool:
+        """Whether it takes every greater size too where it takes one, as any bytes do.
+
+        Its `beginnings` rise in size. From a later offset it never ends where it does not end from
+        an earlier one, if it takes anything there. So a `Concat` need not ask it again.
+        """
+        return False
+
+    @property
     def needs_message(self) -> bool:
         """Whether it takes all bytes to the end of a message, so that a stream cannot have it."""
         return False

@@ -68,6 +68,11 @@ class AnyBytes(Matcher):
         return [self.describe()]
 
     @property
+    def takes_any_more(self) -> bool:
+        """True: it takes as many bytes more as there are."""
+        return True
+
+    @property
     def needs_message(self) -> bool:
         """True: it takes all bytes to the end."""
         return True

@@ -3,8 +3,11 @@
 import random
 import re
 import time
+from collections.abc import Iterator
 
-from sockharness.match.exact import Exact
+import pytest
+
+from sockharness.match.exact import Exact, StartsWith
 from sockharness.match.joined import Capture, Concat
 from sockharness.match.matcher import Matcher, Result, Verdict
 from sockharness.match.regex import Regex
@@ -36,12 +39,14 @@ def test_what_a_message_captures_is_all_of_it() -> None:
     assert matcher.whole(b"12 and more").captures == {"id": b"12", "rest": b" and more"}
 
 
-PIECES = ["a", "b", "a+", "a*", "b?", "(?:ab)+", "a|ab", "[ab]", ".", ".*", "ab"]
+PIECES = ["a", "b", "a+", "a*", "b?", "(?:ab)+", "a|ab", "[ab]", ".", ".*", ".*", "a.*", "ab"]
 
 
 def part(piece: str) -> Matcher:
     if piece == ".*":
         return AnyBytes()
+    if piece == "a.*":
+        return StartsWith(b"a")
     data = piece.encode()
     return Exact(data) if piece.isalpha() else Regex(re.compile(data, re.DOTALL))
 
@@ -78,3 +83,41 @@ def test_a_long_message_is_divided_fast() -> None:
     assert any_bytes.whole(message).verdict is Verdict.MISMATCH
     assert letters.whole(message).verdict is Verdict.MISMATCH
     assert time.thread_time() - began < 0.5
+
+
+class CountedAny(AnyBytes):
+    """Counts the offsets at which it is asked and the sizes that it yields."""
+
+    calls = 0
+
+    def beginnings(self, message: bytes, start: int = 0, before: bytes = b"") -> Iterator[Result]:
+        CountedAny.calls += 1
+        for result in super().beginnings(message, start, before):
+            CountedAny.calls += 1
+            yield result
+
+
+ANY = CountedAny()
+NEIGHBOURS: list[list[Matcher]] = [
+    [ANY] * 20,
+    [Capture("x", ANY)] * 20,
+    [Concat([ANY, ANY])] * 10,
+    [ANY, StartsWith(b"a")] * 10,
+]
+
+
+@pytest.mark.parametrize("parts", NEIGHBOURS, ids=["any", "captures", "concats", "starts with"])
+def test_neighbours_that_take_any_more_are_not_asked_at_every_offset(parts: list[Matcher]) -> None:
+    message = b"a" * 2_000
+    CountedAny.calls = 0
+
+    assert Concat([*parts, Exact(b"z")]).whole(message) == Result(Verdict.MISMATCH, len(message))
+    assert CountedAny.calls < 20 * len(message)
+
+
+def test_neighbours_that_take_any_more_leave_the_bytes_to_the_last() -> None:
+    first, second = Capture("first", AnyBytes()), Capture("second", StartsWith(b"b"))
+    matcher = Concat([first, second, Capture("third", AnyBytes()), Exact(b"z")])
+
+    captures = {"first": b"a", "second": b"b", "third": b"bcz"}
+    assert matcher.whole(b"abbczz").captures == captures

@@ -108,6 +108,10 @@ MESSAGES: list[tuple[Matcher | bytes, bytes, bool]] = [
     (match.concat(ANY, "b", ANY, "b"), b"abab", True),
     (match.concat(ANY, "b", ANY, "b"), b"ab", False),
     (match.concat(match.starts_with(b"a"), "c"), b"abc", True),
+    (match.concat(ANY, ANY, ANY, "c"), b"abc", True),
+    (match.concat(ANY, ANY, ANY, "c"), b"abcd", False),
+    (match.concat(ANY, match.starts_with(b"b"), ANY, "c"), b"abc", True),
+    (match.concat(ANY, match.starts_with(b"b"), ANY, "c"), b"aac", False),
     (match.concat(match.starts_with(b"ab"), "b"), b"ab", False),
     (Capture("all", ANY), b"abc", True),
 ]

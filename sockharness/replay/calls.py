@@ -25,9 +25,14 @@ def judge(setup: Setup, channel: Channel, action: model.Action, event: Event) ->
 def judge_error(channel: Channel, action: model.Action, event: Event) -> None:
     """Raise if a call raised."""
     if event.error is not None:
-        words = f"{channel.peer} cannot {action.name}: {event.code}"
-        note = f"{words}: {str(event.error).removeprefix(f'{event.code}: ')}"
+        words, note = raised(event)
         raise failed(action.location, words, note + _if_meant(channel, action, event))
+
+
+def raised(event: Event) -> tuple[str, str]:
+    """Return the headline for a call that raised, and the same with the text of the exception."""
+    words = f"{event.peer} cannot {event.name}: {event.code}"
+    return words, f"{words}: {str(event.error).removeprefix(f'{event.code}: ')}"
 
 
 def _if_meant(channel: Channel, action: model.Action, event: Event) -> str:

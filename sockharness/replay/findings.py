@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from sockharness.errors import code_of
 from sockharness.printable import count, show
+from sockharness.replay.calls import raised
 from sockharness.replay.settling import did_not_finish
 from sockharness.replay.setup import Setup
 from sockharness.sockspec.decode.tls_words import ALERTS
@@ -135,7 +136,8 @@ def _of_actions(
 ) -> Iterator[Failure]:
     for event in channel.actions:
         if event.error is not None and event not in calls:
-            yield _found(setup, channel, f"{channel.peer} cannot {event.name}: {event.code}")
+            words, note = raised(event)
+            yield _found(setup, channel, words, note=note)
         elif channel.datagrams is not None or event in known:
             continue
         elif event.name in ("write_all", "echo") and event.result != len(event.data):
@@ -169,9 +171,11 @@ def _unread_datagrams(setup: Setup, channel: Channel, unread: Sequence[Event]) -
     return replace(found, mismatch=replace(found.mismatch, details=(hint,)))
 
 
-def _found(setup: Setup, channel: Channel, words: str, received: bytes = b"") -> Failure:
+def _found(
+    setup: Setup, channel: Channel, words: str, received: bytes = b"", *, note: str = ""
+) -> Failure:
     location = setup.case.peers[channel.peer].location
-    mismatch = Mismatch(headline=words, note=words, received=received)
+    mismatch = Mismatch(headline=words, note=note or words, received=received)
     return Failure(mismatch=mismatch, location=location)
 
 

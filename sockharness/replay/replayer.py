@@ -29,6 +29,7 @@ from sockharness.replay.settling import settle, unfinished
 from sockharness.replay.setup import Setup
 from sockharness.replay.waiting import CASE_LIMIT, Waiting
 from sockharness.sockspec import model
+from sockharness.sockspec.model.bindings import NoValueError
 from sockharness.story.events import Event
 from sockharness.story.expectations import (
     BytesExpected,
@@ -94,7 +95,10 @@ class Replayer:
         try:
             for number, step in enumerate(self.setup.case.steps):
                 self._location = step.location
-                self._step_here(number, step)
+                try:
+                    self._step_here(number, step)
+                except NoValueError as error:
+                    raise failed(step.location, f"{error}: nothing was captured for it") from None
             self.setup.driver.sync()
             unfinished = self._settle()
             self._judge_calls()

@@ -419,3 +419,18 @@ def test_a_closed_case_is_freed_at_once_without_the_garbage_collector(tmp_path: 
         assert [part() for part in parts] == [None] * 4
     finally:
         gc.enable()
+
+
+def test_a_name_whose_group_took_no_part_in_the_match_fails_its_step(tmp_path: Path) -> None:
+    outcome = replay(
+        tmp_path,
+        """\
+exchange:
+  - client: {write: "b;"}
+  - server: {received: {regex: "(?P<opt>a)?b;", example: "b;"}}
+  - client: {write: $opt}
+""",
+    )
+
+    assert headlines(outcome)[0] == "$opt has no value yet: nothing was captured for it"
+    assert outcome.failures[0].location is not None

@@ -12,6 +12,10 @@ from sockharness.nearest import suggestion
 Value = bytes | int | str
 
 
+class NoValueError(UsageError):
+    """A name has no value: nothing was captured for it (yet)."""
+
+
 class Bindings:
     """The values that names stand for while a case runs.
 
@@ -33,14 +37,16 @@ class Bindings:
         """Return the value of a name.
 
         Raises:
-            UsageError: if nothing is bound to it (yet).
+            NoValueError: if nothing is bound to it (yet), as to a group of a regular expression
+                that took no part in the match.
         """
         if name in self._captured:
             return self._captured[name]
         peer, dot, fact = name.partition(".")
         found = self._facts(peer, fact) if dot and self._facts is not None else None
         if found is None:
-            raise UsageError(f"${name} has no value yet{suggestion(name, self._captured)}")
+            hint = suggestion(name, self._captured)
+            raise NoValueError(f"${name} has no value yet{hint}")
         return found
 
     def data(self, name: str) -> bytes:

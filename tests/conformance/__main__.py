@@ -41,7 +41,7 @@ from tests.conformance.matrix import (
 
 OURS = next(iter(CASTINGS))
 STATED = re.compile(r"'[a-z_]+'( of \w+)? \(line \d+\): |nothing is mixed here: ")
-"""How a reason begins that a spec or an engine states; any other is one of this machine."""
+"""The beginning of a reason from a spec or an engine; other reasons come from this machine."""
 PLACE = re.compile(r"^line \d+: ")
 FAILED = "failed"
 

@@ -49,7 +49,7 @@ class Behaviour:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What came of a behaviour with one choice; `why` is a row of the differences, or a reason."""
+    """The outcome of a behaviour with a choice; `why` is a differences row or a reason."""
 
     verdict: str
     why: str = ""

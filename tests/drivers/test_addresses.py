@@ -1,4 +1,4 @@
-"""Where UDP peers are, and who is where."""
+"""The addresses of UDP peers, and the peer at an address."""
 
 from sockharness.address import Address
 from sockharness.drivers.addresses import Addresses

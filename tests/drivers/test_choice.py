@@ -1,4 +1,4 @@
-"""Who plays whom, as people write it."""
+"""The choice of an engine for each peer, as users write it."""
 
 from pathlib import Path
 

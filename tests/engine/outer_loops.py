@@ -1,4 +1,4 @@
-"""What the tests of embedded reactors share."""
+"""Shared code of the tests of embedded reactors."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine

@@ -1,4 +1,4 @@
-"""What cannot be is refused by name, and a refusal leaves nothing behind."""
+"""Impossible arguments are refused by name, and a refusal leaves nothing behind."""
 
 import contextlib
 import math

@@ -1,4 +1,4 @@
-"""How to test a client with `tcp_server`; shown in the documentation."""
+"""An example of testing a client with `tcp_server`; shown in the documentation."""
 
 import socket
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What becomes of bytes for which nothing was stated, or no answer, or that decide nothing."""
+"""Bytes without an expectation, without an answer, or too few to decide."""
 
 import re
 import socket

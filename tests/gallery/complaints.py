@@ -1,4 +1,4 @@
-"""What is said of wrong arguments, as a text: one golden file for a whole table of them."""
+"""The errors for wrong arguments, as a text: one golden file for a whole table of them."""
 
 import reprlib
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ def complaint(error: type[Exception], call: Callable[..., object], *args: Any, *
 
 
 def table(rows: Iterable[tuple[Any, type[Exception]]], call: Callable[[Any], object]) -> str:
-    """Return what is said of each wrong argument, below the argument."""
+    """Return each wrong argument with its error below it."""
     return "\n\n".join(
         f"{_short(wrong)}\n  {complaint(error, call, wrong)}" for wrong, error in rows
     )

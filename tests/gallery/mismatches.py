@@ -1,4 +1,4 @@
-"""What a mismatch says, as a text for a golden file."""
+"""The report of a mismatch, as a text for a golden file."""
 
 from sockharness.story.expectations import Mismatch
 

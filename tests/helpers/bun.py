@@ -9,7 +9,7 @@ import pytest
 from sockharness.drivers.bun.program import BunProgram
 
 INSTALLED = Path(__file__).parent.parent.parent / ".bun" / "node_modules" / ".bin" / "bun"
-"""Where `make bun` puts it."""
+"""The path that `make bun` installs Bun to."""
 
 
 def bun_path() -> str:

@@ -78,7 +78,7 @@ class Cable:
         self.run("ip", *arguments)
 
     def run(self, *command: str) -> str:
-        """Run a program there; it has to succeed. Return what it says."""
+        """Run a program there; it has to succeed. Return its output."""
         pipe = subprocess.PIPE
         with self._host.run(command, stdout=pipe, stderr=pipe, text=True) as program:
             said, complaint = program.communicate(timeout=30)
@@ -98,7 +98,7 @@ class Cable:
         return sock
 
     def joined(self, group: str, name: str) -> bool:
-        """Say whether the host is a member of a group on an interface."""
+        """Return whether the host is a member of a group on an interface."""
         if ":" in group:
             wanted = socket.inet_pton(socket.AF_INET6, group).hex()
             lines = self.run("cat", "/proc/net/igmp6").splitlines()

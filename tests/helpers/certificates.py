@@ -178,7 +178,7 @@ def good() -> Issued:
 
 @functools.cache
 def stranger() -> Authority:
-    """Return an authority that nobody trusts."""
+    """Return an authority that no peer trusts."""
     return Authority("a stranger")
 
 

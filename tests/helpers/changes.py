@@ -10,8 +10,8 @@ MAIN = ("origin/HEAD", "origin/main", "main")
 def changed_files(root: Path) -> set[Path] | None:
     """Return the files below `root` that a branch or the working tree has changed or added.
 
-    They are compared with the commit where the branch left the main branch. Return None where git
-    cannot tell: without git, outside of a clone, or without a main branch.
+    They are compared with the commit where the branch left the main branch. Return None if git
+    cannot compare: without git, outside of a clone, or without a main branch.
     """
     bases = (_git(root, "merge-base", "HEAD", name) for name in MAIN)
     base = next((found[0] for found in bases if found), None)

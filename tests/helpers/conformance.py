@@ -40,8 +40,8 @@ class Stage:
     """One run of a check: its reactor, its log, its sockets.
 
     Attributes:
-        log: what the handlers saw, `s` for accepted sockets, `c` for clients.
-        uncaught: what no `error` handler took.
+        log: the events that the handlers saw, `s` for accepted sockets, `c` for clients.
+        uncaught: the exceptions that no `error` handler took.
         until: suspends until a condition holds.
         secure: TLS; then who ends waits for the peer's end (TLS-059), so `close` comes later, and
             a half-closed socket hears the peer's `end` too (TLS-061).
@@ -85,7 +85,7 @@ class Stage:
 
     @contextmanager
     def stopped(self) -> Iterator[Listener]:
-        """A listener that was stopped, in whose place nobody else can listen."""
+        """Yield a stopped listener on a port that no other test can get."""
         with leased_port() as port:
             where: dict[str, Any] = {"port": port} if self.is_tcp else {}
             listener = self.listen(**where)
@@ -184,7 +184,7 @@ async def data_then_end_then_close(stage: Stage) -> None:
 
 
 async def many_round_trips(stage: Stage) -> None:
-    """No wake-up is lost, whoever writes."""
+    """No wake-up is lost, on either side."""
 
     def answer(socket: Socket, data: bytes) -> None:
         assert socket.write(data) == len(data)
@@ -394,7 +394,7 @@ async def _close_inside(stage: Stage, event: str, way: str) -> None:
     if event == "drain":
         client, server = await stage.clogged(client=handlers)
         server.resume()
-    elif event == "open" and stage.secure:  # a reset then is all that the server hears (TLS-057)
+    elif event == "open" and stage.secure:  # the server then gets only a reset (TLS-057)
         stage.connect(stage.listen(), handlers)
     else:
         client, server = await stage.pair(client=handlers)
@@ -581,7 +581,7 @@ CHECKS: dict[str, Check] = {
     )
 }
 
-# A place gets a path that is nobody else's.
+# Each place gets a path of its own.
 PLACES: dict[str, Place] = {
     "tcp": lambda _path: {"hostname": "127.0.0.1", "port": 0},
     "tcp6": lambda _path: {"hostname": "::1", "port": 0},

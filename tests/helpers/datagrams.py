@@ -110,7 +110,7 @@ class Net:
         assert self.reactor.run_until(condition, DEADLINE), self.trace
 
     def until_received(self, count: int) -> list[bytes]:
-        """Run until so many datagrams were received; return the payloads."""
+        """Run until `count` datagrams were received; return the payloads."""
         __tracebackhide__ = True
         self.until(lambda: len(self.received) >= count)
         return [each[0] for each in self.received]
@@ -132,7 +132,7 @@ class Net:
 
 
 def peer(socket: UDPSocket | raw.socket) -> dict[str, Any]:
-    """Return what `connect` wants to hear of a socket."""
+    """Return the address of a socket in the form that `connect` takes."""
     name = socket.address if isinstance(socket, UDPSocket) else socket.getsockname()
     return {"hostname": name[0], "port": name[1]}
 
@@ -153,12 +153,12 @@ def kernel_of(socket: UDPSocket) -> Iterator[raw.socket]:
 
 
 class Faulty(Kernel):
-    """Sockets whose sending fails as told, and which write down their options.
+    """Sockets that fail to send with the given errnos and record their options.
 
     Attributes:
         errors: errnos for the next sends, 0 for one that works.
         calls: the names of the calls that sent something, and the number of bytes.
-        options: what was set, level, number and value.
+        options: the options set, as level, number and value.
 
     Args:
         of: hands out the sockets, if not the ordinary one.
@@ -218,7 +218,7 @@ class Names(Kernel):
 
 @functools.cache
 def has_ipv6() -> bool:
-    """Say whether this host has `::1`."""
+    """Return whether this host has `::1`."""
     try:
         with raw.socket(raw.AF_INET6, raw.SOCK_DGRAM) as sock:
             sock.bind(("::1", 0))

@@ -1,8 +1,8 @@
 """Time that passes only while a reactor waits and nothing comes.
 
-A replay whose limits are short, so that what is awaited in vain is given up soon, must not fail
-because the machine was busy elsewhere, or because much was to be done: neither is waiting. All that
-takes part runs on the reactor, so what is under way is there when the poller is asked.
+Some replays have short limits, so that a wait in vain ends soon. They must not fail because the
+machine was busy or the replay had much work: this time does not count as waiting. All peers run on
+the reactor, so bytes under way have arrived when the poller is asked.
 """
 
 import select
@@ -15,7 +15,7 @@ from sockharness.replay.setup import Setup
 from sockharness.story.timeline import Timeline
 
 TICK = 1e-6
-"""What a look at the clock takes: of two events one is the earlier one, and no wait is for ever."""
+"""The time that a look at the clock takes: no two events are simultaneous, and every wait ends."""
 
 
 class IdleTime(Kernel):

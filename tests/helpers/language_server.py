@@ -21,7 +21,7 @@ import pytest
 
 DEADLINE = 30.0
 INSTALLED = Path(__file__).parents[2] / ".npm/node_modules/.bin/yaml-language-server"
-"""Where `make language-server` installs it, in this clone."""
+"""The path that `make language-server` installs the server to, in this clone."""
 
 Json = dict[str, Any]
 

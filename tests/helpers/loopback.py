@@ -1,9 +1,9 @@
-"""Waits until what was sent over loopback is there.
+"""Waits until all data sent over loopback has arrived.
 
-As a rule the kernel delivers it inside the system call that sends it. But when its time there is
-over, as it is at once on a virtual machine that was stopped for a while, it leaves the rest to a
-thread of its own (ksoftirqd), in the order in which it was sent. So whoever sends himself a
-datagram, and has it, has all that was sent before.
+As a rule the kernel delivers data inside the system call that sends it. But its time there is
+limited, and is over at once on a virtual machine that was stopped for a while. The kernel then
+leaves the rest to a thread of its own (ksoftirqd), which keeps the order. So a process sends itself
+a datagram: when this has arrived, all earlier data has arrived, too.
 """
 
 import atexit

@@ -1,18 +1,18 @@
-r"""Deliberately wrong copies of a spec: what a test suite that cannot fail would let pass.
+r"""Deliberately wrong copies of a spec: a test suite that cannot fail would let them pass.
 
 Several kinds, all made in the text of the file, so that a failure quotes the wrong copy:
 
-- `byte`: one side expects a byte that the other does not say. Where the sender is scripted, the
+- `byte`: one side expects a byte that the other does not send. With a scripted sender the
   arrow would write the wrong byte too, so it becomes a `write_all` of the right bytes and a
   `received` of the wrong ones;
 - `datagram`: the same for datagrams: a `send` of the right bytes, and a `received` of wrong ones;
 - `event`: `sees` names another event;
 - `alert`, `alpn`, `authorized` and so on: a handshake came to something else;
 - `raises`, `returns`: a call of a UDP socket raises or returns something else;
-- `removed`: a step is gone. Not an arrow between scripted peers: without it nothing is sent, and
-  nothing is missing. Not a step about a good handshake, which is never a finding. Of UDP sockets
-  not a `never`, nor a step that says what a call returns or raises, because what it does may have
-  no effect that another step could see;
+- `removed`: a step is gone. An arrow between scripted peers stays: without it nothing is sent, and
+  nothing is missing. A step about a good handshake stays: a good handshake is never a finding. With
+  UDP sockets a `never` stays, and so does a step with the result or exception of a call: the call
+  may have no effect that another step could see;
 - `count`: a wire check wants a frame more.
 """
 
@@ -50,7 +50,7 @@ ANOTHER = {"certificate": ("default", "none"), "alert": ("user_canceled",), "err
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A wrong copy: its text, the line that is wrong (0: gone), and words that must be told."""
+    """A wrong copy: its text, the line that is wrong (0: gone), and words of its report."""
 
     spec: str
     kind: str
@@ -140,8 +140,8 @@ def _of_step(
             changed = _flow(_with(value, word, other))
             yield copy(f"{word} to {other}", [f"{rest}{key.text}: {changed}"], first + 1, other)
     elif arrow:
-        told = f"{right} -> {left}" if left in scripted or "@" not in right else right
-        wrong = f"{rest}{told}: {{received: {_wrong(value, source)}}}"
+        receiver = f"{right} -> {left}" if left in scripted or "@" not in right else right
+        wrong = f"{rest}{receiver}: {{received: {_wrong(value, source)}}}"
         right_bytes = f"{rest}{left} -> {right}: {{write_all: {_raw(value, source)}}}"
         lines = [right_bytes, wrong] if left in scripted else [wrong]
         yield copy("byte", lines, first + len(lines), "expected")
@@ -223,7 +223,7 @@ def _without_misfits(step: str, event: str) -> str:
 
 
 def _is_about(value: Node) -> bool:
-    """Say whether what stands beside an arrow is an action or an expectation, not bytes."""
+    """Return whether the value of an arrow is an action or an expectation, not bytes."""
     return isinstance(value, Mapping) and any(key.text in VERBS for key, _ in value.entries)
 
 
@@ -287,13 +287,13 @@ def _of_check(spec: str, source: list[str], check: Node) -> Iterator[Mutant]:
     yield Mutant(spec, "count", source[line].strip(), text, line + 1, (f"expected {number + 1}",))
 
 
-def _of_bounds(spec: str, source: list[str], count: Mapping, told: int) -> Iterator[Mutant]:
+def _of_bounds(spec: str, source: list[str], count: Mapping, reported: int) -> Iterator[Mutant]:
     least = count.get("at_least")
     assert isinstance(least, Scalar)
     line = least.location.line - 1
     changed = source[line].replace(f"at_least: {least.text}", "at_least: 77")
     text = "\n".join([*source[:line], changed, *source[line + 1 :]]) + "\n"
-    yield Mutant(spec, "count", source[line].strip(), text, told, ("at least 77",))
+    yield Mutant(spec, "count", source[line].strip(), text, reported, ("at least 77",))
 
 
 def _raw(node: Node, source: list[str]) -> str:

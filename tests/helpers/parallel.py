@@ -1,4 +1,4 @@
-"""How a test runs pytest both in one process and under xdist.
+"""Parameters for tests that run pytest both in one process and under xdist.
 
 Workers take a second or two to start, so the second half is marked `starts_xdist`, which
 `make test` leaves out and `make check` runs.

@@ -1,8 +1,8 @@
-"""Ports that are nobody's, and stay so while a test needs them to be.
+"""Ports that no socket has, for as long as a test needs them free.
 
-The port of a socket that was just closed is not: the kernel may give it to another test at once,
-even to the very client that is to be refused, which then meets itself. A leased port is none that
-the kernel chooses, and no other test has it.
+The port of a socket that was just closed does not stay free: the kernel may give it to another test
+at once. It may even give it to the client that the test wants refused, which then connects to
+itself. The kernel never chooses a leased port, and no other test has it.
 """
 
 import functools
@@ -28,6 +28,6 @@ def leased_port() -> Iterator[int]:
 
 @pytest.fixture
 def free_port() -> Iterator[int]:
-    """A port that nobody has, and that nobody but the test can come to have."""
+    """Yield a free port that only this test can get."""
     with leased_port() as port:
         yield port

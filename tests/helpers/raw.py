@@ -14,9 +14,9 @@ _TCP_INFO = struct.Struct("=24xI")  # linux/tcp.h: tcpi_unacked
 
 
 def is_acknowledged(descriptor: int) -> bool:
-    """Say whether the peer has acknowledged all that was sent to it.
+    """Return whether the peer has acknowledged all that was sent to it.
 
-    Of a unix socket, and of one that was closed (-1), there is nothing to acknowledge.
+    A unix socket or a closed one (-1) has nothing to acknowledge.
 
     Until then a send buffer that is full is not full for good: the peer's kernel may acknowledge
     the last bytes 40 ms later (RFC 9293 section 3.8.6.3), and what they took becomes free.

@@ -52,5 +52,5 @@ def findings(outcome: Outcome, *, first: bool = False) -> str:
 
 
 def headlines(outcome: Outcome) -> list[str]:
-    """Return what is wrong, without the places."""
+    """Return the headlines of the failures, without the places."""
     return [failure.mismatch.headline for failure in outcome.failures]

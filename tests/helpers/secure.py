@@ -126,7 +126,7 @@ class Secured:
         return self.log.of("s"), self.log.of("c")
 
     def errors(self, who: str) -> list[str]:
-        """Return the codes, or for EPROTO the reasons, of what `handshake` was told."""
+        """Return the codes, or for EPROTO the reasons, that `handshake` was called with."""
         return [named(entry[2][1]) for entry in self.log.entries if entry[:2] == (who, "handshake")]
 
     def peer(self, tls: Options | None = None, **options: Any) -> "Peer":
@@ -228,6 +228,6 @@ class Peer:
         raw.reset(self.sock)
 
     def received(self) -> bytes:
-        """Settle, and return the raw bytes that wait, without those that OpenSSL has."""
+        """Settle, and return the raw bytes that wait, without the bytes that OpenSSL has."""
         self._talk.settle()
         return raw.drain(self.sock)

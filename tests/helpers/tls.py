@@ -13,7 +13,7 @@ Options = dict[str, Any]
 
 
 class Recorder:
-    """What a session tells and asks, written down."""
+    """A record of a session's reports and questions."""
 
     def __init__(self, answer: bytes | bool | None = True) -> None:
         self.answer = answer
@@ -68,7 +68,7 @@ class Side:
 
     @property
     def outcome(self) -> tuple[bool, str]:
-        """Return whether it is established, and the code of what it says of its peer."""
+        """Return whether it is established, and the code of its error about the peer."""
         error = self.error or self.session.fault or self.session.authorization_error
         return self.done and self.session.fault is None, error.code if error else ""
 
@@ -112,7 +112,7 @@ def sides(
 
 
 def pump(server: Side, client: Side) -> None:
-    """Let them talk until neither has anything to say."""
+    """Let both sides talk until both are silent."""
     for _ in range(20):
         if not (client.step(server) | server.step(client)):
             return

@@ -1,4 +1,4 @@
-"""What holds for every matcher."""
+"""Properties of every matcher."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""What is left of a network, and of one whose maker was killed: nothing."""
+"""A network leaves nothing behind, even if its maker was killed."""
 
 import os
 import select
@@ -69,7 +69,7 @@ def _processes_inside(namespaces: set[int]) -> set[int]:
 
 
 def _held_by(process: int, namespaces: set[int]) -> bool:
-    """Say whether a process has a descriptor of one of these namespaces."""
+    """Return whether a process has a descriptor of one of these namespaces."""
     links = {os.readlink(link) for link in Path(f"/proc/{process}/fd").iterdir() if link.exists()}
     return bool(links & {f"net:[{number}]" for number in namespaces})
 

@@ -1,4 +1,4 @@
-"""What must have crossed the wire."""
+"""Wire checks: the frames that must have crossed a link."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the loop over the steps makes of a conversation."""
+"""The replay of a conversation, step by step."""
 
 import gc
 import socket

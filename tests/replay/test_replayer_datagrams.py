@@ -1,4 +1,4 @@
-"""What the loop over the steps makes of datagrams."""
+"""The replay of datagrams, step by step."""
 
 import socket
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the loop over the steps makes of TLS: handshakes, certificates, and what failed because."""
+"""The replay of TLS: handshakes, certificates, and the failures that they cause."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What engines still owe when the steps are done: it is waited for, and never dropped silently."""
+"""Events still due after the last step: a replay waits for them, and never drops them silently."""
 
 from pathlib import Path
 

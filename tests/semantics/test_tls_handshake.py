@@ -75,7 +75,7 @@ def test_who_has_no_handshake_handler_any_more_is_opened_again(secured: Make) ->
 
 @pytest.mark.shows("TLS-003")
 @pytest.mark.parametrize("handshake", [True, False])
-def test_connecting_is_done_at_the_connect_and_secured_tells_of_tls(
+def test_connecting_is_done_at_the_connect_and_secured_awaits_tls(
     secured: Make, handshake: bool
 ) -> None:
     talk = secured(UNTRUSTED.options, handshake=handshake)
@@ -336,7 +336,7 @@ def test_a_deadline_is_over_with_the_handshake(secured: Make, reactor: Reactor) 
     ],
     ids=["chain", "name"],
 )
-def test_a_refused_server_hears_why(
+def test_a_refused_server_gets_the_reason(
     secured: Make, version: int, issued: Any, code: str, alert: str
 ) -> None:
     written: list[Any] = []

@@ -93,7 +93,7 @@ def test_two_new_sockets_take_the_place_of_the_old_one(reactor: Reactor) -> None
 
 
 @pytest.mark.shows("TLS-096")
-def test_the_raw_socket_hears_each_ciphertext_before_it_is_understood(reactor: Reactor) -> None:
+def test_the_raw_socket_gets_each_ciphertext_before_it_is_decrypted(reactor: Reactor) -> None:
     talk = Starttls(reactor)
     talk.both()
     talk.log.clear()

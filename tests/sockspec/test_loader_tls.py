@@ -1,4 +1,4 @@
-"""What the loader makes of TLS peers, their certificates, and of what steps say of handshakes."""
+"""The loader reads TLS peers, their certificates, and steps about handshakes."""
 
 from pathlib import Path
 

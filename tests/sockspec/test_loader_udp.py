@@ -1,4 +1,4 @@
-"""What the loader makes of UDP peers and of what they do."""
+"""The loader reads UDP peers and their steps."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is said of a handshake that is not as it should be."""
+"""The reports of a wrong handshake."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a spec's item tells of a set-up that fails, and of itself."""
+"""A spec's item reports a failed set-up, and describes itself."""
 
 import socket
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where no group is heard on loopback, specs with groups are skipped, without saying `needs`."""
+"""Specs with groups are skipped if multicast fails on loopback, even without `needs`."""
 
 import pytest
 

@@ -40,7 +40,7 @@ peers:
 exchange:
 """
 CLOCKS = 0.0005
-"""How far, in seconds, a time that the child tells may be from ours."""
+"""The largest difference, in seconds, between a time from the child and ours."""
 MIXES = ("bun", "server:bun,client:sockharness", "server:sockharness,client:bun")
 SetUp = Callable[..., Setup]
 

@@ -146,7 +146,7 @@ def test_in_trio_an_interrupt_is_raised_out_of_the_block() -> None:
 
 
 def test_in_trio_leaving_the_block_raises_what_was_not_reported_yet() -> None:
-    """What a call just before raised, failed connects (TCP-139), and the block's own exception."""
+    """Exceptions of an earlier call, of failed connects (TCP-139), and of the block itself."""
 
     async def main() -> None:
         async with embed.attached() as reactor:

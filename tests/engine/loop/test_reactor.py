@@ -188,7 +188,7 @@ def test_modify_changes_what_is_waited_for(reactor: Reactor, pair: Pair) -> None
     reactor.unregister(fd)
 
 
-def test_run_until_tells_whether_the_condition_held(reactor: Reactor) -> None:
+def test_run_until_returns_whether_the_condition_held(reactor: Reactor) -> None:
     assert reactor.run_until(lambda: True, 0) is True
     assert reactor.run_until(lambda: False, 0) is False
     assert reactor.run_until(lambda: False, 0.001) is False

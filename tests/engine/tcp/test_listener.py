@@ -406,7 +406,7 @@ def test_stop_with_true_after_stop_still_closes(talk: MakeTalk) -> None:
 
 @pytest.mark.shows("TCP-160", "D25")
 @pytest.mark.parametrize("value", [1, "x", None])
-def test_only_a_bool_tells_stop_to_close(talk: MakeTalk, value: Any) -> None:
+def test_stop_takes_only_a_bool(talk: MakeTalk, value: Any) -> None:
     """TCP-160."""
     with pytest.raises(TypeError, match="close_active: expected True or False"):
         talk().listener.stop(value)

@@ -1,4 +1,4 @@
-"""Who does not use TLS does not load it."""
+"""A program without TLS does not load the TLS modules."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What may be given as options of TLS, and what is said of the rest, before anything is opened."""
+"""Valid options of TLS, and the errors for invalid ones, before anything is opened."""
 
 import base64
 import re

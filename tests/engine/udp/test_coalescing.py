@@ -1,4 +1,4 @@
-"""Which datagrams go together, and that nobody sees it."""
+"""The engine sends some datagrams together, and no receiver sees a difference."""
 
 import errno
 import random
@@ -174,7 +174,7 @@ def test_a_pending_error_costs_no_run_and_is_reported_once(handler: bool) -> Non
         assert net.log.count("s.error(ECONNREFUSED)") == handler
 
 
-def test_a_connected_socket_without_error_handler_hears_of_its_dead_peer_once() -> None:
+def test_a_connected_socket_without_error_handler_gets_one_error_of_its_dead_peer() -> None:
     with Net() as net:
         port = net.dead_port()
         a = net.udp(connect={"hostname": HOST, "port": port})

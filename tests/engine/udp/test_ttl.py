@@ -1,4 +1,4 @@
-"""How many hops a datagram had left is told, if it is asked for."""
+"""Handlers get the number of hops that a datagram had left, on request."""
 
 import pytest
 

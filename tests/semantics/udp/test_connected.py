@@ -55,7 +55,7 @@ def test_a_socket_may_be_its_own_peer(net: Net) -> None:
 
 
 @pytest.mark.shows("UDP-119")
-def test_connected_sockets_may_share_a_port_and_each_hears_its_peer(net: Net) -> None:
+def test_connected_sockets_may_share_a_port_and_each_receives_from_its_peer(net: Net) -> None:
     one, two = net.udp(), net.udp()
     a = net.udp("a", reuse_port=True, connect=peer(one))
     b = net.udp("b", port=a.port, reuse_port=True, connect=peer(two))

@@ -1,4 +1,4 @@
-"""What the network says, and the `error` handler (UDP-098..112, UDP-053)."""
+"""Errors from the network, and the `error` handler (UDP-098..112, UDP-053)."""
 
 import asyncio
 import errno
@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 
 
 @pytest.mark.shows("UDP-098", "UDP-101")
-def test_an_unconnected_socket_hears_of_a_dead_port_and_lives_on(net: Net) -> None:
+def test_an_unconnected_socket_gets_the_error_of_a_dead_port_and_lives_on(net: Net) -> None:
     a, b = net.udp("a"), net.udp("b")
 
     assert a.send(b"x", net.dead_port(), HOST) is True
@@ -84,7 +84,7 @@ def test_an_unconnected_socket_without_an_error_handler_drops_it(net: Net) -> No
 
 
 @pytest.mark.shows("UDP-103", "UDP-104", "D8")
-def test_a_connected_socket_with_an_error_handler_hears_of_each(net: Net) -> None:
+def test_a_connected_socket_with_an_error_handler_gets_each_error(net: Net) -> None:
     a = net.udp("a", connect={"hostname": HOST, "port": net.dead_port()})
 
     assert [a.send(b"x") for _ in range(5)] == [True] * 5
@@ -331,7 +331,7 @@ def test_whom_a_connected_peer_does_not_want_to_hear_is_refused(net: Net) -> Non
 @needs_ipv6
 @pytest.mark.shows("UDP-112")
 @pytest.mark.parametrize(("bound", "target"), [("::1", "::1"), ("::", "::1"), ("::", HOST)])
-def test_an_ipv6_socket_hears_of_dead_ports_of_both_families(
+def test_an_ipv6_socket_gets_errors_of_dead_ports_of_both_families(
     net: Net, bound: str, target: str
 ) -> None:
     a, dead = net.udp("a", hostname=bound), net.dead_port()

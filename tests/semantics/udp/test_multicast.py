@@ -354,7 +354,7 @@ def test_connected_and_bound_sockets_may_join_but_hear_no_multicast(party: Party
 
 
 @pytest.mark.shows("UDP-164")
-def test_a_socket_bound_to_the_group_hears_the_group_alone(party: Party) -> None:
+def test_a_socket_bound_to_the_group_receives_from_the_group_alone(party: Party) -> None:
     group = party.net.udp("g", hostname=GROUP)
     group.add_membership(GROUP, HOST)
     group.set_multicast_interface(HOST)
@@ -371,7 +371,7 @@ def test_a_socket_bound_to_the_group_hears_the_group_alone(party: Party) -> None
 
 
 @pytest.mark.shows("UDP-163")
-def test_a_wildcard_socket_hears_the_groups_of_others_on_its_host(party: Party) -> None:
+def test_a_wildcard_socket_receives_from_groups_of_others_on_its_host(party: Party) -> None:
     member = party.net.udp()
     member.add_membership(GROUP, HOST)
 
@@ -383,7 +383,7 @@ def test_a_wildcard_socket_hears_the_groups_of_others_on_its_host(party: Party) 
 
 @pytest.mark.shows("UDP-166")
 @pytest.mark.parametrize("share", ["reuse_addr", "reuse_port"])
-def test_sockets_that_share_a_port_all_hear_multicast_and_one_hears_unicast(
+def test_sockets_that_share_a_port_all_receive_multicast_and_one_gets_unicast(
     net: Net, share: str
 ) -> None:
     shared: dict[str, Any] = {"hostname": "0.0.0.0", share: True}

@@ -20,7 +20,7 @@ def test_the_user_may_keep_something_at_the_socket(net: Net) -> None:
 
 
 @pytest.mark.shows("UDP-027")
-def test_its_repr_tells_state_and_addresses(net: Net) -> None:
+def test_its_repr_shows_state_and_addresses(net: Net) -> None:
     a, b = net.pair()
     local, remote = (f"127.0.0.1:{each.port}" for each in (a, b))
 

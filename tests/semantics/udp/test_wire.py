@@ -1,4 +1,4 @@
-"""What membership and datagrams look like on a link (UDP-177..188)."""
+"""Membership and datagrams as seen on a link (UDP-177..188)."""
 
 import socket as raw
 import struct
@@ -25,7 +25,7 @@ def be_quick(cable: Cable) -> None:
 
 
 def frames(link: raw.socket) -> Iterator[bytes]:
-    """Return what leaves by the interface."""
+    """Return the frames that leave by the interface."""
     while True:
         frame, address = link.recvfrom(65536)
         if address[2] == raw.PACKET_OUTGOING:
@@ -58,7 +58,7 @@ def _records(body: bytes, width: int, family: int) -> Iterator[Record]:
 
 
 def changes(link: raw.socket, group: str, count: int) -> list[tuple[int, tuple[str, ...]]]:
-    """Return the next records about a group, each state change being told twice."""
+    """Return the next records about a group, each state change being sent twice."""
     found: list[tuple[int, tuple[str, ...]]] = []
     for _, records in reports(link):
         found += [(kind, sources) for name, kind, sources in records if name == group]

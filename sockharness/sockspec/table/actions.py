@@ -19,14 +19,14 @@ _HANDLERS = (
         key="open",
         at=("stream handlers",),
         takes="list of actions",
-        does="runs when the connection is there",
+        does="runs when the connection is open",
         example='open: [write: "welcome\\n"]',
     ),
     Row(
         key="data",
         at=("stream handlers", "udp handlers"),
         takes="list of replies",
-        does="runs when bytes, or a datagram, came",
+        does="runs when bytes or a datagram arrive",
         example="data: [echo]",
     ),
     Row(
@@ -40,42 +40,42 @@ _HANDLERS = (
         key="end",
         at=("stream handlers",),
         takes="list of actions",
-        does="runs when the other side's FIN came",
+        does="runs when the other side's FIN arrives",
         example='end: [end: "bye\\n"]',
     ),
     Row(
         key="close",
         at=("stream handlers",),
         takes="list of actions",
-        does="runs when the connection is over",
+        does="runs when the connection is closed",
         example="close: []",
     ),
     Row(
         key="error",
         at=("stream handlers", "udp handlers"),
         takes="list of actions",
-        does="runs when something failed, or a handler raised",
+        does="runs when something fails, or a handler raises an exception",
         example="error: []",
     ),
     Row(
         key="connect_error",
         at=("stream handlers",),
         takes="list of actions",
-        does="runs when a connect failed",
+        does="runs when a connect fails",
         example="connect_error: []",
     ),
     Row(
         key="timeout",
         at=("stream handlers",),
         takes="list of actions",
-        does="runs when nothing happened for the time that `timeout` armed",
+        does="runs when nothing happens for the time that `timeout` sets",
         example="timeout: [close]",
     ),
     Row(
         key="handshake",
         at=("stream handlers",),
         takes="list of actions",
-        does="runs when the TLS handshake is over, well or not",
+        does="runs when the TLS handshake is over, whether it succeeded or failed",
         example="handshake: []",
     ),
 )
@@ -84,8 +84,8 @@ _ACTIONS = (
         key="echo",
         at=INSIDE,
         does=(
-            "in `data`: writes what was received, all of it, across drains; of a UDP socket: "
-            "sends the datagram back"
+            "in a `data` handler: writes back all the bytes received, after a `drain` if need "
+            "be; a UDP socket sends the datagram back"
         ),
         example="echo",
         bare=True,
@@ -108,21 +108,21 @@ _ACTIONS = (
         key="write",
         at=STREAM,
         takes="bytes to write",
-        does="one call of `write`",
+        does="calls `write` once",
         example='write: "hi"',
     ),
     Row(
         key="write_all",
         at=STREAM,
         takes="bytes to write",
-        does="writes, and after each `drain` writes on, until all is taken",
+        does="writes, and continues after each `drain` until all bytes are taken",
         example="write_all: {bytes: 1MiB}",
     ),
     Row(
         key="end",
         at=STREAM,
         takes="bytes to write",
-        does="writes and closes",
+        does="writes the bytes, if any, and closes the socket",
         example='end: "bye"',
         bare=True,
     ),
@@ -130,7 +130,7 @@ _ACTIONS = (
         key="timeout",
         at=STREAM,
         takes="duration",
-        does="arms the time-out",
+        does="sets the time without activity after which the `timeout` handler runs",
         example="timeout: 250ms",
     ),
     Row(
@@ -138,9 +138,8 @@ _ACTIONS = (
         at=STREAM,
         takes="reload",
         does=(
-            "replaces the handlers by those of a name under `handlers:`, or by a mapping; "
-            "`{tls: {…}}`: a listener with TLS gets other [options of TLS](#tls), for "
-            "connections that are still to come"
+            "replaces the handlers: by a name under `handlers:`, or by a mapping; `{tls: {…}}` "
+            "gives a TLS listener other [TLS options](#tls), for future connections"
         ),
         example="reload: {data: [echo]}",
     ),
@@ -148,28 +147,28 @@ _ACTIONS = (
         key="shutdown",
         at=STREAM,
         takes="read",
-        does="shuts the writing side; `shutdown: read` the reading side",
+        does="shuts down the writing side; `shutdown: read` shuts down the reading side",
         example="shutdown: read",
         bare=True,
     ),
     Row(
         key="pause",
         at=STREAM,
-        does="stops to read",
+        does="stops reading",
         example="pause",
         bare=True,
     ),
     Row(
         key="resume",
         at=STREAM,
-        does="reads on",
+        does="starts reading again",
         example="resume",
         bare=True,
     ),
     Row(
         key="flush",
         at=STREAM,
-        does="the method of that name",
+        does="calls the method `flush`",
         example="flush",
         bare=True,
     ),
@@ -177,7 +176,7 @@ _ACTIONS = (
         key="stop",
         at=STREAM,
         takes="boolean",
-        does="stops the listener; with `true` its connections too",
+        does="stops the listener; `true` closes its connections too",
         example="stop: true",
         bare=True,
     ),
@@ -185,7 +184,7 @@ _ACTIONS = (
         key="upgrade_tls",
         at=STREAM,
         takes="upgrade_tls",
-        does="a plain connection goes over to [TLS](#tls)",
+        does="upgrades a plain connection to [TLS](#tls)",
         example="upgrade_tls: {verify: none}",
         bare=True,
     ),
@@ -194,9 +193,9 @@ _ACTIONS = (
         at=UDP,
         takes="datagram to write",
         does=(
-            "sends one datagram: where the peer of `to` is bound, or to its group. A connected "
-            "socket sends without `to`; so does a `data` handler, which answers whom the "
-            "datagram came from. A sender on IPv4 reaches no peer on IPv6"
+            "sends one datagram to the address of the peer `to`, or to its group. A connected "
+            "socket sends without `to`; without `to`, a `data` handler replies to the "
+            "datagram's sender. A sender on IPv4 cannot reach a peer on IPv6"
         ),
         example='send: "hi", to: server',
     ),
@@ -204,49 +203,49 @@ _ACTIONS = (
         key="send_many",
         at=UDP,
         takes="list of datagrams to write",
-        does="sends several in one call, which returns how many were taken",
+        does="sends several datagrams in one call, which returns how many were taken",
         example='send_many: ["a", "b"], to: server',
     ),
     Row(
         key="set_broadcast",
         at=UDP,
         takes="boolean",
-        does="lets it send to broadcast addresses",
+        does="allows the socket to send to broadcast addresses",
         example="set_broadcast: true",
     ),
     Row(
         key="set_ttl",
         at=UDP,
         takes="ttl",
-        does="sets the TTL of what it sends",
+        does="sets the TTL of the datagrams that the socket sends",
         example="set_ttl: 5",
     ),
     Row(
         key="set_multicast_ttl",
         at=UDP,
         takes="multicast ttl",
-        does="sets the TTL of what it sends to groups",
+        does="sets the TTL of the datagrams that the socket sends to groups",
         example="set_multicast_ttl: 1",
     ),
     Row(
         key="set_multicast_loopback",
         at=UDP,
         takes="boolean",
-        does="whether this machine hears what it sends to groups",
+        does="sets whether this machine receives the datagrams that the socket sends to groups",
         example="set_multicast_loopback: false",
     ),
     Row(
         key="set_multicast_interface",
         at=UDP,
         takes="interface",
-        does="sets where it sends to groups",
+        does="sets the interface for datagrams to groups",
         example="set_multicast_interface: loopback",
     ),
     Row(
         key="add_membership",
         at=UDP,
         takes="own group",
-        does="joins the peer's group; with a value where something stands beside it",
+        does="joins the peer's group; give the value if other keys stand beside it",
         example="add_membership: group",
         bare=True,
     ),
@@ -254,7 +253,7 @@ _ACTIONS = (
         key="drop_membership",
         at=UDP,
         takes="own group",
-        does="leaves the peer's group; with a value where something stands beside it",
+        does="leaves the peer's group; give the value if other keys stand beside it",
         example="drop_membership: group",
         bare=True,
     ),
@@ -262,29 +261,29 @@ _ACTIONS = (
         key="add_source_specific_membership",
         at=UDP,
         takes="source",
-        does="joins the peer's group for one source: a peer, or an address",
+        does="joins the peer's group for one source: a peer or an address",
         example="add_source_specific_membership: 127.0.0.5",
     ),
     Row(
         key="drop_source_specific_membership",
         at=UDP,
         takes="source",
-        does="leaves the peer's group for one source",
+        does="leaves the peer's group for one source: a peer or an address",
         example="drop_source_specific_membership: 127.0.0.5",
     ),
     Row(
         key="reload",
         at=UDP,
         takes="handlers",
-        does="as for streams, but it keeps the handlers that it does not name",
+        does="replaces the handlers, as for streams, but keeps those that it does not name",
         example="reload: {data: [echo]}",
     ),
     Row(
         key="connect",
         at=("stream step",),
         does=(
-            "in a step: a client connects here, and not before the first step; once more at "
-            "each such step"
+            "in a step: connects the client at this step, and not before the first step; each "
+            "such step makes one more connection"
         ),
         example="connect",
         bare=True,
@@ -293,7 +292,7 @@ _ACTIONS = (
         key="raise",
         at=INSIDE,
         takes="text",
-        does="inside a handler: raises an exception with that message",
+        does="inside a handler: raises an exception with this message",
         example='raise: "oh no"',
     ),
 )
@@ -305,21 +304,21 @@ _BESIDE = (
         key="tls",
         at=("reload",),
         takes="reload tls",
-        does="options of TLS, as above, for connections that are still to come",
+        does="the TLS options, as above, for future connections",
         example="tls: {cert: other}",
     ),
     Row(
         key="to",
         at=("step send", "step send_many", "handler send", "handler send_many"),
         takes="udp peer",
-        does="the peer that it goes to",
+        does="the peer that the datagram goes to",
         example="to: server",
     ),
     Row(
         key="returns",
         at=("step write", "step end", *dict.fromkeys((*_SETTINGS, *_CALLS))),
         takes="returns",
-        does="what the call returns: a number, `true` or `false`, or bounds",
+        does="the value that the call returns: a number, `true` or `false`, or bounds",
         example="returns: 2",
     ),
     Row(
@@ -327,7 +326,7 @@ _BESIDE = (
         at=_CALLS,
         takes="raised",
         does=(
-            "what the call raises, such as `EMSGSIZE`, or `any`, which also means a closed socket"
+            "the error that the call raises, such as `EMSGSIZE`; `any` also covers a closed socket"
         ),
         example="raises: EMSGSIZE",
     ),
@@ -335,28 +334,28 @@ _BESIDE = (
         key="at_least",
         at=("returns", "count"),
         takes="number",
-        does="not less",
+        does="the least number allowed",
         example="at_least: 1",
     ),
     Row(
         key="at_most",
         at=("returns", "count"),
         takes="number",
-        does="not more",
+        does="the greatest number allowed",
         example="at_most: 2",
     ),
     Row(
         key="less_than",
         at=("returns", "count"),
         takes="number",
-        does="less",
+        does="a number that the value must be less than",
         example="less_than: 3",
     ),
     Row(
         key="capture",
         at=("returns",),
         takes="name",
-        does="the number is remembered under this name, for `after: $name`",
+        does="stores the number under this name, for `after: $name`",
         example="capture: taken",
     ),
 )

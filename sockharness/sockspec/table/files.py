@@ -16,8 +16,8 @@ ROWS = (
         at=("file",),
         takes="text",
         does=(
-            "a title in words: it stands beside the location in a failure, and in JUnit as the "
-            "property `title`"
+            "a title in words: failures show it beside the location, and JUnit reports it as "
+            "the property `title`"
         ),
         example="name: a greeting",
     ),
@@ -26,8 +26,8 @@ ROWS = (
         at=("file",),
         takes="list of rules",
         does=(
-            "the rules that it proves: ids of [Bun's semantics](bun-semantics.md), rows of the "
-            "[differences](bun-differences.md)"
+            "the rules that the spec proves: ids of [Bun's semantics](bun-semantics.md), rows "
+            "of the [differences](bun-differences.md)"
         ),
         example="shows: [TCP-022, D1]",
     ),
@@ -35,7 +35,7 @@ ROWS = (
         key="peers",
         at=("file",),
         takes="peers by name",
-        does="who takes part",
+        does="the peers that take part, by name",
         example="peers: {server: {tcp: {listen: loopback}}, client: {tcp: {connect: server}}}",
         required=True,
     ),
@@ -43,7 +43,7 @@ ROWS = (
         key="exchange",
         at=("file",),
         takes="list of steps",
-        does="what happens, step by step",
+        does="the steps of the conversation, in order",
         example='exchange: [client -> server: "hi"]',
         required=True,
     ),
@@ -58,7 +58,7 @@ ROWS = (
         key="cases",
         at=("file",),
         takes="cases by name",
-        does="one run of the spec for each entry, which gives names other bytes",
+        does="the cases: each is one run of the spec, with other bytes for some names",
         example='cases: {short: {greeting: "hi"}, long: {greeting: {bytes: 1KiB}}}',
     ),
     Row(
@@ -72,7 +72,7 @@ ROWS = (
         key="wire",
         at=("file",),
         takes="list of checks",
-        does="what must have crossed [the wire](#the-wire); implies `needs: [capture]`",
+        does="checks of the frames that crossed [the wire](#the-wire); implies `needs: [capture]`",
         example="wire: [{where: {TCP.flags: S, TCP.dport: $server.port}, count: 1}]",
     ),
     Row(
@@ -80,9 +80,9 @@ ROWS = (
         at=("file",),
         takes="list of needs",
         does=(
-            "what the machine must be able to do: `capture`, `ipv6`, `multicast` (which a peer "
-            "with `multicast:` implies), `netns` (make network namespaces); else the spec is "
-            "skipped with the reason. `one_process`: the order of what different peers see "
+            "the abilities that the machine needs, else the spec is skipped with the reason: "
+            "`capture`, `ipv6`, `multicast` (a peer with `multicast:` implies it), `netns` "
+            "(make network namespaces). `one_process`: the order of what different peers see "
             "counts, so their engines must not be [mixed](how-to-run.md#engines)"
         ),
         example="needs: [one_process]",
@@ -101,7 +101,7 @@ ROWS = (
         key="engines",
         at=("file",),
         takes="list of engines",
-        does="the [engines](#engines) that the spec is for; on others it is skipped",
+        does="the [engines](#engines) that the spec is for; other engines skip it",
         example="engines: [sockharness]",
     ),
     Row(
@@ -116,8 +116,8 @@ ROWS = (
         at=("file",),
         takes="list of hosts",
         does=(
-            "the [hosts](#hosts) of a network of the spec's own, on which its peers are; "
-            "implies `needs: [netns]`"
+            "the [hosts](#hosts) of the spec's own network; all its peers are on them; implies "
+            "`needs: [netns]`"
         ),
         example="hosts: [left, right]",
     ),
@@ -125,7 +125,7 @@ ROWS = (
         key="certs",
         at=("file",),
         takes="certificates by name",
-        does="[certificates](#tls) by name",
+        does="the [certificates](#tls), by name",
         example="certs: {web: {names: [localhost, 127.0.0.1]}}",
     ),
     Row(
@@ -134,8 +134,8 @@ ROWS = (
         takes="list of host names",
         default="those of loopback",
         does=(
-            "host names and addresses that it is for. A client's certificate is like a "
-            "server's: `{names: [alice]}`"
+            "the host names and addresses that the certificate is for. A client's certificate "
+            "is like a server's: `{names: [alice]}`"
         ),
         example="names: [localhost, 127.0.0.1]",
     ),
@@ -144,12 +144,11 @@ ROWS = (
         at=("certificate",),
         takes="defect",
         does=(
-            "the one thing that is wrong with it: `expired`, `not_yet_valid`, `wrong_host`, "
-            "`unknown_ca`, `self_signed`, `wrong_usage`, `weak_key`, `revoked` (then who "
-            "verifies is given the authority's revocation list), `chain_too_short`. Not "
-            "everybody minds: a weak key is refused only by who has `ciphers: "
-            '"DEFAULT@SECLEVEL=2"`, as `EE_KEY_TOO_SMALL`, and a server does not look at a '
-            "client's names"
+            "the one defect of the certificate: `expired`, `not_yet_valid`, `wrong_host`, "
+            "`unknown_ca`, `self_signed`, `wrong_usage`, `weak_key`, `revoked` (then peers that "
+            "verify get the authority's revocation list), `chain_too_short`. Not every peer "
+            'refuses each defect: only a peer with `ciphers: "DEFAULT@SECLEVEL=2"` refuses a '
+            "weak key, as `EE_KEY_TOO_SMALL`, and a server does not check a client's names"
         ),
         example="bad: expired",
     ),
@@ -157,10 +156,7 @@ ROWS = (
         key="where",
         at=("check",),
         takes="fields",
-        does=(
-            "fields by scapy's own names, with the text that each must equal: the frames that "
-            "are meant"
-        ),
+        does="selects frames: fields by scapy's names, each with the text that it must equal",
         example="where: {TCP.flags: S, TCP.dport: $server.port}",
         required=True,
     ),
@@ -168,21 +164,21 @@ ROWS = (
         key="each",
         at=("check",),
         takes="some fields",
-        does="fields that every one of those frames must have",
+        does="fields that every selected frame must have",
         example="each: {IP.ttl: 64}",
     ),
     Row(
         key="count",
         at=("check",),
         takes="count",
-        does="how many frames they are: a number or bounds",
+        does="the number of selected frames: a number or bounds",
         example="count: 1",
     ),
     Row(
         key="within",
         at=("check",),
         takes="duration",
-        does="how long to wait for them",
+        does="the longest wait for the frames",
         example="within: 1s",
     ),
 )

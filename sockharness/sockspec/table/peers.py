@@ -32,7 +32,7 @@ ROWS = (
         key="multicast",
         at=("peer",),
         takes="multicast",
-        does="with `udp`: the [multicast](#multicast) group that it joins",
+        does="with `udp`: the [multicast](#multicast) group that the peer joins",
         example="multicast: {group: auto}",
     ),
     Row(
@@ -40,14 +40,14 @@ ROWS = (
         at=("peer",),
         takes="handlers",
         default="all, and it speaks the script",
-        does="its handlers: a mapping, or a name of `handlers:`",
+        does="the peer's handlers: a mapping, or a name under `handlers:`",
         example="on: {data: [echo]}",
     ),
     Row(
         key="host",
         at=("peer",),
         takes="host",
-        does="the [host](#hosts) that it is on",
+        does="the [host](#hosts) that the peer is on",
         example="host: left",
     ),
     Row(
@@ -55,8 +55,8 @@ ROWS = (
         at=STREAM,
         takes="address",
         does=(
-            "`loopback` (127.0.0.1), `loopback6` (::1), an IP address, or with [hosts](#hosts) "
-            "`link`, `link6`, `link_local`: this peer listens"
+            "makes this peer listen at `loopback` (127.0.0.1), `loopback6` (::1), an IP "
+            "address, or with [hosts](#hosts) `link`, `link6`, `link_local`"
         ),
         example="listen: loopback",
     ),
@@ -64,7 +64,7 @@ ROWS = (
         key="connect",
         at=STREAM,
         takes="peer or address",
-        does="a peer's name, or an IP address together with `port`: this peer connects",
+        does="makes this peer connect to a peer by name, or to an IP address together with `port`",
         example="connect: server",
     ),
     Row(
@@ -73,8 +73,8 @@ ROWS = (
         takes="port",
         default="0",
         does=(
-            "for `listen`: a port, 0 lets the system choose; for `connect` with an address: "
-            "the port there"
+            "for `listen`: the port, where 0 lets the system choose; for `connect` with an "
+            "address: the port of that address"
         ),
         example="port: 0",
     ),
@@ -82,7 +82,7 @@ ROWS = (
         key="backlog",
         at=STREAM,
         takes="backlog",
-        does="for `listen`: how many connections may wait to be accepted",
+        does="for `listen`: the number of connections that may wait to be accepted",
         example="backlog: 8",
     ),
     Row(
@@ -90,9 +90,7 @@ ROWS = (
         at=STREAM,
         takes="boolean",
         default="false",
-        does=(
-            "`true`: the socket lives on behind the other side's FIN, if it has an `end` handler"
-        ),
+        does="`true` keeps the socket open after the other side's FIN, if it has an `end` handler",
         example="allow_half_open: true",
     ),
     Row(
@@ -100,7 +98,7 @@ ROWS = (
         at=STREAM,
         takes="boolean",
         default="false",
-        does="`true`: it opens paused; `resume` begins to read",
+        does="`true` opens the connection paused; `resume` starts reading",
         example="pause_on_connect: true",
     ),
     Row(
@@ -108,7 +106,7 @@ ROWS = (
         at=STREAM,
         takes="buffer size",
         default="the system's",
-        does="the size of the kernel's buffer for what is sent",
+        does="the size of the kernel's send buffer",
         example="send_buffer: 64KiB",
     ),
     Row(
@@ -116,14 +114,14 @@ ROWS = (
         at=STREAM,
         takes="buffer size",
         default="the system's",
-        does="the size of the kernel's buffer for what is received",
+        does="the size of the kernel's receive buffer",
         example="recv_buffer: 64KiB",
     ),
     Row(
         key="cert",
         at=TLS,
         takes="certificate name",
-        does="the certificate that it shows; a client shows one only if it has this",
+        does="the certificate that the peer shows; a client without this key shows none",
         example="cert: web",
     ),
     Row(
@@ -131,9 +129,9 @@ ROWS = (
         at=TLS,
         takes="certificate names by host name",
         does=(
-            "for `listen`: other certificates by the name that a client asks for; "
-            '`"*.example"` stands for one label. Who asks for another name, or for none, gets '
-            "`cert`"
+            "for `listen`: other certificates, by the name that a client asks for; "
+            '`"*.example"` stands for one label. A client that asks for another name, or for '
+            "none, gets `cert`"
         ),
         example="sni: {other.example: other}",
     ),
@@ -141,7 +139,10 @@ ROWS = (
         key="alpn",
         at=TLS,
         takes="list of protocols",
-        does=("the protocols that it speaks, the preferred one first; the server's order decides"),
+        does=(
+            "the protocols that the peer speaks, the preferred one first; the server's order "
+            "decides"
+        ),
         example="alpn: [h2, http/1.1]",
     ),
     Row(
@@ -150,9 +151,9 @@ ROWS = (
         takes="verify",
         default="`require` for a client, `none` for a server",
         does=(
-            "`require`: refuses a certificate that is not good, or that is missing; `request`, "
-            "for `listen`: asks for one and lets everybody in; `none`: a server asks for none, "
-            "a client takes any"
+            "`require` refuses a bad or missing certificate; `request`, for `listen`, asks for "
+            "a certificate and accepts every client; `none`: a server asks for no certificate, "
+            "a client accepts any"
         ),
         example="verify: none",
     ),
@@ -167,21 +168,21 @@ ROWS = (
         key="min_version",
         at=TLS,
         takes="tls version",
-        does="the oldest version that it speaks",
+        does="the oldest TLS version that the peer speaks",
         example="min_version: TLSv1.3",
     ),
     Row(
         key="max_version",
         at=TLS,
         takes="tls version",
-        does="the newest version that it speaks",
+        does="the newest TLS version that the peer speaks",
         example="max_version: TLSv1.2",
     ),
     Row(
         key="ciphers",
         at=TLS,
         takes="text",
-        does="OpenSSL's list",
+        does="the ciphers, in OpenSSL's notation",
         example="ciphers: DEFAULT",
     ),
     Row(
@@ -190,8 +191,8 @@ ROWS = (
         takes="duration",
         default="no limit of its own",
         does=(
-            "how long a handshake may take; no scale multiplies it. When it is over, both say "
-            "so: `sees: handshake` and `sees: close`, each with `error: ETIMEDOUT`"
+            "the time limit of a handshake; no scale multiplies it. After it, both sides report "
+            "`sees: handshake` and `sees: close`, each with `error: ETIMEDOUT`"
         ),
         example="handshake_timeout: 2s",
     ),
@@ -201,7 +202,8 @@ ROWS = (
         takes="boolean",
         default="false",
         does=(
-            "for `connect`: `true`: a second `connect` resumes the session of the connection before"
+            "for `connect`: `true` lets a second `connect` resume the session of the connection "
+            "before"
         ),
         example="resume: true",
     ),
@@ -210,7 +212,10 @@ ROWS = (
         at=("upgrade_tls",),
         takes="handlers",
         default="those that it has",
-        does=("for `upgrade_tls`: the handlers from then on: a mapping, or a name of `handlers:`"),
+        does=(
+            "for `upgrade_tls`: the handlers after the upgrade: a mapping, or a name under "
+            "`handlers:`"
+        ),
         example="on: {data: [echo]}",
     ),
     Row(
@@ -218,10 +223,10 @@ ROWS = (
         at=("udp",),
         takes="bind address",
         does=(
-            "`loopback`, `loopback6`, an IP address, with [hosts](#hosts) `link`, `link6`, "
-            "`link_local`, or `group`: where the socket hears. 127.255.255.255 is loopback's "
-            "broadcast address; a datagram goes there by `to:` a peer that is bound to it, and "
-            "needs `set_broadcast: true`"
+            "the address where the socket receives: `loopback`, `loopback6`, an IP address, "
+            "with [hosts](#hosts) `link`, `link6`, `link_local`, or `group`. 127.255.255.255 is "
+            "loopback's broadcast address: to send there, name a peer that is bound to it in "
+            "`to:`, and set `set_broadcast: true`"
         ),
         example="bind: loopback",
     ),
@@ -230,8 +235,8 @@ ROWS = (
         at=("udp",),
         takes="peer or address",
         does=(
-            "a peer's name, or an IP address together with `port`: the only one to send to and "
-            "to hear; `bind` may be left out then"
+            "connects the socket to a peer by name, or to an IP address together with `port`: "
+            "it sends to that address and receives from it only; `bind` may then be left out"
         ),
         example="connect: server",
     ),
@@ -241,8 +246,8 @@ ROWS = (
         takes="port",
         default="0",
         does=(
-            "of the socket itself, 0 lets the system choose; with `connect` to an address, the "
-            "port there"
+            "the socket's own port, where 0 lets the system choose; with `connect` to an "
+            "address, the port of that address"
         ),
         example="port: 0",
     ),
@@ -251,10 +256,10 @@ ROWS = (
         at=("multicast",),
         takes="group",
         does=(
-            "`auto`: a group and a port that nobody else gets while the case runs, so that "
-            "parallel runs never hear each other; `auto_ssm`: the same, from the block for "
-            "groups of one source; `auto6`: one of IPv6, with [hosts](#hosts) only; a peer's "
-            "name: the group of that peer"
+            "`auto`: a group and a port that no other run gets while the case runs, so parallel "
+            "runs never receive each other's datagrams; `auto_ssm`: the same, from the block "
+            "for groups of one source; `auto6`: an IPv6 group, with [hosts](#hosts) only; a "
+            "peer's name: the group of that peer"
         ),
         example="group: auto",
         required=True,
@@ -264,7 +269,10 @@ ROWS = (
         at=("multicast",),
         takes="list of sources",
         default="everybody",
-        does="whom it hears, by peer or by address: it joins for each",
+        does=(
+            "the senders that the peer receives from, by peer or by address: it joins the group "
+            "for each"
+        ),
         example="sources: [127.0.0.5]",
     ),
     Row(
@@ -273,7 +281,8 @@ ROWS = (
         takes="interface",
         default="with two hosts `link`",
         does=(
-            "where it joins: `loopback` or an address of this machine; with two hosts also `link`"
+            "the interface where the peer joins: `loopback` or an address of this machine; with "
+            "two hosts also `link`"
         ),
         example="interface: loopback",
     ),

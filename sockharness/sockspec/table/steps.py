@@ -11,7 +11,7 @@ ROWS = (
         at=("step",),
         takes="duration",
         default="5s",
-        does="bounds the wait",
+        does="the longest wait of the step",
         example="within: 1s",
     ),
     Row(
@@ -19,8 +19,8 @@ ROWS = (
         at=("step",),
         takes="differences",
         does=(
-            "what is otherwise on an [engine](#engines): the rows that say why, and what "
-            "stands there in place of the step's keys"
+            "the differences on an [engine](#engines): the rows that explain them, and the keys "
+            "to replace in the step"
         ),
         example="differs: {bun: D1}",
     ),
@@ -28,7 +28,7 @@ ROWS = (
         key="differs",
         at=("expectation",),
         takes="differences",
-        does="what is otherwise on an [engine](#engines)",
+        does="the differences on an [engine](#engines)",
         example="differs: {bun: D5, error: none}",
     ),
     Row(
@@ -36,9 +36,9 @@ ROWS = (
         at=("stream expectation", "udp expectation"),
         takes="event",
         does=(
-            "the next unclaimed event of that name: `open`, `drain`, `end`, `close`, `error`, "
-            "`connect_error`, `timeout`, `handshake`, `uncaught_exception`; a UDP socket has "
-            "`drain` and `error`"
+            "expects the next unclaimed event of this name: `open`, `drain`, `end`, `close`, "
+            "`error`, `connect_error`, `timeout`, `handshake`, `uncaught_exception`; a UDP "
+            "socket has `drain` and `error`"
         ),
         example="sees: open",
     ),
@@ -47,8 +47,8 @@ ROWS = (
         at=("stream expectation", "udp expectation"),
         takes="received",
         does=(
-            "the next unread bytes are these; with a UDP socket the next unread datagrams, "
-            "whoever sent them: one, a list, or `{unordered: […]}`"
+            "expects these bytes as the next unread bytes; on a UDP socket, the next unread "
+            "datagrams from any sender: one, a list, or `{unordered: […]}`"
         ),
         example='received: "hi"',
     ),
@@ -56,14 +56,14 @@ ROWS = (
         key="never",
         at=("stream expectation", "udp expectation"),
         takes="event or data",
-        does="the event (or `data`) does not come for so long",
+        does="expects that the event (or `data`) does not come during the time `for`",
         example="never: data, for: 20ms",
     ),
     Row(
         key="for",
         at=("step never",),
         takes="duration",
-        does="how long",
+        does="the time during which the event must not come",
         example="for: 20ms",
         required=True,
     ),
@@ -79,11 +79,11 @@ ROWS = (
         takes="error",
         default="`none` for `close`, else `any`",
         does=(
-            "an error's code, `none` or `any`. Of a handshake: why it failed, or what is wrong "
-            "with a certificate that was let pass: `CERT_HAS_EXPIRED`, "
+            "an error's code, `none` or `any`. For a handshake: the reason why it failed, or "
+            "the defect of a certificate that was accepted all the same: `CERT_HAS_EXPIRED`, "
             "`ERR_TLS_CERT_ALTNAME_INVALID`, `UNABLE_TO_VERIFY_LEAF_SIGNATURE` and [so "
-            "on](tls.md#options); `EPROTO`, of which `message` says more; `ECONNRESET`: the "
-            "other side went away; `ETIMEDOUT`"
+            "on](tls.md#options); `EPROTO`, with details in `message`; `ECONNRESET`: the other "
+            "side went away; `ETIMEDOUT`"
         ),
         example="error: ECONNRESET",
     ),
@@ -99,9 +99,9 @@ ROWS = (
         at=("sees handshake", "sees error"),
         takes="alert",
         does=(
-            "the alert that the other side sent, by its name in RFC 8446: `unknown_ca`; or "
-            "`none`. A client of TLS 1.3 hears of a refusal only when it is done, by `sees: "
-            "error`"
+            "the alert that the other side sent, by its name in RFC 8446, such as `unknown_ca`; "
+            "or `none`. A TLS 1.3 client learns of a refusal only after its handshake is done: "
+            "use `sees: error`"
         ),
         example="alert: unknown_ca",
     ),
@@ -111,8 +111,8 @@ ROWS = (
         takes="boolean",
         default="`true`, unless `error` or `alert` says otherwise",
         does=(
-            "what the handler is told; `false` is a failed handshake, or, where a client takes "
-            "any certificate, one for another name"
+            "the handler's `success` argument; `false` is a failed handshake or, where a client "
+            "accepts any certificate, a certificate for another name"
         ),
         example="success: true",
     ),
@@ -127,42 +127,42 @@ ROWS = (
         key="version",
         at=("sees handshake",),
         takes="tls version",
-        does="the version that was agreed on",
+        does="the TLS version that both sides agreed on",
         example="version: TLSv1.3",
     ),
     Row(
         key="cipher",
         at=("sees handshake",),
         takes="text",
-        does="the cipher that was agreed on",
+        does="the cipher that both sides agreed on",
         example="cipher: TLS_AES_256_GCM_SHA384",
     ),
     Row(
         key="alpn",
         at=("sees handshake",),
         takes="text",
-        does="the protocol that was agreed on, or `none`",
+        does="the protocol that both sides agreed on, or `none`",
         example="alpn: none",
     ),
     Row(
         key="certificate",
         at=("sees handshake",),
         takes="certificate seen",
-        does="the other side's: a name of `certs:`, `default` or `none`",
+        does="the other side's certificate: a name under `certs:`, `default` or `none`",
         example="certificate: default",
     ),
     Row(
         key="server_name",
         at=("sees handshake",),
         takes="text",
-        does="the name that was asked for, or `none`",
+        does="the name that the client asked for, or `none`",
         example="server_name: none",
     ),
     Row(
         key="reused",
         at=("sees handshake",),
         takes="boolean",
-        does="whether a session was resumed",
+        does="whether the connection resumed a session",
         example="reused: false",
     ),
     Row(
@@ -170,7 +170,7 @@ ROWS = (
         at=("step sees", "step received"),
         takes="duration",
         default="5s",
-        does="bounds the wait",
+        does="the longest wait of the step",
         example="within: 1s",
     ),
 )

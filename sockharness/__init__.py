@@ -100,7 +100,7 @@ def run() -> None:
     """Run the calling thread's reactor until no referenced handle is left, as a Bun process does.
 
     Raises:
-        Exception: what a handler raised and no `error` handler took (D17).
+        Exception: a handler raised it, and there was no `error` handler for it (D17).
     """
     from sockharness.engine.loop.reactor import Reactor
 

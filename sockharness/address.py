@@ -38,12 +38,12 @@ class Address:
 
 @lru_cache(maxsize=64)  # specs and fixtures ask for the same few addresses again and again
 def is_loopback(host: str) -> bool:
-    """Say whether an IP literal is a loopback address (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)."""
+    """Return whether an IP literal is a loopback address (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)."""
     address = ip_address(host)
     mapped = getattr(address, "ipv4_mapped", None)
     return bool((mapped or address).is_loopback)
 
 
 def is_unspecified(host: str) -> bool:
-    """Say whether an IP literal is 0.0.0.0 or `::`: all addresses of a host (RFC 4291, 2.5.2)."""
+    """Return whether an IP literal is 0.0.0.0 or `::`: all of a host (RFC 4291 §2.5.2)."""
     return ip_address(host).is_unspecified

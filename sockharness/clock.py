@@ -26,7 +26,7 @@ class MonotonicClock:
 
 
 class ManualClock:
-    """A clock that stands still until it is told to move."""
+    """A clock that stands still until `advance` moves it."""
 
     __slots__ = ("_now",)
 

@@ -3,8 +3,8 @@
 | family | who acts |
 |---|---|
 | `SpecError` | the author of the spec: it has a place |
-| `ExpectationFailed` | whoever wrote the program under test |
-| `Unavailable` | whoever runs the tests: this machine lacks something; a skip |
+| `ExpectationFailed` | the author of the program under test |
+| `Unavailable` | the person who runs the tests: this machine lacks something; a skip |
 | `UsageError`, `ClosedError` | the caller of this interface |
 
 Errors of the operating system stay `OSError` with a positive `errno`, and get `.code`, the errno's
@@ -22,7 +22,7 @@ from sockharness.record import record
 
 
 class SockharnessError(Exception):
-    """What the exceptions of this package have in common."""
+    """The base class of this package's exceptions."""
 
 
 @record
@@ -39,14 +39,14 @@ class Problem:
         )
 
     def report(self) -> list[str]:
-        """Return the lines that tell a person about it: message, clickable place, source, hint."""
+        """Return the lines of a report for a person: message, clickable place, source, hint."""
         lines = [f"line {self.location.line}: {self.message}", f"  {self.location}"]
         lines += [f"  {line}" for line in excerpt(self.location)]
         return [*lines, f"  hint: {self.hint}"] if self.hint else lines
 
 
 class SpecError(SockharnessError):
-    """A spec is wrong, or asks for what it may not have; every problem found is in `problems`."""
+    """A spec is wrong, or asks for something forbidden; every problem found is in `problems`."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(problems)
@@ -57,7 +57,7 @@ class SpecError(SockharnessError):
 
 
 class ExpectationFailed(AssertionError):
-    """What happened is not what was expected; the text says where, what, and what arrived instead.
+    """An expectation failed; the text names the place, the expectation and the actual event.
 
     The first line stands alone within 60 columns, because summaries cut there. `location` is the
     step or the line that expected it, if there is one.
@@ -76,7 +76,7 @@ class Unavailable(SockharnessError):
 
 
 class UsageError(SockharnessError, RuntimeError):
-    """A function was called where or how it cannot be; the text says what to do instead."""
+    """A function was called at a wrong time or in a wrong way; the text names the remedy."""
 
 
 class ClosedError(UsageError):
@@ -89,8 +89,8 @@ class TLSError(OSError):
     Attributes:
         code: as in Bun: `"CERT_HAS_EXPIRED"`, `"EPROTO"`, `"ERR_OSSL_BAD_DECRYPT"`.
         errno: the number for codes that are an errno's name, else 0.
-        reason: beside `EPROTO`, what exactly: `"WRONG_VERSION_NUMBER"`.
-        alert: the number of the fatal alert that the peer sent, if that is what happened.
+        reason: the exact reason of an `EPROTO`: `"WRONG_VERSION_NUMBER"`.
+        alert: the number of the fatal alert that the peer sent, if any.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ STREAM_EVENTS: dict[str, tuple[str, ...]] = {
     "timeout": ("socket",),
     "handshake": ("socket", "success", "authorization_error"),
 }
-"""What happens on a stream socket."""
+"""The events of a stream socket."""
 
 TLS_DETAILS: dict[str, tuple[str, ...]] = {
     "keylog": ("socket", "line"),
@@ -23,7 +23,7 @@ TLS_DETAILS: dict[str, tuple[str, ...]] = {
     "server_name": ("socket", "name"),
     "alpn_callback": ("socket", "name", "protocols"),
 }
-"""What a TLS session reports and asks beside that."""
+"""Further reports and questions of a TLS session."""
 
 STREAM_HANDLERS = {**STREAM_EVENTS, **TLS_DETAILS}
 
@@ -32,7 +32,7 @@ DATAGRAM_HANDLERS: dict[str, tuple[str, ...]] = {
     "drain": ("socket",),
     "error": ("socket", "exception"),
 }
-"""What happens on a UDP socket; `data` may leave out `flags`."""
+"""The events of a UDP socket; a handler of `data` may leave out `flags`."""
 
 CLIENT_ONLY = ("connect_error",)
 TLS_ONLY = ("handshake", *TLS_DETAILS)

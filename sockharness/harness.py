@@ -386,10 +386,10 @@ class Harness:
 
 
 def explains(outcome: Outcome, symptom: BaseException) -> bool:
-    """Return whether failures of servers may be the cause of what a test raised.
+    """Return whether failures of servers may be the cause of a test's exception.
 
-    They are not if the test called this package wrongly; nor if no connection and no datagram came:
-    then the exception says why the client did not connect.
+    They are not the cause if the test called this package wrongly. They are not the cause either if
+    no connection and no datagram came: the exception then says why the client did not connect.
     """
     if isinstance(symptom, UsageError | TypeError | ValueError) and _raised_here(symptom):
         return False
@@ -405,7 +405,7 @@ def note(symptom: BaseException, outcome: Outcome) -> None:
 
 
 def _raised_here(error: BaseException) -> bool:
-    """Return whether a function of this package has raised it."""
+    """Return whether a function of this package raised an error."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next

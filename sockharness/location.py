@@ -40,7 +40,7 @@ def excerpt(location: Location, *, note: str = "", before: int = 1) -> list[str]
     """Quote the line at `location` with `before` lines above it, and point at the place.
 
     Returns the lines of the quotation; the last one holds carets and `note`. Empty if the file is
-    gone. Of a long line the part around the place is quoted.
+    gone. If the line is long, only the part around the place is quoted.
     """
     lines = source_lines(location.path)
     if not 0 < location.line <= len(lines):
@@ -58,10 +58,10 @@ def excerpt(location: Location, *, note: str = "", before: int = 1) -> list[str]
 
 
 def state_of(path: Path) -> object:
-    """Return what equals what it was if the file has not changed: a key for what was read of it.
+    """Return a key of a file's state: two keys are equal if the file did not change in between.
 
-    The time of a change is that of the kernel's last tick. So what changed just now may change once
-    more without another time; then the key equals no other one.
+    The time of a change is the time of the kernel's last tick. So a file that changed just now may
+    change again with the same time. Its key then equals no other key.
 
     Raises:
         OSError: as of stat(2).
@@ -79,7 +79,7 @@ def _lines(path: str, _state: object) -> list[str]:
 
 
 def _visible(text: str) -> str:
-    """Replace what commands a terminal or hides, one character for one: carets count on it."""
+    """Replace control and invisible characters, one by one: the carets must stay in place."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else _stand_in(each) for each in text)

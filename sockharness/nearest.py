@@ -49,6 +49,6 @@ def did_you_mean(word: str, known: Iterable[str], *, most: int | None = CANDIDAT
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """Return the same after a `; `, to be added to an error text."""
+    """Return the text of `did_you_mean` after a `; `, for the end of an error text."""
     hint = did_you_mean(word, known)
     return f"; {hint}" if hint else ""

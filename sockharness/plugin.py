@@ -60,7 +60,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.hookimpl(tryfirst=True)  # before items are deselected
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Raise for a mix of engines with a peer that no spec has; all items would be skipped."""
+    """Raise if a mix of engines names a peer that no spec has: all items would be skipped."""
     if any(":" in text for text in settings.values(config, "sock_engine")):
         from sockharness.suite.collector import check_peers
 
@@ -92,7 +92,7 @@ def pytest_terminal_summary(
     exitstatus: int,
     config: pytest.Config,
 ) -> None:
-    """Report folders without specs; if nothing was collected, say how to run a folder's specs."""
+    """Report folders without specs; if nothing was collected, add how to run specs."""
     specs = config.stash[_selection].specs
     for folder in without_specs(config, specs):
         terminalreporter.write_line(f"sockharness: no spec (*.yaml, *.yml) in {folder}")

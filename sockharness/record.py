@@ -21,7 +21,7 @@ def record(cls: type[T], /) -> type[T]: ...
 def record(*, kw_only: bool = False) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(frozen_default=True)
 def record(cls: Any = None, /, *, kw_only: bool = False) -> Any:
-    """Make a class a dataclass with slots whose fields nobody assigns to: mypy refuses it."""
+    """Make a class a dataclass with slots; mypy refuses assignments to its fields."""
 
     def make(cls: Any) -> Any:
         made: Any = dataclass(slots=True, eq=False, repr=False, kw_only=kw_only)(cls)

@@ -1,13 +1,13 @@
-"""Certificates for tests: an authority, what it issues, and a catalogue of bad ones.
+"""Certificates for tests: an authority, its certificates, and a catalogue of bad ones.
 
-An `Authority` is trusted by nobody but those who are given its certificate, so no test touches what
-the machine trusts. Its keys are on an elliptic curve, made in a fraction of a millisecond; each
+Only clients that load the certificate of an `Authority` trust it, so no test changes the trust
+store of the machine. Its keys are on an elliptic curve, made in a fraction of a millisecond; each
 certificate is made at its first use, and then kept: the same names give the same certificate.
 trustme makes the good ones. It, and cryptography below it, are imported when the first authority
 is made, since that takes longer than all the certificates of a test run.
 
-The bad ones (`catalogue.py`) are good ones, changed in one thing and signed anew, so that the thing
-is the only reason to refuse them.
+The bad ones (`catalogue.py`) are good ones with one change, signed anew. So the change is the
+only reason to refuse them.
 
 Files are made when their names are first asked for, readable by their owner only, in a folder of
 their own, which `close` removes.
@@ -188,7 +188,7 @@ class Authority:
 
     @property
     def ca_pem(self) -> bytes:
-        """Return the authority's certificate, which clients are told to trust."""
+        """Return the authority's certificate, for clients to trust."""
         return self._ca.cert_pem.bytes()
 
     @property
@@ -238,7 +238,7 @@ class Authority:
 
         Another `variant` is another certificate of this kind.
 
-        The module's text says of which kinds a verifier must do more than trust `ca_file`.
+        The docstring of `catalogue.py` names the kinds for which trust in `ca_file` is not enough.
 
         Raises:
             TypeError, ValueError: `kind` is none; a name cannot be in a certificate.

@@ -1,12 +1,12 @@
-"""What can be wrong with a certificate.
+"""The kinds of bad certificates.
 
-What a verifying OpenSSL says of each kind is in its table: the number of the verification error
-(`ssl.SSLCertVerificationError.verify_code`), and the alert which it sends (RFC 8446 section 6.2;
-OpenSSL's choice among the alerts is in ssl/statem/statem_lib.c). Clients and servers alike say so
-of the other's certificate, but a server asks for no name. Two kinds need something of whoever
-verifies, and `Authority.client_context` has both:
+The table of each kind has the answer of a verifying OpenSSL: the number of the verification error
+(`ssl.SSLCertVerificationError.verify_code`), and the alert that it sends (RFC 8446 section 6.2;
+OpenSSL's choice among the alerts is in ssl/statem/statem_lib.c). Clients and servers answer
+alike, but a server checks no name. Two kinds need a setting of the verifier. The context of
+`Authority.client_context` has both settings:
 
-- `REVOKED` is refused only by those who look into a revocation list (CRL, RFC 5280 section 5). An
+- `REVOKED` is refused only by a verifier with a revocation list (CRL, RFC 5280 section 5). An
   authority's list is in its `crl_pem` and `crl_file`. The serial numbers of its revoked
   certificates are drawn beforehand, so a list that was handed out early is complete.
 - `WEAK_KEY` is an RSA key of 1024 bits. OpenSSL refuses it from security level 2 on, which is the
@@ -18,7 +18,7 @@ from enum import Enum
 
 
 class BadCertificate(Enum):
-    """What can be wrong with a certificate.
+    """A kind of bad certificate.
 
     Attributes:
         alert: the alert that a verifying OpenSSL sends, by its name in RFC 8446.

@@ -1,4 +1,4 @@
-"""Files for programs under test, which hold secrets and must not stay."""
+"""Files for programs under test: they hold secrets, so `close` removes them."""
 
 import os
 import tempfile
@@ -18,7 +18,7 @@ class PrivateFiles:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def path(self, name: str, data: bytes) -> str:
-        """Return the path of the file with this, written when it is first asked for."""
+        """Return the path of a file with this data; write the file at the first call."""
         with self._lock:
             if self.closed:
                 raise ClosedError("the authority was closed, and its files are gone")
@@ -27,7 +27,7 @@ class PrivateFiles:
             return self._paths[name, data]
 
     def close(self) -> None:
-        """Remove all."""
+        """Remove all files."""
         with self._lock:
             self.closed = True
             if self._folder is not None:

@@ -1,7 +1,7 @@
 """Certificates signed anew with one thing changed, and revocation lists (RFC 5280).
 
-What trustme does not do is done here. cryptography is imported with this module, so this module is
-imported at the first use of it.
+This module does the work that trustme cannot do. It imports cryptography, so it is itself imported
+at its first use.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _WEAK_PRIMES = (
         16,
     ),
 )
-"""Of the one weak key, which is no secret: looking for such primes takes longer than all else."""
+"""The primes of the one weak key. It is no secret: a search for primes would take too long."""
 
 
 def signed_anew(
@@ -51,7 +51,7 @@ def signed_anew(
     """Return the key and the certificate, in PEM, of a leaf with changes.
 
     Args:
-        leaf: gives all that is not said here.
+        leaf: gives all values that no other argument gives.
         ca: signs it.
         weak_key: it gets an RSA key of 1024 bits, always the same.
         serial: its serial number.
@@ -94,9 +94,9 @@ def signed_anew(
 def revocation_list(
     ca: "trustme.CA", serials: Sequence[int], *, dates: tuple[datetime, datetime]
 ) -> bytes:
-    """Return a list, in PEM, that says of these serial numbers that they are revoked.
+    """Return a list, in PEM, of revoked serial numbers.
 
-    It is of the first of the dates, and good until the second.
+    The list is valid from the first of the dates until the second.
     """
     issuer = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
     key = _load_key(ca.private_key_pem.bytes())

@@ -1,1 +1,1 @@
-"""What this machine has and allows: probes, leases, policy."""
+"""The abilities and limits of this machine: probes, leases, policy."""

@@ -1,11 +1,10 @@
 """The engine's sockets inside a host of a network: the same engine, another namespace.
 
-A socket keeps the network namespace in which it was made, whoever uses it. So the engine needs no
-more than a `Kernel` that asks the host for sockets; the reactor, and all that waits on it, stays
-that of this process.
+A socket keeps the network namespace in which it was made, in any process. So the engine needs only
+a `Kernel` that asks the host for sockets. The reactor stays in this process.
 
-Names of interfaces mean the host's. Names of machines are looked up as they always are, by this
-process, which is in another network: hosts are reached by address.
+Names of interfaces are the host's. Names of machines are looked up by this process as always. It
+is in another network, so connect to a host by its address.
 """
 
 import errno
@@ -43,7 +42,7 @@ class InsideKernel(Kernel):
     def addresses(self, hostname: str, port: int, *, flags: int = 0) -> list[AddressInfo]:
         """Look up as ever, except that a zone (`fe80::1%eth0`) is the host's.
 
-        Raises `socket.gaierror`, also for a zone that there is not.
+        Raises `socket.gaierror`, also for an unknown zone.
         """
         bare, percent, zone = hostname.partition("%")
         found = super().addresses(bare, port, flags=flags)

@@ -1,7 +1,7 @@
-"""Ports and multicast groups that are one test's, without being held open.
+"""Ports and multicast groups reserved for one test, without a bound socket.
 
 A fixture holds what it hands out: its socket is bound. A program that insists on a number binds
-that number itself, later, and perhaps without SO_REUSEADDR, so nobody may be bound to it before.
+that number itself, later, and perhaps without SO_REUSEADDR, so no other socket may be bound to it.
 Three kinds of others could take it meanwhile; each is kept off in its own way:
 
 1. *The kernel*, when it chooses a port for `bind` to 0 or `connect`. It chooses from
@@ -14,8 +14,8 @@ Three kinds of others could take it meanwhile; each is kept off in its own way:
    that lives on still has the lease.
 3. *Programs that know nothing of leases.* The number is tried, before it is handed out: bound to
    all addresses of both families, for TCP and UDP, without SO_REUSEADDR, so that TIME_WAIT counts
-   too. A program that takes it after that by its number cannot be kept off; it is a coincidence
-   which `EADDRINUSE` tells.
+   too. A program that takes it after that by its number cannot be kept off; `EADDRINUSE`
+   then reports this coincidence.
 
 Numbers are taken in turn, from a place that the seed decides: workers begin at different places,
 and a number that was given back is not handed out again soon, when old peers may still talk to it.
@@ -96,7 +96,7 @@ class Group:
         sock.bind((self.address, self.port))
 
     def limit(self, sock: socket.socket, *, hops: int = 0) -> None:
-        """Say how far datagrams sent to a group by `sock` go: 0 on this host, 1 on its links.
+        """Limit the reach of datagrams from `sock` to a group: 0 this host, 1 its links.
 
         Raises:
             UsageError: `hops` is more, which would let tests speak to a site.
@@ -112,7 +112,7 @@ class Group:
 class Leases:
     """Hands out ports and groups, each to one holder on this machine at a time.
 
-    Threads may share it. What was handed out stays leased until its `with` ends.
+    Threads may share it. A port or group stays leased until its `with` ends.
     """
 
     __slots__ = ("_ports", "_seed", "_turn")
@@ -123,7 +123,7 @@ class Leases:
         Args:
             seed: decides where to begin; without it the run and worker of pytest-xdist and the
                 process. Equal seeds are safe, only slower.
-            ports: to choose from, instead of those that the kernel does not choose from.
+            ports: to choose from; by default all that the kernel does not choose from.
 
         Raises:
             Unavailable: the kernel may choose any port.
@@ -173,7 +173,7 @@ class Leases:
     def _lease(
         self, kind: str, count: int, nth: Callable[[int], T], is_free: Callable[[T], bool]
     ) -> tuple[socket.socket, T]:
-        """Return the first of `count` that nobody has leased and that is free, with its lock."""
+        """Return the first of `count` candidates that is free and not leased, with its lock."""
         begin = _hash(f"{kind} {self._seed}")
         for _ in range(min(count, _MAX_TRIES)):
             candidate = nth((begin + next(self._turn)) % count)
@@ -246,7 +246,7 @@ def _can_bind(family: socket.AddressFamily, kind: socket.SocketKind, port: int) 
             sock.bind(("", port))
     except OSError as error:
         if error.errno in _NOT_HERE:
-            return True  # no IPv6, so nobody can have it
+            return True  # no IPv6, so no process can have it
         if error.errno == errno.EADDRINUSE:
             return False
         raise

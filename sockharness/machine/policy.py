@@ -1,8 +1,8 @@
-"""What a spec may reach.
+"""The addresses that a spec may reach.
 
-A maintainer may run a stranger's spec, so what is not allowed is refused, and a refusal names the
-rule, the place and the option that would allow it. Judged is the address that goes to the kernel,
-never the text that somebody wrote: text has too many spellings of one address.
+A maintainer may run a stranger's spec, so every other address is refused. A refusal names the
+rule, the place and the option that would allow it. The policy checks the address that goes to the
+kernel, never the text of the spec: text has too many spellings of one address.
 
 By default a spec reaches loopback addresses. `--sock-allow-net=CIDR[:PORTS]` adds networks;
 `PORTS` is a port or a range such as `8000-8099`, without it all ports.
@@ -55,7 +55,7 @@ class Allowance:
         return cls(network, low, high)
 
     def covers(self, address: Address) -> bool:
-        """Say whether an address is within."""
+        """Return whether an address is within."""
         host = ip_address(address.host)
         return host in self.network and self.low <= address.port <= self.high
 

@@ -1,4 +1,4 @@
-"""What this machine can do: the answers to a spec's `needs`.
+"""The abilities of this machine: the answers to a spec's `needs`.
 
 Each question is asked once a process, by doing the thing, and the answer is remembered: the empty
 text if it can be done, else the reason why not, with remedies. A test is skipped with that reason.
@@ -40,7 +40,7 @@ def ipv6() -> str:
 
 @cache
 def multicast() -> str:
-    """Try to hear a group on loopback."""
+    """Try to receive from a group on loopback."""
     group, interface = "239.255.255.1", socket.inet_aton(LOOPBACK)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as member:

@@ -1,4 +1,4 @@
-"""Network namespaces with hosts that a test owns, and what runs there."""
+"""Network namespaces with hosts that a test owns, and the programs inside."""
 
 from sockharness.netns.network import Host as Host
 from sockharness.netns.network import Interface as Interface

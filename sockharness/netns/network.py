@@ -1,21 +1,21 @@
 """Networks of hosts for a test: no other process is there, and nothing else uses their ports.
 
-A host is a network namespace. `Network` starts the owner of its namespaces (`owner.py`, which says
-why it is a process of its own), and asks it for sockets and programs inside. This process never
+A host is a network namespace. `Network` starts the owner of its namespaces and asks it for
+sockets and programs inside. `owner.py` says why the owner is its own process. This process never
 changes its namespaces, so it may have threads, and its tests may be anywhere.
 
-How a network is made, without a password: the owner makes a user namespace and is its root. Where
-user namespaces are forbidden, root can do without. Root is tried second, because a program that is
-root of its own namespace only can do no harm outside, and a real root can. Else the text of
-`Unavailable` says which lock is closed, and what opens it.
+How a network is made, without a password: the owner makes a user namespace and is its root. If
+user namespaces are forbidden, a real root needs none. The user namespace is tried first: its root
+can do no harm outside, and a real root can. If both fail, the text of `Unavailable` names the
+forbidden step and the remedy.
 
-What ends when: `close` ends the owner. With it end, by the kernel's hand, all programs started
-inside and their children, and with the last descriptor the namespaces, their interfaces and
-addresses. The same comes to pass when this process is killed, for the owner watches it. A socket
-made inside is the caller's, and keeps its namespace alive until it is closed.
+`close` ends the owner. The kernel then ends all programs started inside, and their children. With
+the last descriptor it removes the namespaces, their interfaces and addresses. The owner watches
+this process, so the same happens when this process is killed. A socket made inside belongs to the
+caller and keeps its namespace alive until it is closed.
 
-Interfaces are set up from here, over netlink sockets made inside (`rtnetlink.py`). Whoever made a
-user namespace has all rights in it (user_namespaces(7)), so a test may also bind to port 80 there.
+Interfaces are set up from here, over netlink sockets made inside (`rtnetlink.py`). The
+maker of a user namespace has all rights in it (user_namespaces(7)), so a test may bind to port 80.
 
 A network and its hosts may be used from any thread.
 """
@@ -51,7 +51,7 @@ class Interface:
 
     Attributes:
         name: `"eth0"` for a host's first.
-        index: what `IPV6_MULTICAST_IF` and a zone take, in the host's namespace.
+        index: its number in the host's namespace, for `IPV6_MULTICAST_IF` and zones.
         ipv4: its address, in a /24.
         ipv6: its unique local address (RFC 4193), in a /64; `None` if the kernel has no IPv6.
         link_local: its address in fe80::/64; `None` likewise.
@@ -88,7 +88,7 @@ class Host:
         )
 
     def is_beside(self, other: "Host") -> bool:
-        """Say whether both are in one network, so that a link may join them."""
+        """Return whether both hosts are in one network, so that a link may join them."""
         return self._owner is other._owner  # noqa: SLF001 - of the same class
 
     def fileno(self) -> int:
@@ -117,7 +117,7 @@ class Host:
             raise
 
     def rtnetlink(self) -> Rtnetlink:
-        """Return what changes this host's interfaces; the caller closes it."""
+        """Return a socket for changes of this host's interfaces; the caller closes it."""
         return Rtnetlink(self.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE))
 
     def run(
@@ -133,9 +133,9 @@ class Host:
     ) -> Program:
         """Start a program here; it ends with the network at the latest, and its children too.
 
-        The arguments mean what they mean to `subprocess.Popen`. It is found in the PATH of `env`.
-        In its own eyes it is root, unless the kernel forbids user namespaces, with other PIDs than
-        in ours.
+        The arguments are those of `subprocess.Popen`. The program is looked up in the PATH of
+        `env`. Inside, it runs as root, unless the kernel forbids user namespaces, and has other
+        PIDs than outside.
 
         Raises:
             TypeError, ValueError: no list of words, or an empty one.
@@ -182,7 +182,7 @@ class Network:
         """Return a network without hosts.
 
         Raises:
-            Unavailable: neither a user namespace nor root makes it possible; says why.
+            Unavailable: this process may not make network namespaces; the text says why.
         """
         return cls(Owner.start())
 
@@ -202,7 +202,7 @@ class Network:
 
     @property
     def closed(self) -> bool:
-        """Say whether `close` was called."""
+        """Return whether `close` was called."""
         return self._owner.closed
 
     def host(self, name: str) -> Host:
@@ -271,13 +271,13 @@ class Network:
         other.interfaces += (ends[1],)
 
     def pair(self, *, mtu: int | None = None) -> tuple[Host, Host]:
-        """Make the hosts `"a"` and `"b"` and link them, which is what most tests want."""
+        """Make the hosts `"a"` and `"b"` and link them: enough for most tests."""
         one, other = self.host("a"), self.host("b")
         self.link(one, other, mtu=mtu)
         return one, other
 
     def close(self) -> None:
-        """End all that runs inside, and the network; idempotent."""
+        """End all programs inside, and the network; idempotent."""
         self._closing.close()
 
 

@@ -35,7 +35,7 @@ class Owner:
         """Start one in a new user namespace, or else, if this is root, without one.
 
         Raises:
-            Unavailable: neither is possible; says why.
+            Unavailable: both are forbidden; the text says why.
         """
         try:
             return cls._start("user")
@@ -85,7 +85,7 @@ class Owner:
 
     @property
     def closed(self) -> bool:
-        """Say whether `close` was called."""
+        """Return whether `close` was called."""
         return self._control.fileno() < 0
 
     def ask(self, *request: Any, descriptors: Sequence[int] = ()) -> int:

@@ -1,8 +1,8 @@
 """The program that owns a network's namespaces: it makes sockets and processes inside them.
 
 The parent is a pytest with threads, and a process with threads cannot enter a user namespace
-(user_namespaces(7)); nor should a test runner move. So this program does, on the parent's word,
-and hands back descriptors: a socket stays in the namespace in which it was made, whoever uses it.
+(user_namespaces(7)). A test runner should stay in its namespace, too. So this program enters it at
+the parent's request and returns descriptors. A socket stays in the namespace in which it was made.
 
 Two processes run this file:
 
@@ -10,12 +10,12 @@ Two processes run this file:
    child (pid_namespaces(7)). It forks that child, waits for its end, and ends likewise.
 2. The child is process 1 of the new PID namespace. It serves requests until its socket says EOF or
    the parent's pidfd says that the parent is gone: a descriptor that leaked into some other process
-   cannot keep it alive. When process 1 ends, for whatever reason, the kernel kills all that was
-   started inside, and with the last process and descriptor the namespaces go, and their interfaces.
+   cannot keep it alive. When process 1 ends, for whatever reason, the kernel kills all processes
+   started inside. With the last process and descriptor the namespaces and interfaces are gone.
 
-It is started once a network, so it imports nothing but what is built in, and ctypes, because
-Python 3.11 has neither unshare nor setns. One process, one thread, no state but the list of
-namespaces and who waits for which program.
+It is started once per network, so it imports only built-in modules and ctypes. ctypes is needed
+because Python 3.11 lacks unshare and setns. It has one process and one thread. Its only state is
+the list of namespaces and the pipes of running programs.
 
 A request is `marshal`ed (both ends are one interpreter) in one message, with descriptors beside it:
 
@@ -103,7 +103,7 @@ def _leave(*, user: bool) -> None:
 
 
 class _Owner:
-    """What serves: the namespaces, as descriptors, and the pipes of the programs that run."""
+    """The server: the namespaces, as descriptors, and the pipes of the programs that run."""
 
     def __init__(self, sock: _socket.socket, parent: int) -> None:
         self._socket = sock
@@ -117,7 +117,7 @@ class _Owner:
         }
 
     def serve(self) -> None:
-        """Answer requests until nobody is left to ask."""
+        """Answer requests until the parent is gone or has closed its end."""
         ended, wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         _signal.signal(_signal.SIGCHLD, _ignore)
         _signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)

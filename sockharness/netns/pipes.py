@@ -10,10 +10,10 @@ Wanted = int | IO[Any] | None
 
 
 class Pipes:
-    """Opens what `subprocess.Popen` would open for these arguments, and a pipe for the status.
+    """Opens the same pipes as `subprocess.Popen` for these arguments, and one for the status.
 
-    What the program is given is closed here at the end of `with`, since it has copies by then; our
-    ends too, unless `keep` was called.
+    The end of `with` closes the program's descriptors, since it has copies by then. It closes our
+    ends, too, unless `keep` was called.
 
     Attributes:
         theirs: descriptors for stdin, stdout, stderr and the status.

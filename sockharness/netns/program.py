@@ -72,11 +72,11 @@ class Program:
         self.wait()
 
     def poll(self) -> int | None:
-        """Return how it ended, or `None` while it runs."""
+        """Return its exit status, or `None` while it runs."""
         return self._look(0)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end; return how it ended.
+        """Wait for its end; return its exit status.
 
         Raises:
             subprocess.TimeoutExpired: it still runs after `timeout` seconds.
@@ -141,7 +141,7 @@ class Program:
 def _exchange(
     stdin: IO[Any] | None, data: bytes, said: dict[IO[Any], bytearray], deadline: float | None
 ) -> bool:
-    """Write and read at once, so that neither side waits for the other; say whether it was all."""
+    """Write and read at once, so that no side waits for the other; return whether all is done."""
     rest = memoryview(data)
     with selectors.DefaultSelector() as selector:
         for output in said:

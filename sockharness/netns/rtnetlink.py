@@ -1,8 +1,8 @@
 """Network interfaces, addresses and routes, by rtnetlink(7): what `ip` does, without a program.
 
-A netlink socket works in the network namespace in which it was made, so nobody has to be there to
-use it. Each request is one message: a header, a structure by the kind of request, and attributes,
-which may nest. Each is acknowledged with an errno, 0 if it went well.
+A netlink socket works in the network namespace in which it was made, so any process
+can use it. Each request is one message: a header, a structure by the kind of request, and
+attributes, which may nest. Each is acknowledged with an errno, 0 if it went well.
 
 Some facts of the kernel decide how a link is made:
 
@@ -10,17 +10,17 @@ Some facts of the kernel decide how a link is made:
    (duplicate address detection, RFC 4862 section 5.4), and nothing can be sent from it meanwhile.
    So that is switched off (`IN6_ADDR_GEN_MODE_NONE`) before the interface goes up, and all
    addresses are given without detection (`IFA_F_NODAD`).
-2. That an interface is up is not yet that it sends: the carrier of the first end of a veth pair
+2. An interface that is up may not send yet: the carrier of the first end of a veth pair
    comes with the second end, and a worker of the kernel then starts its queue (link_watch.c).
    Until then frames are dropped in silence. `Rtnetlink.wait_until_running` waits for that.
 3. IPv6 may be switched off in a kernel; then there are IPv4 addresses only.
-4. What is sent to an IPv6 group on loopback is delivered only if the group's route is of the type
-   that an own address has; elsewhere it is of the type for groups.
-5. That an IPv6 address was given is acknowledged before it can be used: a worker of the kernel adds
-   the route to it later (`addrconf_dad_begin`, also where nothing is to be detected), when it has
-   joined the group in which neighbours ask for it. Until then what is sent to it goes astray, and
-   who asks for it asks again a second later. `Rtnetlink.add_address` waits until that route is
-   told of.
+4. On loopback, the kernel delivers packets to an IPv6 group only if the group's route has the type
+   of an own address; on other interfaces it has the type for groups.
+5. The kernel acknowledges an IPv6 address before the address can be used. A worker of the kernel
+   adds the route later (`addrconf_dad_begin`, even without duplicate address detection), after it
+   has joined the group in which neighbours ask for the address. Until then packets to the address
+   are lost, and a neighbour that asked for it asks again a second later. `Rtnetlink.add_address`
+   waits until the kernel reports that route.
 """
 
 import errno
@@ -164,7 +164,7 @@ class Rtnetlink:
             self._wait_for(lambda kind, body: _is_route_to(kind, body, packed))
 
     def add_route(self, index: int, network: str, prefix: int, *, metric: int) -> None:
-        """Send what is for a network, perhaps one of groups, to an interface."""
+        """Route packets for a network, perhaps one of groups, to an interface."""
         family, packed = _packed(network)
         kind = _RTN_UNICAST
         if family == socket.AF_INET6 and packed[0] == 0xFF:
@@ -180,12 +180,12 @@ class Rtnetlink:
         self._request(_RTM_NEWROUTE, head, attributes, flags=_MADE)
 
     def wait_until_running(self, index: int, *, timeout: float = 5.0) -> None:
-        """Wait until frames sent to an interface go out, which the kernel tells its group of links.
+        """Wait until an interface sends frames; the kernel reports that to its group of links.
 
         Raises:
-            TimeoutError: that did not come to be.
+            TimeoutError: it still does not send.
         """
-        # First join, then look: a change after the look is then told.
+        # First join, then look: the kernel then reports a change after the look.
         self._join(_RTNLGRP_LINK)
         self._send(_RTM_GETLINK, _link(index), [])
         self._wait_for(
@@ -193,12 +193,12 @@ class Rtnetlink:
         )
 
     def _join(self, group: int) -> None:
-        """Be told, from now on, of changes of a kind."""
+        """Join a group: from now on the kernel reports its kind of changes."""
         self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
         self._told.clear()
 
     def _wait_for(self, wanted: Callable[[int, bytes], bool], *, timeout: float = 5.0) -> None:
-        """Wait until something is told."""
+        """Wait until the kernel reports a wanted message."""
         usual, deadline = self._socket.gettimeout(), time.monotonic() + timeout
         try:
             while not any(wanted(kind, body) for kind, body in self._told):
@@ -253,7 +253,7 @@ def _is_running(body: bytes, index: int) -> bool:
 
 
 def _is_route_to(kind: int, body: bytes, address: bytes) -> bool:
-    """Say whether it is told that an IPv6 address is this host's."""
+    """Return whether a message reports that an IPv6 address is this host's."""
     if kind != _RTM_NEWROUTE:
         return False
     family, bits, *_, route, _ = _ROUTE.unpack_from(body)

@@ -110,12 +110,12 @@ class Capture:
 
     @property
     def running(self) -> bool:
-        """Whether frames are being captured: after `start`, before `stop`."""
+        """True while frames are captured: after `start`, before `stop`."""
         return self._socket is not None and not self._socket.closed
 
     @property
     def drops(self) -> int:
-        """How many frames were lost since `start` because the buffer was full."""
+        """The number of frames lost since `start` because the buffer was full."""
         return 0 if self._socket is None else self._socket.drops
 
     @property

@@ -57,7 +57,7 @@ def check_field_name(name: str) -> None:
 
 
 def misfit(name: str, text: str) -> tuple[str, str] | None:
-    """Return what a field holds, and a hint, if it can never have the value in a text.
+    """Return the kind of values of a field, and a hint, if a text is no such value.
 
     Raises:
         ValueError: as `check_field_name` does.
@@ -102,9 +102,9 @@ def fits(packet: Packet, tests: Iterable[tuple[str, str]]) -> bool:
 
 
 def _instances(packet: Packet, layer: Any) -> Iterator[Packet]:
-    """Yield the layers of a class, also those that are items of a list of another layer.
+    """Yield the layers of a class, also the items of a list of another layer.
 
-    Of an MLDv2 report scapy lists the first record only; each next one is the payload of the last.
+    In an MLDv2 report scapy lists only the first record; each next one is the payload of the last.
     """
     while packet:
         if type(packet) is layer:  # a `UDPerror`, quoted by ICMP, is a `UDP` to Python

@@ -83,7 +83,7 @@ def _only_outgoing() -> list[_Instruction]:
 def _find_ports(protocols: Sequence[int], *, groups: bool) -> list[_Instruction]:
     """Leave the length of the IP header in X, so that the ports are at X + 14 and X + 16.
 
-    What is about groups is accepted at once, if it is asked for.
+    Frames about groups are accepted at once, if the protocol `groups` is asked for.
     """
     ipv4 = [
         *_one_of([ETHERTYPE_IPV4]),

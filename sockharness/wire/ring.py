@@ -1,4 +1,4 @@
-"""A packet socket that counts what it loses.
+"""A packet socket that counts the frames it loses.
 
 Five facts of the kernel (packet(7)) decide how it is made:
 
@@ -10,14 +10,14 @@ Five facts of the kernel (packet(7)) decide how it is made:
    (`PACKET_HOST`). The first is kept: it is queued inside the sender's system call, before the
    receiver can see the data, so when a test has read a message its frame is already here. The
    filter drops the other.
-3. What does not fit into the buffer is dropped and counted in `PACKET_STATISTICS`; reading the
-   counter resets it, so it is accumulated here.
+3. The kernel drops a frame that does not fit into the buffer, and counts it in
+   `PACKET_STATISTICS`. Reading the counter resets it, so this module adds the readings up.
 4. Timestamps are taken on the wall clock when the frame passes. They are moved to the scale of the
    caller's monotonic clock. Both clocks are slewed alike, so their offset changes only by steps (or
    sleep); it is taken at `open`, and again when a read finds that it is off by more than a
    millisecond. A worker switches timestamps on a moment after `open` (net_enable_timestamp in
-   net/core/dev.c); a frame that passes before then is given the time at which it is read. So a
-   frame is never said to be later than the next one, nor than now.
+   net/core/dev.c); a frame that passes before then is given the time at which it is read. So
+   the time of a frame is never later than that of the next frame, nor later than now.
 5. A memory-mapped ring (`TPACKET_V3`) retires a block when it is full or after a timeout of
    milliseconds: an expectation would wait for a frame that is already there. `recvmsg` costs a
    system call for each frame, and a test has few.
@@ -130,7 +130,7 @@ class PacketSocket:
 
     @property
     def drops(self) -> int:
-        """How many accepted frames were lost from `open` until now or `close`."""
+        """The number of accepted frames lost from `open` until now or `close`."""
         if not self.closed:
             self._drops += self._new_drops()
         return self._drops

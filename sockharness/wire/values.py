@@ -1,7 +1,7 @@
 """Checks that a text can be the value of a scapy field.
 
 A number that is too large for the field, or half an address, would never equal any value. The class
-of scapy's field says what it holds. Only the classes listed here are checked: a class derived from
+of scapy's field defines its values. Only the classes listed here are checked: a class derived from
 one of them may show its value in its own way.
 """
 
@@ -34,7 +34,7 @@ _MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 
 
 def misfit(field: Field, text: str) -> tuple[str, str] | None:
-    """Return what a field holds, and a hint, if it can never have the value in a text."""
+    """Return the kind of values of a field, and a hint, if a text is no such value."""
     kind = type(field).__name__
     if kind in _AROUND:
         return misfit(field.fld, text)

@@ -1,4 +1,4 @@
-"""Decodes what a peer does: the actions of steps and of handlers, with what they return.
+"""Decodes the actions of steps and of handlers, with the values that they return.
 
 A setting (`set_ttl: 5`) is a row of `table.actions` and nothing here. Another action is a row there
 and an entry of `_ACTIONS`; for a UDP socket, of the one in `datagrams`.
@@ -138,7 +138,7 @@ class ActionDecoder:
         return verb, value, [key for key, _ in entries if key is not verb]
 
     def bounds(self, node: Node) -> model.Bounds:
-        """Decode what a call may return: a number or bounds."""
+        """Decode the expected value of a call: a number or bounds."""
         if isinstance(node, Scalar):
             truths = {"-1": -1, "true": True, "false": False}
             exactly = truths[node.text] if node.text in truths else as_size(node)
@@ -173,7 +173,7 @@ class ActionDecoder:
         return self.handlers(node, udp=udp)
 
     def handlers(self, node: Node, *, udp: bool | None = None) -> model.HandlerSet:
-        """Decode what a peer's handlers do; `udp` as above."""
+        """Decode a peer's handlers with their actions; `udp` as above."""
         actions: dict[str, tuple[model.Action, ...]] = {}
         for key, value in as_mapping(node, "handlers by event").entries:
             with self._context.problems.collect():
@@ -235,7 +235,7 @@ class ActionDecoder:
             raise Refusal(location, f"'{peer.name}' has no TLS, so no 'handshake'", hint)
 
     def check_tls(self, peer: model.Peer, action: model.UpgradeTls | model.ReloadTls) -> None:
-        """Refuse what a peer cannot do with TLS; take note if it goes over to it."""
+        """Refuse actions that a peer cannot do with TLS; take note if it goes over to it."""
         if isinstance(action, model.ReloadTls):
             if peer.tls is None or not peer.listens:
                 message = f"'reload: {{tls: …}}' is for a listener with TLS; not '{peer.name}'"

@@ -38,7 +38,7 @@ def as_address(node: Node) -> str:
 
 
 def _hint(text: str) -> str:
-    """Guess the mend for an address that is none."""
+    """Suggest a fix for text that is not an address."""
     if text == "localhost":
         return "write loopback"
     if found := re.fullmatch(r"\[([0-9a-fA-F:.]+)\](:[0-9]+)?", text):

@@ -18,13 +18,13 @@ class Context:
     """One case while it is decoded.
 
     Attributes:
-        problems: where what is wrong goes.
+        problems: the problems found so far.
         let: what `let` and the case name.
         folder: where `file:` looks, and no further.
         uses: the names that were used, over all cases.
         case: the case's name, empty without cases.
         names: the peers' names.
-        facts: what is known of a peer while it runs, of those of which anything is.
+        facts: the names of the facts of each peer that has any while it runs.
         handler_names: the names under `handlers:`.
         hosts: those of the spec's own network.
         captured: the names that earlier steps capture.
@@ -35,7 +35,7 @@ class Context:
         certs_are_wrong: whether those names are not known, because of a problem.
         certs: the certificates decoded so far.
         upgraded: the peers that go over to TLS, as far as they are decoded.
-        refs: who is meant by a text in a key, over all cases.
+        refs: the peer that a text in a key means, over all cases.
     """
 
     problems: Problems
@@ -84,12 +84,12 @@ class Context:
         )
 
     def is_udp(self, name: str) -> bool:
-        """Return whether a peer has a UDP socket, as far as it could be decoded."""
+        """Return whether a peer is known to have a UDP socket."""
         peer = self.peers.get(name)
         return peer is not None and peer.udp is not None
 
     def speaks_tls(self, peer: model.Peer) -> bool:
-        """Return whether a peer has TLS, or goes over to it, as far as that is known."""
+        """Return whether a peer is known to have TLS, or to go over to it."""
         return peer.tls is not None or peer.name in self.upgraded
 
     def has_wrong_target(self, peer: model.Peer) -> bool:

@@ -1,4 +1,4 @@
-"""Decodes what is about datagrams: `udp:` and `multicast:` of a peer, and the actions of a UDP
+"""Decodes the keys of datagrams: `udp:` and `multicast:` of a peer, and the actions of a UDP
 socket."""
 
 from collections.abc import Callable, Mapping
@@ -194,7 +194,7 @@ class DatagramActions:
 
 
 def source(node: Node, context: Context) -> str:
-    """Return whom a member hears: a peer, or the address of one."""
+    """Return a sender that a member receives from: a peer, or the address of one."""
     text = as_text(node, "a peer's name or an address")
     if text in context.names:
         return text

@@ -68,6 +68,6 @@ class Form:
         return payload
 
     def example(self) -> Payload | None:
-        """Decode what a scripted peer writes in place of a description."""
+        """Decode the bytes that a scripted peer writes in place of a description."""
         node = self.node.get("example")
         return self.exact(node) if node is not None else None

@@ -49,7 +49,7 @@ def _pattern(node: Node, scope: Scope) -> Regex:
 
 @lru_cache(maxsize=4096)
 def _compiled(pattern: bytes) -> re.Pattern[bytes]:
-    """Compile a pattern; what Python would only warn of is refused."""
+    """Compile a pattern; refuse one that Python would only warn of."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return re.compile(pattern, re.DOTALL)

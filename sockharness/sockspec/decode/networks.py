@@ -1,4 +1,4 @@
-"""Decodes `hosts:`, and which of them a peer is on.
+"""Decodes `hosts:`, and the host of each peer.
 
 A spec has all of its peers on hosts, or none: one on this machine could reach none of the others.
 Two hosts are joined by a link; one alone has its loopback interface.

@@ -1,4 +1,4 @@
-"""Decodes the peers: what their sockets are, and which handlers they have."""
+"""Decodes the peers: their sockets and their handlers."""
 
 from typing import Any
 
@@ -184,4 +184,4 @@ _TWO = {2: "two", 3: "three"}
 _OWN: dict[str, Decoder] = {"listen": as_address_or_link}
 _TCP = decoders("tcp", _OWN)
 _OPTIONS = _TCP.keys() - {"listen", "connect", "port", "backlog"}
-"""What goes into `StreamOptions`: what listeners and clients both have."""
+"""The keys of `StreamOptions`: listeners and clients both have them."""

@@ -1,4 +1,4 @@
-"""What names mean at a location of a spec: those of `let`, of cases, of captures and of peers.
+"""The meaning of names at a location of a spec: names of `let`, of cases, of captures and of peers.
 
 A reference is a whole scalar, `$name` or `$peer.fact`.
 """
@@ -28,7 +28,7 @@ GROUP_FACTS = (*PEER_FACTS, "group")
 
 @record
 class Uses:
-    """Which names a file uses, over all of its cases: the decoders record them here.
+    """The names that a file uses, over all of its cases: the decoders record them here.
 
     Attributes:
         read: the names that are read.
@@ -54,7 +54,7 @@ class Scope:
         captured: the names that an earlier step captures.
         peers: the peers of which there are facts, for `$server.port`, each with their names.
         folder: where `file:` looks, and no further.
-        problems: where what is wrong goes, if more than one thing is.
+        problems: where problems go, if there are several.
         uses: where it is noted which names are used.
         case: the case's name; empty outside of cases.
         messages: whether the bytes are a message of their own, as a datagram is.

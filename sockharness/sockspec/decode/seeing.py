@@ -1,4 +1,4 @@
-"""Decodes what a step says of an event: that it comes, with what, or that it does not come."""
+"""Decodes `sees` and `never`: an event comes, with certain facts, or does not come."""
 
 import errno
 
@@ -16,7 +16,7 @@ ERRORS = (
     "any",
     *sorted({*errno.errorcode.values(), "ENOTFOUND", "EAI_AGAIN", *tls_words.CODES}),
 )
-"""What `error:` can say: names of the operating system, of name look-ups, and of TLS."""
+"""The values of `error:`: names of the operating system, of name look-ups, and of TLS."""
 
 
 class SeesDecoder:

@@ -233,7 +233,7 @@ class StepDecoder:
         )
 
     def _check_connected(self, key: Scalar, one: model.PeerRef, other: model.PeerRef) -> None:
-        """Refuse an arrow between peers of which neither connects to the other."""
+        """Refuse an arrow between two peers that are not connected."""
         both = [self._context.peers.get(one.name), self._context.peers.get(other.name)]
         if None in both:
             return  # a problem of that peer is known already
@@ -336,7 +336,7 @@ class StepDecoder:
     def _act(
         self, peer: model.PeerRef, action: model.Action, checked: Mapping[str, Any]
     ) -> model.Act:
-        """Return the step, if that kind of peer can do it; `checked`: what is said of the call."""
+        """Return the step, if that kind of peer can do it; `checked`: the keys about the call."""
         known = self._context.peers.get(peer.name)
         if known is not None and action.name == "stop" and not known.listens:
             raise Refusal(action.location, f"'stop' is for a listener; '{peer.name}' connects")

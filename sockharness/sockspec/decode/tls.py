@@ -25,7 +25,7 @@ from sockharness.sockspec.text.typed import (
 )
 
 RESERVED = (tls_words.NO_ONE, "any", tls_words.DEFAULT)
-"""What no certificate may be called."""
+"""The names that no certificate may have."""
 _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _LONGEST_HOST = 253
 _LONGEST_PROTOCOL = 255
@@ -75,7 +75,7 @@ class TlsDecoder:
         """Refuse options that only the other side has.
 
         Args:
-            tls: what is said.
+            tls: the options.
             server: whether it is a server's.
             node: where the keys are, for the location, if it is at hand.
         """
@@ -122,14 +122,14 @@ class TlsDecoder:
 
 
 class FactsDecoder:
-    """Decodes what a step says of a handshake."""
+    """Decodes the facts of a handshake that a step states."""
 
     def __init__(self, context: Context) -> None:
         self._tls = TlsDecoder(context)
         self._keys = _FACTS | {"certificate": self._certificate}
 
     def decode(self, node: MappingNode) -> dict[str, str]:
-        """Return what is said, as text by word."""
+        """Return the facts that the step states, as text by word."""
         said = [(key, value) for key, value in node.entries if key.text in self._keys]
         return {key.text: self._keys[key.text](value) for key, value in said}
 

@@ -8,19 +8,19 @@ from sockharness.sockspec import table
 
 VERSIONS = ("TLSv1.2", "TLSv1.3")
 VERIFY = ("require", "request", "none")
-"""How a peer judges the other one's certificate: refuse a bad one, look at it, do not ask."""
+"""The ways to judge the other side's certificate: refuse a bad one, look at it, do not ask."""
 BAD = (
     "expired", "not_yet_valid", "wrong_host", "unknown_ca", "self_signed", "wrong_usage",
     "weak_key", "revoked", "chain_too_short",
 )  # fmt: skip
 """The defects that a certificate can have."""
 NO_ONE = "none"
-"""In place of what is not there: a certificate, a protocol, a name, an alert."""
+"""The word for a missing fact: a certificate, a protocol, a name, an alert."""
 DEFAULT = "default"
 """The certificate of a listener that names none."""
 _FAILURE = ("error", "message", "alert")
 FACTS = tuple(key for key in table.keys("sees handshake") if key not in _FAILURE)
-"""What a step can say of a handshake, beside what is wrong with it."""
+"""The facts of a handshake that a step can state, beside its error."""
 ALERTS = (
     "access_denied", "bad_certificate", "bad_certificate_hash_value",
     "bad_certificate_status_response", "bad_record_mac", "certificate_expired",

@@ -1,4 +1,4 @@
-"""Decodes the checks of what crossed the wire."""
+"""Decodes the checks of the frames that crossed the wire."""
 
 from sockharness.sockspec import model, table
 from sockharness.sockspec.decode.actions import ActionDecoder
@@ -21,7 +21,7 @@ MOST_FRAMES = 1_000_000
 
 
 class WireDecoder:
-    """Decodes wire checks; what is right goes to `checks`."""
+    """Decodes wire checks; valid ones go to `checks`."""
 
     def __init__(self, context: Context, actions: ActionDecoder) -> None:
         self.checks: list[model.WireCheck] = []

@@ -12,7 +12,7 @@ from sockharness.sockspec.text.nodes import Node, Scalar
 from sockharness.sockspec.text.typed import Refusal, as_text, unexpected
 
 EVENTS = names(STREAM_EVENTS, without=("data",))
-"""What a handler can be for, beside `data`; what `sees` can name, beside `uncaught_exception`."""
+"""The events of handlers beside `data`, and of `sees` beside `uncaught_exception`."""
 UDP_EVENTS = names(DATAGRAM_HANDLERS, without=("data",))
 """Those of them that a UDP socket has."""
 HANDLERS = tuple(STREAM_EVENTS)
@@ -46,7 +46,7 @@ SYNONYMS = {
 UDP_SYNONYMS = {"write": "send", "write_all": "send_many", "sends": "send", "writes": "send"}
 """The same, where a UDP socket is meant."""
 FINDINGS = ("unread_bytes", "unread_datagrams", "extra_connections", "unclaimed_events")
-"""What `allow:` may name: findings at the end that would fail a spec."""
+"""The findings that `allow:` may name: those at the end that would fail a spec."""
 NEEDS = ("capture", "ipv6", "multicast", "netns", "one_process")
 """The names that `needs:` may list."""
 ENGINES = ("sockharness", "bun")
@@ -54,7 +54,7 @@ ENGINES = ("sockharness", "bun")
 ROW = re.compile(r"D[1-9]\d?", re.ASCII)
 """The name of a row of the deliberate differences."""
 ROWS = (*(f"D{number}" for number in range(1, 34)), *(f"D{number}" for number in range(41, 49)))
-"""The rows that there are. The page is not part of an installed package; a test compares both."""
+"""All rows. The page is not part of an installed package; a test compares both."""
 DIFFERS = "a row, such as {bun: D1}"
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
@@ -74,7 +74,7 @@ def value_name(key: Scalar) -> str:
 
 
 def other_word(word: str, verbs: tuple[str, ...]) -> str:
-    """Suggest the word of ours for one that is not: another program's, or misspelt."""
+    """Suggest our word for an unknown one: another program's, or a misspelt one."""
     if word in PAUSES:
         return NO_PAUSE
     meant = SYNONYMS.get(word, "")
@@ -138,7 +138,7 @@ def difference(key: str, node: Node, instead: model.Step | None = None) -> model
 
 
 def check_row(node: Node, text: str) -> None:
-    """Refuse a row that does not exist: it would explain any failure away."""
+    """Refuse an unknown row: any failure could hide behind it."""
     if text not in ROWS:
         raise Refusal(node.location, f"no row '{text}'", f"docs/bun-differences.md has {_rows()}")
 

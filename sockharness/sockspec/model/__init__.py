@@ -1,6 +1,6 @@
-"""What a spec says, as values that never change: `Spec`, `Case`, `Peer`, `Step`.
+"""The model of a spec, as values that never change: `Spec`, `Case`, `Peer`, `Step`.
 
-Behind the loader nobody sees a mapping or a text that is still to be typed. Every part that a
+The loader types every mapping and text, so other code sees values only. Every part that a
 message may have to point at carries its `Location`. Actions bear the names of the engine's
 methods, events those of its handlers.
 """

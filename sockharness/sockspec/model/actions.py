@@ -12,7 +12,7 @@ from sockharness.sockspec.model.tls import ReloadTls, Tls
 
 @record
 class Write:
-    """One call of `write`: what the kernel does not take is not sent."""
+    """One call of `write`: bytes that the kernel does not take are not sent."""
 
     name: ClassVar[str] = "write"
     payload: Payload
@@ -102,7 +102,7 @@ Action = (
 
 @record
 class HandlerSet:
-    """Which handlers a peer has, and what each does."""
+    """The handlers that a peer has, each with its actions."""
 
     actions: Mapping[str, tuple[Action, ...]]
 

@@ -1,11 +1,11 @@
-"""Bounds of a number: what a call should return, how many frames there should be."""
+"""Bounds of a number: of the value of a call, or of a count of frames."""
 
 from sockharness.record import record
 
 
 @record(kw_only=True)
 class Bounds:
-    """What a call should return: every bound that is given must hold; `capture` names the value."""
+    """The expected value of a call: all given bounds must hold; `capture` names the value."""
 
     exactly: int | None = None
     at_least: int | None = None

@@ -19,7 +19,7 @@ class Payload(Protocol):
         ...
 
     def matcher(self, names: Bindings) -> Matcher:
-        """Return what expects them."""
+        """Return the matcher that expects them."""
         ...
 
 
@@ -72,7 +72,7 @@ class Repeated:
 
 @record
 class Reference:
-    """What a name is bound to while the case runs."""
+    """The value that a name is bound to while the case runs."""
 
     name: str
 
@@ -87,7 +87,7 @@ class Reference:
 
 @record
 class RestOf:
-    """What is left of some bytes behind a captured count."""
+    """The rest of some bytes, after a captured count."""
 
     whole: Payload
     after: str
@@ -129,19 +129,19 @@ class Described:
         return self.example.data(names)
 
     def matcher(self, names: Bindings) -> Matcher:
-        """Expect what is described."""
+        """Expect the described bytes."""
         return self.expected
 
 
 def can_be_written(payload: Payload) -> bool:
-    """Return whether there are bytes to write: what is only described needs an example."""
+    """Return whether there are bytes to write: a description needs an example."""
     if isinstance(payload, Joined):
         return all(map(can_be_written, payload.parts))
     return not isinstance(payload, Described) or payload.example is not None
 
 
 def is_empty(payload: Payload) -> bool:
-    """Return whether a payload is no byte at all."""
+    """Return whether a payload has no bytes."""
     if isinstance(payload, Joined):
         return all(map(is_empty, payload.parts))
     return isinstance(payload, Literal | Repeated) and not size_of(payload)
@@ -155,7 +155,7 @@ def captured_names(payload: Payload) -> set[str]:
 
 
 def size_of(payload: Payload) -> int:
-    """Return how many bytes a payload is, as far as that is known before the run."""
+    """Return the number of bytes of a payload, if it is known before the run."""
     match payload:
         case Literal(content):
             return len(content)

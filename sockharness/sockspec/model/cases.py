@@ -1,4 +1,4 @@
-"""A whole file, as values that never change: its cases, and what differs on an engine."""
+"""A whole file, as values that never change: its cases, and its differences on engines."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import field
@@ -20,7 +20,7 @@ from sockharness.sockspec.model.wire import WireCheck
 
 @record(kw_only=True)
 class Difference:
-    """What is otherwise on an engine, and which row of the deliberate differences says so.
+    """A difference on an engine, and the row of the deliberate differences that explains it.
 
     `instead` is the step that holds there; without it, the step must not hold there. `peer` is the
     one that must run on the engine, if it matters which.
@@ -34,7 +34,7 @@ class Difference:
 
 @record(kw_only=True)
 class Case:
-    """One conversation: the peers, what they say in order, and what must have crossed the wire.
+    """One conversation: the peers, the steps in order, and the checks of the wire.
 
     `hosts` are those of a network of its own, on which all peers are, or none.
     `differs` has the engines on which it does not hold, each with the row that says why;
@@ -59,7 +59,7 @@ class Case:
         return self.handlers[handlers] if isinstance(handlers, str) else handlers
 
     def actions(self) -> Iterator[Action]:
-        """Yield what its peers may do: by steps and by handlers."""
+        """Yield the actions of its peers: of steps and of handlers."""
         for step in self.steps:
             if isinstance(step, Act):
                 yield from with_inner(step.action)
@@ -81,13 +81,13 @@ class Case:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What it needs though its file does not say so."""
+        """The needs that its file implies."""
         multicast = ("multicast",) if self.has_groups and not self.hosts else ()
         ipv6 = ("ipv6",) if any(peer.on_ipv6_link for peer in self.peers.values()) else ()
         return (*multicast, *(("netns", *ipv6) if self.hosts else ()))
 
     def joins_by_itself(self, peer: str) -> bool:
-        """Return whether a member joins before step 1: it does, unless a step tells it to."""
+        """Return whether a member joins before step 1: it does, unless a step makes it join."""
         names = ("add_membership", "add_source_specific_membership")
         return not any(
             isinstance(step, Act) and step.peer.name == peer and step.action.name in names
@@ -95,7 +95,7 @@ class Case:
         )
 
     def connects_by_itself(self, peer: str) -> bool:
-        """Return whether a client connects before step 1: it does, unless a step tells it to."""
+        """Return whether a client connects before step 1: it does, unless a step connects it."""
         return not any(
             isinstance(step, Act) and step.peer.name == peer and step.action.name == "connect"
             for step in self.steps
@@ -108,7 +108,7 @@ class Spec:
 
     Attributes:
         shows: the rules that it proves.
-        engines: those that it is for; empty: all.
+        engines: the engines that it is for; empty: all.
     """
 
     path: str

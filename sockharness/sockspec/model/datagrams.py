@@ -16,12 +16,12 @@ GROUP = "group"
 
 @record(kw_only=True)
 class Multicast:
-    """Which group a peer is about: one of its own, leased for the run, or another peer's.
+    """The group of a peer: one of its own, leased for the run, or another peer's.
 
     Attributes:
         of: the peer whose group it is; empty: one of its own.
         source_specific: whether its own group is from the block for that (RFC 4607).
-        sources: the senders that it receives from, by address or by peer; empty: everybody.
+        sources: the senders that it receives from, by address or by peer; empty: all.
         ipv6: whether its own group is one of IPv6.
         interface: where it joins: an address, `link`, or empty: the link or else loopback.
     """
@@ -36,7 +36,7 @@ class Multicast:
 
 @record(kw_only=True)
 class Udp:
-    """A peer with a UDP socket: bound, and connected if `peer` or `remote_address` says to whom.
+    """A peer with a UDP socket: bound, and connected if `peer` or `remote_address` is set.
 
     Attributes:
         address: an IP literal to bind to, or `GROUP`.
@@ -67,8 +67,8 @@ class Udp:
 
 @record
 class Send:
-    """One datagram: to the peer `to`; without it, to whom the sender is connected to, or, in a
-    `data` handler, to whom it came from."""
+    """One datagram to the peer `to`. Without `to`, it goes to the address that the sender is
+    connected to or, in a `data` handler, to the sender of the datagram received."""
 
     name: ClassVar[str] = "send"
     payload: Payload

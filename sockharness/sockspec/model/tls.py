@@ -14,7 +14,7 @@ class Certificate:
 
     Attributes:
         names: host names and addresses that it is for; empty: those of loopback.
-        bad: what is wrong with it (one of `tls_words.BAD`); empty: nothing.
+        bad: its defect (one of `tls_words.BAD`); empty: nothing.
     """
 
     names: tuple[str, ...] = ()
@@ -24,13 +24,13 @@ class Certificate:
 
 @record(kw_only=True)
 class Tls:
-    """How one side of a stream is secured; text that is empty says nothing of it.
+    """The options of TLS of one side of a stream; an empty text leaves an option unset.
 
     Attributes:
         cert: the certificate that it shows, by name; a server without one shows one for loopback.
         sni: a server's other certificates, by the name that a client asks for.
         alpn: the protocols that it speaks, the preferred one first.
-        verify: one of `tls_words.VERIFY`; `judgement` knows what nothing means.
+        verify: one of `tls_words.VERIFY`; `judgement` has the default.
         server_name: the name that a client asks for and checks.
         min_version, max_version: of `tls_words.VERSIONS`.
         ciphers: in OpenSSL's notation.
@@ -51,8 +51,8 @@ class Tls:
     location: Location
 
     def judgement(self, *, server: bool) -> tuple[bool, bool]:
-        """Return whether it asks for the other side's certificate (a client always gets it), and
-        whether it refuses a bad one."""
+        """Return two facts: whether it asks for the other side's certificate (a client always
+        gets it), and whether it refuses a bad one."""
         verify = self.verify or ("none" if server else "require")
         return verify != "none", verify == "require"
 

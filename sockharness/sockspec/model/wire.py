@@ -1,4 +1,4 @@
-"""What must have crossed the wire, as values that never change."""
+"""Checks of the frames that crossed the wire, as values that never change."""
 
 from sockharness.location import Location
 from sockharness.record import record
@@ -21,7 +21,7 @@ class FieldTest:
 
 @record(kw_only=True)
 class WireCheck:
-    """How many frames fit `where`; each of those must also fit `each`."""
+    """A count of the frames that fit `where`; each of them must also fit `each`."""
 
     where: tuple[FieldTest, ...]
     count: Bounds | None

@@ -1,10 +1,10 @@
 """The JSON Schema of the spec language, for editors; it is made from the table of the language.
 
-It accepts every right spec, and refuses what a schema can refuse: wrong keys, wrong kinds of
-values. Only the loader knows what a name refers to, and which peer can do what. The schema refuses
+It accepts every valid spec, and refuses wrong keys and wrong kinds of values, as far as a schema
+can. Only the loader knows what a name refers to, and which peer can do what. The schema refuses
 the text `null` without quotes, because an editor cannot distinguish it from a missing value.
 
-`python -m sockharness.sockspec.schema` prints it; `sockspec-1.schema.json` is what it printed.
+`python -m sockharness.sockspec.schema` prints it; `sockspec-1.schema.json` is its output.
 """
 
 import json

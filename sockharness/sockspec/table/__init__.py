@@ -1,4 +1,4 @@
-"""The spec language as one table: which keys there are, where they stand, what they take and do.
+"""The spec language as one table: its keys, their places, their values and their meanings.
 
 A *section* is a kind of mapping: `file`, `peer`, `tcp`, `check`, `stream step`. The decoders ask
 this table which keys a section has, so a key that has no row does not exist. The reference's

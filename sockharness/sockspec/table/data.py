@@ -1,4 +1,4 @@
-"""The mappings that stand for bytes: what they are, or only what they look like.
+"""The mappings that stand for bytes: exact bytes, or only a description.
 
 The form is the key that comes first in this table; the others are its arguments.
 """

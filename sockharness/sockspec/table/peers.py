@@ -1,4 +1,4 @@
-"""What a peer says of its socket, and of TLS."""
+"""The keys of a peer, of its socket and of TLS."""
 
 from sockharness.sockspec.table.row import Row
 

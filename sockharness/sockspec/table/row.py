@@ -11,9 +11,9 @@ class Row:
         key: the key.
         at: the sections that have it: the kinds of mappings in which it may stand.
         takes: the kind of its value; empty if it is a word without a value.
-        does: what it means, in Markdown.
-        example: the key with a value, and with what has to stand beside it.
-        default: what holds without it.
+        does: its meaning, in Markdown.
+        example: the key with a value, and with the keys that must stand beside it.
+        default: the value that holds without it.
         required: whether its mapping needs it.
         bare: whether it may also stand as a word of its own, without a value.
         since: the version of sockharness that had it first.

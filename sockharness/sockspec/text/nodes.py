@@ -88,7 +88,7 @@ def read(path: Path, *, shown: str = "") -> Node:
         shown: the path as messages should show it.
 
     Raises:
-        SpecError: with the location, for whatever is wrong with the file.
+        SpecError: with the location of any problem in the file.
     """
     shown = shown or str(path)
     start = Location(shown, 1, 1)
@@ -110,7 +110,7 @@ def parse(text: str, shown: str) -> Node:
     """Parse the text of a spec into nodes; `shown` is the path for messages.
 
     Raises:
-        SpecError: with the location, for whatever is wrong with the text.
+        SpecError: with the location of any problem in the text.
     """
     if found := _unprintable(text):
         message = f"expected printable text, got U+{ord(found[0]):04X}"
@@ -126,8 +126,8 @@ def parse(text: str, shown: str) -> Node:
 
 
 def _unprintable(text: str) -> re.Match[str] | None:
-    """Find what YAML 1.1 §5.1 does not allow, or a line break that only YAML knows: nobody sees
-    them. Most texts are ASCII, and the whole pattern takes long to compile."""
+    """Find what YAML 1.1 §5.1 does not allow, or a line break that only YAML knows: readers
+    do not see them. Most texts are ASCII, and the whole pattern takes long to compile."""
     if _NO_PRINTABLE_ASCII.search(text) is None:
         return None
     return re.search(
@@ -268,7 +268,7 @@ def _open_quote(error: yaml.MarkedYAMLError, mark: Any, last: Any) -> Any:
 
 
 def _yaml_hint(source: str, message: str) -> str:
-    """Guess the mend for the traps that specs run into most."""
+    """Suggest a fix for the most common traps of YAML."""
     if "nesting" in message:
         return f"at most {MAX_DEPTH} levels are allowed"
     if "escape" in message:

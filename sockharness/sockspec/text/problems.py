@@ -1,4 +1,4 @@
-"""Collects what is wrong with a file, so that all of it is reported at once."""
+"""Collects the problems of a file, to report all of them at once."""
 
 from collections.abc import Callable, Container, Mapping
 from types import TracebackType
@@ -19,7 +19,7 @@ MOST = 100
 
 
 class TooMany(Exception):
-    """There are more problems than anybody reads."""
+    """There are more problems than a report shows."""
 
 
 class Problems:
@@ -36,7 +36,7 @@ class Problems:
         return sorted(self._found, key=lambda problem: problem.location)
 
     def collect(self) -> "Problems":
-        """Return what keeps the refusal that a `with` body raises, and goes on behind the body.
+        """Return a context that records a refusal of its `with` body; the code after it goes on.
 
         Raises:
             TooMany: if it is the last that is reported.
@@ -70,7 +70,7 @@ class Problems:
         return entries
 
     def decode(self, node: MappingNode, table: Mapping[str, Decoder]) -> dict[str, Any]:
-        """Decode a mapping by a table of its keys; what is wrong is collected and left out."""
+        """Decode a mapping by a table of its keys; collect problems, and omit wrong values."""
         values = {}
         for key, value in self.entries(node, tuple(table)).items():
             with self.collect():

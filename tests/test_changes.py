@@ -1,4 +1,4 @@
-"""Which specs count as changed, of which all wrong copies are replayed."""
+"""The specs that count as changed; all wrong copies of these are replayed."""
 
 import subprocess
 from pathlib import Path

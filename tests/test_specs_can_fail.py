@@ -27,7 +27,7 @@ from tests.helpers.mutations import Mutant, mutants
 ROOT = Path(__file__).parent.parent
 SPECS = ROOT / "specs"
 SAMPLE = 40
-"""Of the wrong copies of unchanged specs one in so many is replayed."""
+"""One in this many wrong copies of unchanged specs is replayed."""
 SCALE = 0.04
 """Wrong copies that wait in vain wait for 0.2 s; to be busy is not to wait."""
 SLOWER = {"tcp/end-takes-all": 0.2}
@@ -357,7 +357,7 @@ def _written(mutant: Mutant, folder: Path) -> Path:
 
 
 def _tell(path: Path, *, scale: float = SCALE) -> str:
-    """Replay a file; return what is told of it, nothing if it passes."""
+    """Replay a file; return the report, nothing if it passes."""
     try:
         spec = loader.load(path)
     except SpecError as error:

@@ -1,4 +1,4 @@
-"""socat speaks to multicast groups of specs, and hears them."""
+"""socat sends to multicast groups of specs, and receives from them."""
 
 import subprocess
 
@@ -63,7 +63,7 @@ def listen(run: Run, setup: Setup, membership: str) -> "subprocess.Popen[bytes]"
 
 
 def heard(socat: "subprocess.Popen[bytes]", size: int) -> bytes:
-    """Return so many bytes of what a socat wrote, or less if it ended."""
+    """Return `size` bytes of a socat's output, or fewer if it ended."""
     assert socat.stdout is not None
     data = b""
     while len(data) < size and (more := socat.stdout.read(size - len(data))):

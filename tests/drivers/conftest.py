@@ -23,7 +23,7 @@ def engines() -> Iterator[Engines]:
 
 @pytest.fixture
 def set_up(engines: Engines, tmp_path: Path) -> Callable[..., Setup]:
-    """Return what makes the setup of a spec's text, on Bun unless `choice` says otherwise."""
+    """Return a function that sets up a spec's text, on Bun unless `choice` says otherwise."""
 
     def set_up(text: str, *, choice: str = "bun") -> Setup:
         path = tmp_path / "spec.yaml"

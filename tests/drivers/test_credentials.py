@@ -1,4 +1,4 @@
-"""The certificates of specs: made once a process, told apart by name."""
+"""The certificates of specs: made once a process, distinguished by name."""
 
 import os
 import subprocess

@@ -108,7 +108,7 @@ def test_what_there_is_no_room_for_is_sent_in_drain():
 
 
 def hear_a_group():
-    """A member of a group on loopback, and somebody who talks to the group."""
+    """A member of a group on loopback, and a sender to the group."""
     heard = []
     member = sockharness.udp_socket(socket={"data": lambda socket, data, *_: heard.append(data)})
     member.add_membership("239.1.2.3", "127.0.0.1")

@@ -185,7 +185,7 @@ def test_awaiting_outside_of_any_loop_is_refused(server: TcpServer) -> None:
 
 
 def test_a_small_scale_shortens_no_call_to_the_harness_thread() -> None:
-    """Such a call waits for nobody's program, only for its turn."""
+    """Such a call waits for its turn, and for no program."""
     with Harness(timeout_scale=1e-6) as harness:
         server, peer = harness.tcp_server(), harness.udp_peer()
         with server.refusing():

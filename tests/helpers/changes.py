@@ -1,4 +1,4 @@
-"""Which files differ from what was last agreed upon: the main branch."""
+"""The files that differ from the main branch."""
 
 import subprocess
 from pathlib import Path

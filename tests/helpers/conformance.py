@@ -43,8 +43,8 @@ class Stage:
         log: the events that the handlers saw, `s` for accepted sockets, `c` for clients.
         uncaught: the exceptions that no `error` handler took.
         until: suspends until a condition holds.
-        secure: TLS; then who ends waits for the peer's end (TLS-059), so `close` comes later, and
-            a half-closed socket hears the peer's `end` too (TLS-061).
+        secure: TLS; then ending waits for the peer's end (TLS-059), `close` comes later, and
+            a half-closed socket gets the peer's `end` too (TLS-061).
     """
 
     def __init__(self, reactor: Reactor, where: dict[str, Any], until: Until, log: Log) -> None:

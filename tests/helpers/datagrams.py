@@ -29,7 +29,7 @@ class Net:
     """A reactor with UDP sockets; `with Net() as net:` closes all.
 
     Attributes:
-        log: what the handlers saw.
+        log: the events that the handlers saw.
         received: the arguments of `data` behind the socket, in order.
     """
 

@@ -14,7 +14,7 @@ _TCP_INFO = struct.Struct("=24xI")  # linux/tcp.h: tcpi_unacked
 
 
 def is_acknowledged(descriptor: int) -> bool:
-    """Return whether the peer has acknowledged all that was sent to it.
+    """Return whether the peer has acknowledged all data sent to it.
 
     A unix socket or a closed one (-1) has nothing to acknowledge.
 

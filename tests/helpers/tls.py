@@ -40,7 +40,7 @@ class Side:
         self.session = session
         self.done = False
         self.error: TLSError | None = None
-        self.flights: list[bytes] = []  # what it sent
+        self.flights: list[bytes] = []  # the bytes that it sent
         self.got = b""
 
     def step(self, other: "Side") -> bool:

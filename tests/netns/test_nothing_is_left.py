@@ -181,7 +181,7 @@ def _maker(then: str) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def _read_to_the_end(process: "subprocess.Popen[bytes]") -> bytes:
-    """Read what is left of its outputs; that they end means that nobody holds them any more."""
+    """Read the rest of its outputs; they end when no process holds them any more."""
     rest = b""
     for pipe in (process.stdout, process.stderr):
         assert pipe is not None

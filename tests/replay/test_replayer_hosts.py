@@ -1,4 +1,4 @@
-"""Cases on hosts of a network of their own: who hears whom, what the wire shows, what is left."""
+"""Cases on hosts of a network of their own: receivers, the frames on the wire, and clean-up."""
 
 import os
 from contextlib import ExitStack

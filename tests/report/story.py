@@ -1,4 +1,4 @@
-"""Timelines built by hand, for the tests of what is told of them."""
+"""Timelines built by hand, for the tests of reports about them."""
 
 from sockharness.clock import ManualClock
 from sockharness.story.events import Event, Kind

@@ -33,7 +33,7 @@ class Meeting:
         )
 
     async def begin(self, **replaced: Callable[..., Any]) -> None:
-        """Connect; the accepted socket has logging handlers but for those that are given."""
+        """Connect; the accepted socket has logging handlers, except for the `replaced` ones."""
         first = {"data": print, "open": lambda socket: setattr(self, "server", socket)}
         listener = listen(socket=first, hostname="127.0.0.1", port=0)
         self.client = await connect(

@@ -1,4 +1,4 @@
-"""When `connect` fails (TCP-136..144) and adopting descriptors (TCP-199, TCP-200)."""
+"""Failures of `connect` (TCP-136..144) and adopting descriptors (TCP-199, TCP-200)."""
 
 import errno
 import socket as raw
@@ -18,7 +18,7 @@ MakeTalk = Callable[..., Talk]
 
 @pytest.fixture
 def dead_port() -> Iterator[int]:
-    """A port that is held and on which nobody listens."""
+    """A held port without a listener."""
     with raw.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]

@@ -22,7 +22,7 @@ TABLE = [
     ("close", "open end close(None) error(Boom)", "open end close(None) uncaught(Boom)", -1),
     ("timeout", "open timeout error(Boom)", "open timeout uncaught(Boom)", 1),
 ]
-"""In Bun an uncaught exception is told before the next event; here when the iteration is done."""
+"""Bun reports an uncaught exception before the next event; we do after the iteration."""
 
 
 class Boom(Exception):

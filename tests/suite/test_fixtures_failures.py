@@ -1,4 +1,4 @@
-"""Cause and symptom: which of the two a failing test is told first, and what stands beside it."""
+"""Cause and symptom: a failing test reports one of the two first, and the other beside it."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The fixture `tcp_server`: which test fails, when, and what is told."""
+"""The fixture `tcp_server`: the test that fails, the time, and the report."""
 
 import pytest
 

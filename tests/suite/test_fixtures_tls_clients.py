@@ -268,7 +268,7 @@ class Server:
         self._process = process
 
     def said(self) -> str:
-        """Return what it printed until its end."""
+        """Return its output until its end."""
         return self._output.read()
 
 

@@ -1,4 +1,4 @@
-"""The fixtures `udp_peer` and `multicast_group`: which test fails, when, and what is told."""
+"""The fixtures `udp_peer` and `multicast_group`: the test that fails, the time, and the report."""
 
 import asyncio
 import errno
@@ -182,7 +182,7 @@ def test_the_wire_shows_datagrams(
 
 
 def neighbours(stack: ExitStack, factory: UdpPeerFactory) -> tuple[UdpPeer, socket.socket]:
-    """Return a peer and a TCP server that has its number, which must not be somebody's already."""
+    """Return a peer and a TCP server with the same number, which must be free."""
     for _ in range(100):
         peer = stack.enter_context(factory())
         try:

@@ -1,4 +1,4 @@
-"""Without the right to capture, what needs it is skipped with the reason, or fails if so told."""
+"""Without the right to capture, tests that need it skip with the reason, or fail on request."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which specs and tests a command line means."""
+"""The specs and tests that a command line selects."""
 
 import re
 from pathlib import Path

@@ -57,7 +57,7 @@ def port_of(setup: Setup) -> int:
 
 
 def names(setup: Setup, peer: str) -> list[str]:
-    """Return what happened to a peer, calls in brackets."""
+    """Return the events and calls of a peer; calls end with `()`."""
     return [
         f"{event.name}()" if event.kind is Kind.ACTION else event.name
         for event in setup.timeline.entries

@@ -1,4 +1,4 @@
-"""A child process that is told and tells by JSON lines."""
+"""A child process that receives and sends JSON lines."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""TLS on real Bun: what its peers tell of handshakes, how they fail, and what Bun cannot do."""
+"""TLS on real Bun: its reports of handshakes, their failures, and the limits of Bun."""
 
 import errno
 from collections.abc import Callable
@@ -64,7 +64,7 @@ def handshakes(setup: Setup, peer: str) -> list[Event]:
 
 
 def secured(setup: Setup, peer: str) -> HandshakeFacts:
-    """Return what a peer's only handshake came to."""
+    """Return the facts of a peer's only handshake."""
     (event,) = handshakes(setup, peer)
     assert event.facts is not None
     return event.facts

@@ -40,7 +40,7 @@ def test_each_loop_has_its_own_reactor_made_on_first_use(run_loop: RunLoop) -> N
 
 
 def test_the_reactor_is_closed_with_its_loop_whatever_is_left_open(run_loop: RunLoop) -> None:
-    """No handler is called and nothing is left behind, even if somebody keeps an exception."""
+    """No handler is called and nothing is left behind, even if a caller keeps an exception."""
     before = descriptors()
     kept: list[Any] = []
 

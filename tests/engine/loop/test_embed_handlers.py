@@ -1,4 +1,4 @@
-"""In asyncio, uvloop and trio: who hears of exceptions, and `async def` handlers."""
+"""In asyncio, uvloop and trio: the receivers of exceptions, and `async def` handlers."""
 
 import asyncio
 import functools
@@ -249,7 +249,7 @@ def test_the_close_after_end_waits_for_an_async_end(run: Run) -> None:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_the_close_after_end_waits_also_after_a_hang_up(library: str, tmp_path: Any) -> None:
-    """TCP-197: on a unix socket the kernel tells at once."""
+    """TCP-197: on a unix socket the kernel reports it at once."""
 
     async def check(stage: Stage) -> None:
         states: list[int] = []

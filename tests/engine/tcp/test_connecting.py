@@ -23,7 +23,7 @@ HANDLERS: dict[str, Any] = {"data": print}
 
 @pytest.fixture
 def dead_port() -> Iterator[int]:
-    """A port that is held and on which nobody listens."""
+    """A held port without a listener."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]

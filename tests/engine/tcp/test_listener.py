@@ -557,7 +557,7 @@ def test_refuse_is_for_tcp(reactor: Reactor, tmp_path: Path) -> None:
 
 
 class NoDescriptors(Kernel):
-    """`accept` fails as often as told."""
+    """`accept` fails as often as configured."""
 
     def __init__(self, failures: int, number: int = errno.EMFILE) -> None:
         self.failures = failures

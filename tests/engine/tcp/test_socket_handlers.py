@@ -1,4 +1,4 @@
-"""Which handler is called with what, exceptions in handlers, `timeout`, `reload`."""
+"""The handlers and their arguments, exceptions in handlers, `timeout`, `reload`."""
 
 from collections.abc import Callable
 from typing import Any

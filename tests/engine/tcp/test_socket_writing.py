@@ -262,7 +262,7 @@ def test_write_after_shutdown_validates_first_and_returns_minus_one(talk: MakeTa
 
 
 class FailingSend(Kernel):
-    """Sockets whose `send` fails as told."""
+    """Sockets whose `send` fails as configured."""
 
     def __init__(self) -> None:
         self.errors: list[int] = []

@@ -1,4 +1,4 @@
-"""Whether a certificate is for a host, and how a certificate is shown."""
+"""The match of a certificate and a host, and the display of certificates."""
 
 import pytest
 from cryptography import x509

@@ -292,7 +292,7 @@ def test_a_session_is_resumed_while_the_environment_stays_and_whatever_it_is_bes
 
 
 def openssl_client(server: Side, version: int, ca: bytes) -> bytes:
-    """Return what OpenSSL's client answers to a server that it does not trust."""
+    """Return the answer of OpenSSL's client to a server that it does not trust."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=ca.decode())
     context.maximum_version = ssl.TLSVersion(version)

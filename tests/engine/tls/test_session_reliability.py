@@ -109,7 +109,7 @@ class Bench:
         return peer, Side(Session(self.server, Recorder()))
 
     def run(self, cut: int, ending: str) -> tuple[int, list[str]]:
-        """Cut after so many bytes; return how many were sent, and what the side under test saw."""
+        """Cut after `cut` bytes; return the number sent, and the events of the side under test."""
         self.log.clear()
         self.shown = False
         sock, peer = self.connected()
@@ -171,7 +171,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 
 
 def judge(ending: str, seen: list[str]) -> str:
-    """Return what is wrong with what the side under test saw, nothing if all is well."""
+    """Return the fault in the events of the side under test, nothing if all is well."""
     stayed = seen[-1:] == ["stayed"]
     if "data" in seen:
         return "data"
@@ -188,7 +188,7 @@ def judge(ending: str, seen: list[str]) -> str:
 
 
 def cuts(total: int, ending: str, *, mutual: bool) -> Sequence[int]:
-    """Return after how many bytes it is cut: each number, or those that are this ending's turn."""
+    """Return the numbers of bytes before a cut: all, or this ending's share."""
     if EXHAUSTIVE or not mutual:
         return range(total + 1)
     return range(ENDINGS.index(ending), total + 1, len(ENDINGS))

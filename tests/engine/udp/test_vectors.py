@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 
 
 class Counting(Kernel):
-    """Counts the messages of each call; fails as told, or sends fewer."""
+    """Counts the messages of each call; fails as configured, or sends fewer."""
 
     def __init__(self, *errors: int, at_most: int = 10_000) -> None:
         self.errors = list(errors)
@@ -36,7 +36,7 @@ class Counting(Kernel):
 
 
 class Receiving(Kernel):
-    """Counts the messages that each call received; fails as told."""
+    """Counts the messages that each call received; fails as configured."""
 
     def __init__(self, *errors: int) -> None:
         self.errors = list(errors)

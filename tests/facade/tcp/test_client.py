@@ -1,4 +1,4 @@
-"""A client that says what a test tells it to, for people who test servers."""
+"""A client that sends the bytes that a test gives it, for tests of servers."""
 
 import asyncio
 import queue

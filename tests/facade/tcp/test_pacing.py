@@ -4,7 +4,7 @@ from sockharness.facade.tcp.pacing import LONGEST_PAUSE, QUICK, Pacing
 
 
 class Reader:
-    """A program that reads when it is asked to, and a loop that keeps what is to be called."""
+    """A program that reads on request, and a loop that keeps its scheduled calls."""
 
     def __init__(self) -> None:
         self.unread = True

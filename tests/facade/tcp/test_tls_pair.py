@@ -1,4 +1,4 @@
-"""A server with TLS says what a test tells it to, as one without."""
+"""A server with TLS sends the bytes that a test gives it, like one without."""
 
 import errno
 import os

@@ -304,7 +304,7 @@ def test_a_group_of_ipv6(harness: Harness) -> None:
 
 
 def swarm(workers: int, windows: int, size: int) -> None:
-    """Let workers send and hear at once, each in a group of its own."""
+    """Let workers send and receive at once, each in a group of its own."""
     programs = [
         subprocess.Popen(
             [sys.executable, "-c", WORKER, str(number), str(windows), str(size)],

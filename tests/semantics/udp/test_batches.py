@@ -14,7 +14,7 @@ HOST = "127.0.0.1"
 
 
 def numbered(count: int) -> list[bytes]:
-    """Return datagrams of equal size that tell their place."""
+    """Return datagrams of equal size that contain their place."""
     return [b"%06d" % number for number in range(count)]
 
 

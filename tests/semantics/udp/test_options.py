@@ -15,14 +15,14 @@ IP_RECVTTL, IPV6_RECVHOPLIMIT, IPV6_HOPLIMIT = 12, 51, 52
 
 
 def hops(receiver: raw.socket) -> int:
-    """Return how many hops the next datagram may still have taken."""
+    """Return the number of hops that the next datagram had left."""
     _, ancillary, _, _ = receiver.recvmsg(10, 100)
     ((_, _, value),) = ancillary
     return int.from_bytes(value[:4], "little")
 
 
 def tell_hops(receiver: raw.socket) -> raw.socket:
-    """Let a socket tell the hops of what it receives."""
+    """Let a socket report the hops of the datagrams that it receives."""
     if receiver.family == raw.AF_INET6:
         receiver.setsockopt(raw.IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1)
     else:

@@ -31,7 +31,7 @@ def test_a_return_is_a_call_into_a_file_that_was_left() -> None:
         ("tls", 21, 5, 4),
         ("batch", 25, 4, 4),
         ("fixture", 47, 9, 9),
-        ("replay", 690, 46, 345),
+        ("replay", 720, 46, 370),
     ],
 )
 def test_a_journey_stays_short(name: str, calls: int, files: int, returns: int) -> None:

@@ -48,7 +48,7 @@ __tracebackhide__ = True
 
 
 class Participant(Protocol):
-    """A server, a client, a datagram socket or a multicast group, to be judged at the end."""
+    """A server, client, datagram socket or multicast group, checked at the end."""
 
     ledger: Ledger
     host: str
@@ -56,7 +56,7 @@ class Participant(Protocol):
 
     @property
     def untouched(self) -> bool:
-        """Whether nothing has reached it, not even in the kernel."""
+        """True if nothing has reached it, not even in the kernel."""
         ...
 
     def clear(self) -> None:
@@ -69,7 +69,7 @@ class Participant(Protocol):
 
 
 class Harness:
-    """Servers, the thread they run on, and the timeline of what happened.
+    """Servers, the thread they run on, and the timeline of events.
 
     Args:
         runner: the thread to use, which the caller closes; without one the harness has its own.
@@ -239,7 +239,7 @@ class Harness:
 
     @property
     def untouched(self) -> bool:
-        """Whether nothing has come, so that there is nothing to read."""
+        """True if nothing has come, so that there is nothing to read."""
         return all(each.untouched for each in self._participants)
 
     def reported(self, error: BaseException) -> Outcome | None:

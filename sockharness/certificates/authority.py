@@ -1,6 +1,6 @@
 """Certificates for tests: an authority, its certificates, and a catalogue of bad ones.
 
-Only clients that load the certificate of an `Authority` trust it, so no test changes the trust
+Only programs that load the certificate of an `Authority` trust it, so no test changes the trust
 store of the machine. Its keys are on an elliptic curve, made in a fraction of a millisecond; each
 certificate is made at its first use, and then kept: the same names give the same certificate.
 trustme makes the good ones. It, and cryptography below it, are imported when the first authority
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
-_OTHER_NAME = "another-host.invalid"  # a name that nobody has (RFC 6761 section 6.4)
+_OTHER_NAME = "another-host.invalid"  # a name that no host has (RFC 6761 section 6.4)
 _LONGEST_NAME = 64  # ub-common-name (RFC 5280 appendix A.1)
 _REVOCABLE = 64
 
@@ -41,12 +41,12 @@ _FAR_AHEAD = datetime.datetime(3000, 1, 1, tzinfo=datetime.UTC)  # an authority 
 
 
 class Certificate:
-    """A certificate with its private key and what leads to its authority.
+    """A certificate with its private key and the chain to its authority.
 
     Attributes:
         key_pem: the private key.
         chain_pem: the certificate, and below it the intermediate ones that it needs, if any.
-        kind: what is wrong with it; `None` if it is good.
+        kind: the kind of a bad certificate; `None` if it is good.
     """
 
     __slots__ = ("_files", "chain_pem", "key_pem", "kind", "names")
@@ -72,22 +72,22 @@ class Certificate:
 
     @property
     def pem(self) -> bytes:
-        """Return key and chain in one, as some servers want it."""
+        """Return key and chain in one text, for servers that want one file."""
         return self.key_pem + self.chain_pem
 
     @property
     def cert_file(self) -> str:
-        """Return the path of a file with the chain; it is there until its authority is closed."""
+        """Return the path of a file with the chain; the authority's `close` removes it."""
         return self._files.path("chain", self.chain_pem)
 
     @property
     def key_file(self) -> str:
-        """Return the path of a file with the private key; it is there likewise."""
+        """Return the path of a file with the private key; the authority's `close` removes it."""
         return self._files.path("key", self.key_pem)
 
     @property
     def pem_file(self) -> str:
-        """Return the path of a file with both; it is there likewise."""
+        """Return the path of a file with both; the authority's `close` removes it."""
         return self._files.path("pem", self.pem)
 
     def server_context(
@@ -96,11 +96,11 @@ class Certificate:
         """Return a context of the standard library that presents this certificate.
 
         Args:
-            client_ca: if given, clients must have a certificate of it that is not revoked.
+            client_ca: if given, clients must have an unrevoked certificate of this authority.
             key_log: a file to which the secrets of its connections are appended.
 
         Raises:
-            TypeError: `client_ca` is none.
+            TypeError: `client_ca` is no `Authority`.
         """
         import ssl
 
@@ -115,17 +115,17 @@ class Certificate:
         return context
 
     def load_into(self, context: "ssl.SSLContext") -> None:
-        """Let a context present this certificate, whatever is wrong with it."""
+        """Let a context present this certificate, even if it is bad."""
         if self.kind is BadCertificate.WEAK_KEY:
             context.set_ciphers("DEFAULT:@SECLEVEL=0")
         context.load_cert_chain(self.cert_file, self.key_file)
 
 
 def check_certificate(given: object) -> None:
-    """Refuse what is no certificate.
+    """Check that an argument is a `Certificate`.
 
     Raises:
-        TypeError: it is none; give one that an `Authority` issued.
+        TypeError: it is something else.
     """
     if not isinstance(given, Certificate):
         wanted = "one of an Authority, such as issue_client(…)"
@@ -183,7 +183,7 @@ class Authority:
         return f"<Authority {state} certificates={len(self._made)}>"
 
     def close(self) -> None:
-        """Remove the files; what is in memory stays good. Idempotent."""
+        """Remove the files; certificates in memory stay usable. Idempotent."""
         self._files.close()
 
     @property
@@ -198,7 +198,7 @@ class Authority:
 
     @property
     def crl_pem(self) -> bytes:
-        """Return the list of what was, and will be, revoked."""
+        """Return the revocation list; it also lists certificates still to be made."""
         with self._lock:
             if not self._crl:
                 from sockharness.certificates.signing import revocation_list
@@ -241,7 +241,7 @@ class Authority:
         The docstring of `catalogue.py` names the kinds for which trust in `ca_file` is not enough.
 
         Raises:
-            TypeError, ValueError: `kind` is none; a name cannot be in a certificate.
+            TypeError, ValueError: `kind` is no kind; a name cannot be in a certificate.
         """
         _check_kind(kind)
         _check_names(names)
@@ -264,7 +264,7 @@ class Authority:
                 that Wireshark reads (draft-ietf-tls-keylogfile).
 
         Raises:
-            TypeError: `certificate` is none.
+            TypeError: `certificate` is no `Certificate`.
         """
         import ssl
 
@@ -278,7 +278,7 @@ class Authority:
         return context
 
     def trust_in(self, context: "ssl.SSLContext") -> None:
-        """Let a context trust this authority, and look into its revocation list."""
+        """Let a context trust this authority and check its revocation list."""
         import ssl
 
         context.load_verify_locations(cadata=self.ca_pem.decode("ascii"))
@@ -326,7 +326,7 @@ class Authority:
     def _from(
         self, leaf: "trustme.LeafCert", names: tuple[str, ...], kind: BadCertificate | None = None
     ) -> Certificate:
-        """Take a leaf of trustme's; of its chain only the first, since ours have no other."""
+        """Return a leaf of trustme's, with only the first certificate of its chain."""
         return Certificate(
             names,
             key_pem=leaf.private_key_pem.bytes(),

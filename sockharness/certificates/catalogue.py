@@ -1,6 +1,6 @@
 """The kinds of bad certificates.
 
-The table of each kind has the answer of a verifying OpenSSL: the number of the verification error
+The row of each kind has the answer of a verifying OpenSSL: the number of the verification error
 (`ssl.SSLCertVerificationError.verify_code`), and the alert that it sends (RFC 8446 section 6.2;
 OpenSSL's choice among the alerts is in ssl/statem/statem_lib.c). Clients and servers answer
 alike, but a server checks no name. Two kinds need a setting of the verifier. The context of
@@ -22,8 +22,8 @@ class BadCertificate(Enum):
 
     Attributes:
         alert: the alert that a verifying OpenSSL sends, by its name in RFC 8446.
-        verify_code: the number of OpenSSL's verification error; 64 instead of 62 if the host was
-            asked for by its address.
+        verify_code: the number of OpenSSL's verification error; 64 instead of 62 if the client
+            connects to an IP address.
     """
 
     EXPIRED = ("expired", "certificate_expired", 10)

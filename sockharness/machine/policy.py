@@ -34,7 +34,7 @@ class Allowance:
 
     @classmethod
     def parse(cls, text: str) -> "Allowance":
-        """Read `CIDR[:PORTS]`; an IPv6 network with ports stands in brackets.
+        """Read `CIDR[:PORTS]`; an IPv6 network with ports is in brackets.
 
         Raises:
             UsageError: if the text is something else.
@@ -55,7 +55,7 @@ class Allowance:
         return cls(network, low, high)
 
     def covers(self, address: Address) -> bool:
-        """Return whether an address is within."""
+        """Return whether the network and the ports contain an address."""
         host = ip_address(address.host)
         return host in self.network and self.low <= address.port <= self.high
 

@@ -1,7 +1,7 @@
 """The abilities of this machine: the answers to a spec's `needs`.
 
-Each question is asked once a process, by doing the thing, and the answer is remembered: the empty
-text if it can be done, else the reason why not, with remedies. A test is skipped with that reason.
+Each ability is tried once per process, and the answer is kept: the empty text if it works, else
+the reason, with remedies. A test is skipped with that reason.
 """
 
 import socket
@@ -82,7 +82,7 @@ NAMES = tuple(_PROBES)
 
 
 def missing(needs: Iterable[str]) -> str:
-    """Return why the first of `needs` that this machine lacks is lacking, or the empty text.
+    """Return the reason for the first of `needs` that this machine lacks, or the empty text.
 
     Raises:
         ValueError: a name is not in `NAMES`; the text suggests one.

@@ -55,7 +55,7 @@ class Owner:
         parent = os.pidfd_open(os.getpid())
         try:
             process = subprocess.Popen(
-                # Isolated and without site: it needs neither, and starts in half the time.
+                # Isolated and without site: it needs no more, and starts in half the time.
                 [sys.executable, "-I", "-S", _PROGRAM, mode, str(theirs.fileno()), str(parent)],
                 pass_fds=(theirs.fileno(), parent),
                 stdin=subprocess.DEVNULL,
@@ -89,11 +89,13 @@ class Owner:
         return self._control.fileno() < 0
 
     def ask(self, *request: Any, descriptors: Sequence[int] = ()) -> int:
-        """Send a request, with descriptors, which stay the caller's; return the one it answers.
+        """Send a request with descriptors; return the descriptor in the answer.
+
+        The caller still owns the descriptors that it sends.
 
         Raises:
             ClosedError: the network was closed, or its owner was killed.
-            OSError: what the owner got.
+            OSError: the owner's system call failed.
         """
         with self._lock:
             if self.closed:
@@ -106,7 +108,7 @@ class Owner:
             return descriptor
 
     def close(self) -> None:
-        """End it, and with it all that runs inside; return when nothing runs any more."""
+        """End the owner and all programs inside; return when they have ended."""
         with self._lock:
             self._control.close()
         try:

@@ -90,7 +90,7 @@ def main() -> None:
 def _leave(*, user: bool) -> None:
     """Leave the parent's namespaces; in a new user namespace be its root, which may do all there.
 
-    A user namespace maps one user only, so that no password and no right is needed.
+    A user namespace maps one user only, so it needs no password and no right.
     """
     uid, gid = os.geteuid(), os.getegid()
     flags = _CLONE_NEWPID | _CLONE_NEWNET
@@ -175,7 +175,7 @@ class _Owner:
         cwd: str,
         received: list[int],
     ) -> list[int]:
-        """Start a program; it is where its parent is, so the owner goes there first."""
+        """Start a program; it inherits its parent's namespace, so the owner enters that first."""
         self._enter(namespace)
         os.chdir(cwd)
         *stdio, status = received
@@ -193,7 +193,7 @@ class _Owner:
         _call("setns", self._namespaces[namespace], _CLONE_NEWNET)
 
     def _reap(self) -> None:
-        """Collect who ended: our programs, and orphans of theirs, since this is process 1."""
+        """Collect ended programs and their orphans, since this is process 1."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -210,7 +210,7 @@ def _tell(pipe: int, status: int) -> None:
     try:
         os.write(pipe, b"%d" % status)
     except BrokenPipeError:
-        pass  # nobody cares how it ended
+        pass  # nothing reads the exit status any more
     finally:
         os.close(pipe)
 
@@ -238,7 +238,7 @@ def _write(path: str, text: str) -> None:
 
 
 def _ignore(*_: object) -> None:
-    """Take a signal: it is the wake-up descriptor that counts."""
+    """Ignore a signal: the wake-up descriptor reports it."""
 
 
 if __name__ == "__main__":

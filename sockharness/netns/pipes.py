@@ -1,4 +1,4 @@
-"""The descriptors that a program in a host is given, and our ends of the pipes among them."""
+"""The descriptors passed to a program in a host, and our ends of the pipes among them."""
 
 import io
 import os
@@ -42,7 +42,7 @@ class Pipes:
         self._kept.close()
 
     def keep(self, *, text: bool) -> tuple[int, IO[Any] | None, IO[Any] | None, IO[Any] | None]:
-        """Leave our ends open; return that of the status, and the others as files."""
+        """Leave our ends open; return the end of the status pipe, and the others as files."""
         self._kept.pop_all()
         *ends, status = self._ours
         assert status is not None

@@ -1,7 +1,7 @@
-"""A program that runs in a host of a network: what `subprocess.Popen` is elsewhere.
+"""A program that runs in a host of a network: the counterpart of `subprocess.Popen`.
 
-It is the owner's child, not ours, so we cannot wait for it: how it ended comes through a pipe, and
-signals go through its pidfd, which cannot mean another process. Its PID is the one that this
+It is the owner's child, not ours, so we cannot wait for it. Its exit status comes through a pipe.
+Signals go through its pidfd, which cannot mean another process. Its PID is the one that this
 process sees; the program knows itself by another one, since it is in a PID namespace.
 """
 
@@ -30,7 +30,7 @@ class Program:
             `communicate`.
         returncode: `None` until it is known to have ended; negative: the signal that ended it.
 
-    As of a `Popen`, one thread at a time should use it.
+    Like a `Popen`, it should be used by one thread at a time.
     """
 
     __slots__ = ("_pidfd", "_status", "args", "pid", "returncode", "stderr", "stdin", "stdout")
@@ -65,7 +65,7 @@ class Program:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the pipes and wait, as `Popen` does; a program that will not end: `kill` it."""
+        """Close the pipes and wait, as `Popen` does; first `kill` a program that does not end."""
         for pipe in (self.stdout, self.stderr, self.stdin):
             if pipe is not None:
                 pipe.close()
@@ -89,10 +89,10 @@ class Program:
     def communicate(
         self, input: str | bytes | None = None, timeout: float | None = None
     ) -> tuple[Any, Any]:
-        """Give it all of `input`, read what it says to the end, wait; return (stdout, stderr).
+        """Write `input`, read all output, wait for its end; return (stdout, stderr).
 
         Raises:
-            subprocess.TimeoutExpired: after `timeout` seconds, with what it said; it still runs.
+            subprocess.TimeoutExpired: it still runs after `timeout` seconds; has its output so far.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         said: dict[IO[Any], bytearray] = {
@@ -105,9 +105,9 @@ class Program:
         return output, errors
 
     def send_signal(self, number: int) -> None:
-        """Send a signal; nothing if it has ended."""
+        """Send a signal, unless the program has ended."""
         if self.poll() is None:
-            with suppress(ProcessLookupError):  # it ended just now; the next look says how
+            with suppress(ProcessLookupError):  # it ended just now; the next look reads its status
                 signal.pidfd_send_signal(self._pidfd.fileno(), number)
 
     def terminate(self) -> None:
@@ -131,7 +131,7 @@ class Program:
         return self.returncode
 
     def _ended(self, status: bytes) -> None:
-        # Without a word the owner is gone, and the kernel has killed all in its PID namespace.
+        # An empty status: the owner is gone, and the kernel has killed all in its PID namespace.
         ended_by = os.waitstatus_to_exitcode(int(status)) if status else -signal.SIGKILL
         self.returncode = ended_by
         self._status.close()

@@ -16,7 +16,7 @@ Bun (TCP-122).
 object has names of its own, so of it only what can hardly be meant otherwise is refused: a public
 callable one slip away from a handler that the object does not have. A slip is a letter that is
 missing, doubled or swapped with the next one, behind the first letter (`opne`, `conect_error`), or
-another spelling (`connectError`, `onData`). What differs by another letter is left alone, because
+another spelling (`connectError`, `onData`). A name with another letter is left alone, because
 such words exist: `send`, `closed`, `dates`, `sessions`.
 """
 
@@ -72,7 +72,7 @@ class CheckedHandlers:
         """Read a mapping, or an object (instance, class, module) with handlers as attributes.
 
         Args:
-            source: what has the handlers.
+            source: the mapping or object with the handlers.
             outer: the outer loop, which runs `async def` handlers: that of the reactor.
 
         Raises:
@@ -102,10 +102,10 @@ class HandlerGroup:
 
     Attributes:
         handlers: replaced as a whole by `reload`.
-        listener: whose group it is; `None` for a client.
+        listener: the owner of the group; `None` for a client.
         connections: the open sockets of the group, oldest first.
         tls: how new connections are secured; `None`: they are not.
-        hostname: to whom a client connected: a name or an address.
+        hostname: the name or address to which a client connected.
     """
 
     __slots__ = ("_reactor", "connections", "handlers", "hostname", "listener", "tls")
@@ -272,7 +272,7 @@ def checked(
 
 
 def is_async(handler: object) -> bool:
-    """Say whether a handler is `async def`."""
+    """Return whether a handler is `async def`."""
     return _has_code(handler, inspect.CO_COROUTINE)
 
 

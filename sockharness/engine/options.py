@@ -18,7 +18,7 @@ from sockharness.errors import with_code
 
 __tracebackhide__ = True
 
-# What the engine strips from a path, lower case only (TCP-192).
+# The engine strips this prefix from a path, lower case only (TCP-192).
 _UNIX_PREFIXES = ("unix://", "file://", "sock://")
 UNIX_PATH_LIMIT = 107  # sun_path has 108 bytes, one of them the closing NUL
 _SHOWN = 100  # characters of what was got; a whole payload would bury the complaint
@@ -126,7 +126,7 @@ def name_or_address(option: str, value: object) -> str:
 
 @lru_cache(maxsize=64)  # programs listen and connect to the same few names, and this is slow
 def _is_encodable(name: str) -> bool:
-    """Say whether getaddrinfo(3) can be asked for a name."""
+    """Return whether getaddrinfo(3) accepts a name."""
     try:
         name.encode("idna")
     except UnicodeError:

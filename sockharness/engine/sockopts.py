@@ -1,4 +1,4 @@
-"""Options of a connected socket. What the system refuses is `False` (TCP-186, TCP-187)."""
+"""Options of a connected socket. Setters return `False` if refused (TCP-186, TCP-187)."""
 
 import socket as _socket
 

@@ -1,4 +1,4 @@
-"""Which reactor belongs to the calling thread, or to the outer loop that runs in it.
+"""The reactor of the calling thread, or of the outer loop that runs in it.
 
 `Reactor.current()` asks here. A thread has at most one reactor of its own. A reactor inside asyncio
 or trio is found by `embed`, which imports the reactor: so it registers itself here.

@@ -2,7 +2,7 @@
 
 epoll descriptors can be polled themselves, so the outer loop watches one descriptor, `fileno()`,
 however many sockets there are. It runs an iteration (`turn`) when that is readable, when the next
-timer is due, and when `rearm` says that something else is to be done. Nothing else wakes it.
+timer is due, and when `rearm` reports other work. Nothing else wakes it.
 
 **Whose reactor.** In asyncio each loop has one, made when `Reactor.current()` is first called in
 it. It ends with the loop, which has no hook for that but frees its callbacks when it is closed: a
@@ -72,7 +72,7 @@ async def attached() -> AsyncIterator[Reactor]:
     cancels the `async def` handlers and closes all sockets and listeners, calling no handler.
 
     Raises:
-        ExceptionGroup: what the block raised, and what handlers raised and no `error` took (D17).
+        ExceptionGroup: exceptions of the block, and of handlers if no `error` took them (D17).
         UsageError: not inside trio; asyncio needs no such block.
     """
     if outer.running() != "trio":
@@ -123,7 +123,7 @@ class _InAsyncio:
         loop.add_writer(self.reactor.fileno(), _Leash(self))
 
     def rearm(self) -> None:
-        """See to it that the loop runs an iteration in time."""
+        """Make the loop run an iteration in time."""
         delay = 0.0 if self._calls else self.reactor.poll_timeout()
         if delay is None:
             return
@@ -229,7 +229,7 @@ class _InTrio:
         reactor.attach(self)
 
     def rearm(self) -> None:
-        """See to it that the task wakes up in time; while it is awake it looks by itself."""
+        """Wake the task in time; while it is awake it looks by itself."""
         delay = 0.0 if self._calls else self._reactor.poll_timeout()
         if self._nap is not None and delay is not None:
             import trio

@@ -2,14 +2,14 @@
 
 Everything the engine wants from the system passes through a `Kernel`: sockets, the poller, time,
 the names of hosts and interfaces. It hands out real `socket.socket` objects, so the ordinary path
-pays nothing for the door. Whoever wants to inject faults substitutes a `Kernel` whose `socket`,
-`accept` and `adopt` hand out objects that wrap real ones; the engine uses only methods that
-`socket.socket` has. Whoever wants sockets of another network namespace substitutes one for a
-single socket (`kernel=` of `listen`, `connect` and `udp_socket`), in which names of interfaces mean
-that namespace's, too.
+pays nothing for the door. To inject faults, substitute a `Kernel` whose `socket`, `accept` and
+`adopt` hand out objects that wrap real ones; the engine uses only methods that
+`socket.socket` has. For sockets of another network namespace, pass a
+`Kernel` for a single socket (`kernel=` of `listen`, `connect` and `udp_socket`). Names of
+interfaces are then those of that namespace, too.
 
 All sockets that come out of here are non-blocking and are not inherited by other programs
-(PEP 446). The methods raise what the system says: `OSError`, and `socket.gaierror` for names.
+(PEP 446). The methods raise the errors of the system: `OSError`, and `socket.gaierror` for names.
 """
 
 import functools
@@ -75,7 +75,7 @@ class Kernel:
         """Send with sendmmsg(2), which Python does not have; return how many went, at least one.
 
         Args:
-            sock: who sends.
+            sock: the sender.
             headers: the address of an array of `struct mmsghdr`.
             count: its length.
         """

@@ -1,4 +1,4 @@
-"""Outer loops, asyncio's and trio's: which one runs, what a reactor asks of it, how a task waits.
+"""Outer loops (asyncio, trio): detection, the interface for a reactor, and waiting in a task.
 
 It imports nothing to find out: a library that is not imported is not running. trio can run
 inside asyncio (guest mode) and asyncio inside trio; then the one whose code is running counts.
@@ -19,9 +19,9 @@ class Call:
     """A call of an `async def` handler that has not begun to run.
 
     Attributes:
-        coroutine: what to run.
-        socket: whose handler it is.
-        then: to be called when it has ended, however it did.
+        coroutine: the coroutine to run.
+        socket: the owner of the handler.
+        then: called when the coroutine has ended, in whatever way.
     """
 
     __slots__ = ("coroutine", "socket", "then")

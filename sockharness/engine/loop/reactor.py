@@ -7,11 +7,11 @@ One iteration (`run_once`), always in this order:
 3. poll: sleeps until a descriptor is ready, a timer is due, a call is posted or `timeout` passes;
    does not sleep when step 1 or 2 called anything, so that `run_until` looks at its condition;
 4. callbacks of the ready descriptors, in the order in which they became ready;
-5. exceptions of all those callbacks are raised: one as it is, several as an `ExceptionGroup`.
+5. exceptions of all those callbacks are raised: one unchanged, several as an `ExceptionGroup`.
 
 **Events of a closed descriptor.** A callback may close any descriptor and the kernel gives its
 number to the next one. So events of the running batch are dropped when their descriptor was
-unregistered or registered since the batch was fetched. epoll is level-triggered here: what was
+unregistered or registered since the batch was fetched. epoll is level-triggered here: an event
 dropped wrongly comes again.
 
 **Exceptions.** A callback's exception never unwinds the engine call in whose course it was raised;
@@ -168,14 +168,14 @@ class Reactor:
         self._thread = threading.get_ident()
 
     def make_current(self) -> None:
-        """Let this be what `Reactor.current()` returns in the calling thread, which owns it now."""
+        """Make `Reactor.current()` return this reactor in the calling thread, which owns it now."""
         self.adopt_thread()
         current.make_current(self)
 
     # Descriptors
 
     def register(self, fd: int, mask: int, callback: Callable[[int], object]) -> None:
-        """Call `callback(events)` whenever `fd` is ready for what `mask` (`select.EPOLL*`) names.
+        """Call `callback(events)` whenever `fd` is ready for an event in `mask` (`select.EPOLL*`).
 
         EPOLLERR and EPOLLHUP are always reported. The descriptor stays the caller's; a
         registration does not keep `run()` from returning, `ref()` does.
@@ -189,7 +189,7 @@ class Reactor:
             self._fresh.add(fd)
 
     def modify(self, fd: int, mask: int) -> None:
-        """Change what a registered descriptor waits for."""
+        """Change the events for which a registered descriptor waits."""
         if self.debug:
             self.check()
         poller = self._poller
@@ -199,7 +199,7 @@ class Reactor:
         poller.modify(fd, mask)
 
     def unregister(self, fd: int) -> None:
-        """Forget a descriptor; to be called before it is closed. Unknown ones raise `KeyError`."""
+        """Forget a descriptor; call this before it is closed. Unknown ones raise `KeyError`."""
         poller = self._open_poller()
         del self._sources[fd]
         poller.unregister(fd)
@@ -233,7 +233,7 @@ class Reactor:
             self._wake()
 
     def call_later(self, delay: float, function: Callback, *args: Any) -> Timer:
-        """Call `function(*args)` after `delay` seconds; returns what can cancel it.
+        """Call `function(*args)` after `delay` seconds; return a timer that can cancel it.
 
         Raises as `call_at`.
         """
@@ -533,7 +533,7 @@ class Reactor:
 
 
 def raise_together(errors: list[BaseException]) -> NoReturn:
-    """Raise one exception as it is, several as a group, `KeyboardInterrupt` and its like first."""
+    """Raise one exception unchanged, several as a group, `KeyboardInterrupt` and its like first."""
     urgent = next((each for each in errors if not isinstance(each, Exception)), None)
     ordinary = [each for each in errors if isinstance(each, Exception)]
     if len(errors) == 1:

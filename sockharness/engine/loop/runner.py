@@ -26,14 +26,14 @@ class ThreadRunner:
     """Runs a reactor on a daemon thread; `with ThreadRunner() as runner:` closes it.
 
     Args:
-        reactor: what to run; the caller's to close after `close()`, and the thread's until then.
-            Without one the runner makes its own and closes it.
+        reactor: the reactor to run; the caller's to close after `close()`, and the thread's until
+            then. Without one the runner makes its own and closes it.
 
     Raises:
         UsageError: the reactor is another thread's, or runs inside asyncio or trio.
 
     Attributes:
-        reactor: what is run; `Reactor.current()` on the thread.
+        reactor: the running reactor; `Reactor.current()` on the thread.
         on_exception: called on the thread with each exception that no handler took.
     """
 

@@ -1,7 +1,7 @@
 """A socket that keeps bytes until the kernel takes them.
 
-A plain socket keeps nothing. One that transforms what is written cannot give back what it has
-transformed: it stands in the buffer, which is sent before anything else, also behind the close.
+A plain socket keeps nothing. A socket that transforms its bytes cannot give transformed
+bytes back: they wait in the buffer, which is sent before anything else, also behind the close.
 """
 
 import socket as _socket
@@ -18,13 +18,13 @@ _AGAIN = (BlockingIOError, InterruptedError)
 
 
 class BufferedSocket(Socket):
-    """A `Socket` with a buffer for what is still to be sent."""
+    """A `Socket` with a buffer for unsent bytes."""
 
     __slots__ = ("_buffer",)
 
     def __init__(self, reactor: Reactor, group: HandlerGroup, data: Any) -> None:
         super().__init__(reactor, group, data)
-        self._buffer: memoryview | None = None  # what the kernel did not take yet
+        self._buffer: memoryview | None = None  # bytes that the kernel did not take yet
 
     def _push(self, chunk: bytes) -> bool:
         """Send, or put behind what waits already; return whether nothing waits now."""
@@ -34,7 +34,7 @@ class BufferedSocket(Socket):
         return not chunk or self._push_on(chunk)
 
     def _flush_buffer(self) -> bool:
-        """Send what waits; return whether nothing does now."""
+        """Send the waiting bytes; return whether none wait now."""
         return self._buffer is None or self._push_on(self._buffer)
 
     def _push_on(self, rest: bytes | memoryview) -> bool:
@@ -48,7 +48,7 @@ class BufferedSocket(Socket):
         return False
 
     def _send_to_kernel(self, data: bytes | memoryview) -> int:
-        """Return how many bytes the kernel took, -1 after a hard failure."""
+        """Return the number of bytes that the kernel took, or -1 after a hard failure."""
         sock = self._sock
         while sock is not None:
             try:

@@ -8,7 +8,7 @@ over (TLS-001, TLS-002). The session is made late, a client's after `open` retur
 the first byte, so that `open` can still choose name, session and judgement. `handshake` is called
 before the last flight leaves, so `terminate()` in it takes that back (TLS-051).
 
-**Failing.** What fails before the handshake is done calls `handshake(socket, False, error)`, then
+**Failing.** A failure before the handshake is done calls `handshake(socket, False, error)`, then
 `close(socket, None)`, never `error` (TLS-069); a reset calls `close` alone (TLS-057). Later it is
 `error`, then `close` (TLS-058).
 
@@ -239,7 +239,7 @@ class SecureSocket(BufferedSocket):
         return taken
 
     def _encrypt(self, data: _Bytes) -> int:
-        """Encrypt and send until the kernel takes no more; return how much, -1 if it failed."""
+        """Encrypt and send until the kernel takes no more; return the amount, -1 on failure."""
         session, count = self._session, len(data)
         if self._buffer is not None or session is None:
             return 0
@@ -328,7 +328,7 @@ class SecureSocket(BufferedSocket):
             self._close(None)
 
     def _leave(self) -> None:
-        """All is sent: say so; close if the peer has ended, else wait for that."""
+        """Report that all is sent; close if the peer has ended, else wait for that."""
         self._say_farewell()
         if self._state in (State.PEER_ENDED, State.FINISHING):
             self._close(None)
@@ -469,7 +469,7 @@ class SecureSocket(BufferedSocket):
             self._process(session)
 
     def _process(self, session: Session) -> None:
-        """Deliver what was received; not while paused."""
+        """Deliver received bytes; not while paused."""
         if self._is_held():
             return
         plaintext = session.read()
@@ -491,7 +491,7 @@ class SecureSocket(BufferedSocket):
             self._on_end(said=True)
 
     def _is_held(self) -> bool:
-        """Keep for `resume` what there is, if it is paused; return whether it is."""
+        """Keep the received bytes for `resume` if the socket is paused; return whether it is."""
         self._held = self._paused and not self._dying
         return self._held
 
@@ -515,7 +515,7 @@ class SecureSocket(BufferedSocket):
             self._watcher.on_session(each)
 
     def resume(self) -> None:
-        """Read again; what came meanwhile is delivered in a later turn."""
+        """Read again; bytes that came meanwhile are delivered in a later turn."""
         super().resume()
         if self._held:
             self._reactor.call_soon(self._process_held)

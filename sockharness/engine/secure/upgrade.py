@@ -45,7 +45,7 @@ class RawSocket(Socket):
         self._group.connections[self] = None
 
     def deliver(self, ciphertext: bytes) -> None:
-        """Deliver what came from the network."""
+        """Deliver bytes from the network."""
         data = self._group.handlers.data
         if data is not None and self._sock is not None:
             self._group.call(data, self, ciphertext)
@@ -146,7 +146,7 @@ class RawSocket(Socket):
 
     @property
     def tls_version(self) -> str | None:
-        """That of `secure`."""
+        """The TLS version of `secure`."""
         return None if self._secure is None else self._secure.tls_version
 
 
@@ -161,7 +161,7 @@ def upgraded(
     is_server: object,
     handshake_timeout: object,
 ) -> tuple[Socket, Socket]:
-    """Do what `Socket.upgrade_tls` says; if it raises, the old socket is unchanged."""
+    """Implement `Socket.upgrade_tls`; if it raises, the old socket is unchanged."""
     if old.ready_state is not ReadyState.OPEN or type(old) is not Socket:
         old.hand_over()  # says why not
     for name, value in (("tls", tls), ("socket", socket)):

@@ -44,7 +44,7 @@ class HandlerWatcher:
             self._group.failed(error, self._socket)
             return None
         if isinstance(chosen, str):
-            return chosen.encode(errors="surrogatepass")  # then it is none that was offered
+            return chosen.encode(errors="surrogatepass")  # then it was not offered
         if chosen is False:
             return False
         if chosen is not None and self._socket.fileno() >= 0:

@@ -22,7 +22,7 @@ from sockharness.engine.loop.kernel import Kernel
 
 
 class Binding:
-    """Where to listen and with which options: all that is needed to make the listening socket."""
+    """The address and options that are needed to make the listening socket."""
 
     __slots__ = ("_backlog", "_ipv6_only", "_options", "hostname", "kernel", "port", "unix")
 

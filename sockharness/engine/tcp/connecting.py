@@ -44,7 +44,7 @@ class Settings:
 
     Attributes:
         kernel: hands out the socket.
-        hostname: to be looked up; `None` beside a path or a descriptor.
+        hostname: the name to look up; `None` beside a path or a descriptor.
         local: family (0: any) and socket address to bind to.
         buffers: options of SOL_SOCKET and their values.
         socket_class: of the connection.
@@ -94,7 +94,7 @@ class Connecting:
         self._settled = False
         self._awaited = False
         self._socket: Socket | None = None
-        self._error: BaseException | None = None  # what `result` raises
+        self._error: BaseException | None = None  # the error that `result` raises
         self._failure: OSError | None = None  # of the last address
         self._addresses: list[AddressInfo] = []
         self._sock: _socket.socket | None = None
@@ -434,7 +434,7 @@ class Connecting:
         return options.described(error, f"connect to {self._goal()}")
 
     def _goal(self) -> str:
-        """Return for messages where this leads, and where from if that was asked for."""
+        """Return the destination for messages, and the source address if one was requested."""
         settings, target = self._settings, self._target
         if settings.hostname is None:
             return repr(target)

@@ -45,7 +45,7 @@ class Listener(Handle):
     """A listening socket; made by `listen`. `with listener:` is `stop(True)` (TCP-163).
 
     Attributes:
-        data: what sockets accepted from now on get as their `data` (TCP-155, TCP-156).
+        data: the initial `data` of sockets accepted from now on (TCP-155, TCP-156).
     """
 
     __slots__ = (
@@ -133,8 +133,8 @@ class Listener(Handle):
     def reload(self, socket: object = None, *, tls: object = None) -> None:
         """Replace all handlers of this listener and its connections (TCP-170); works after `stop`.
 
-        `tls` are other options of TLS, for connections that are accepted from now on; those that
-        live keep theirs. If it raises, nothing has changed (TCP-174). Raises as `listen`.
+        `tls` are other options of TLS, for connections that are accepted from now on; open
+        connections keep theirs. If it raises, nothing has changed (TCP-174). Raises as `listen`.
         """
         self._reactor.check()
         if tls is None and socket is None:

@@ -1,4 +1,4 @@
-"""What a user can set on an open stream socket."""
+"""The settings of an open stream socket."""
 
 from typing import Any
 

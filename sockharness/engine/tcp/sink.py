@@ -8,7 +8,7 @@ whenever there is room; put back what the socket did not take (TCP-208):
     if wrote < len(data):
         sink.write(data[wrote:])
 
-That is the order of Bun's documentation. Do both in one handler: bytes written between `flush()`
+This order is from Bun's documentation. Do both in one handler: bytes written between `flush()`
 and the writing back would be sent too early. `Outbox` does all of this for you.
 
 `start(stream=True)` makes it a stream: each `flush()` returns the bytes held. Otherwise only

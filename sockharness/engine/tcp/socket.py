@@ -19,7 +19,7 @@ that the peer has finished, reading goes on to the end, so that `data`, `end` an
 one turn (TCP-099). The automatic close after `end` waits for an `async def end`.
 
 **Interest.** epoll reports EPOLLERR and EPOLLHUP whether asked or not, as long as they hold. When
-nothing is to be read (paused, or the peer has ended), that would be a busy loop; so then the
+the socket does not read (paused, or the peer has ended), that would be a busy loop; so then the
 registration is edge-triggered and reports them once. While paused a reset is seen at once, and
 the data received before it is delivered, as in Bun; a FIN is not seen (TCP-180, TCP-181).
 
@@ -192,11 +192,11 @@ class Socket(Settable, names.Addresses, TLSFacts):
     def end(self, data: Data | None = None, offset: int = 0, length: int | None = None) -> int:
         """Send `data`, then close (FIN); return how many bytes were accepted, or -1.
 
-        What the kernel takes at once closes inside the call: `close(socket, None)` comes before
-        it returns. Otherwise the rest is sent in the background, `len(data)` is returned, and
-        `close` comes when the kernel has all of it; until then received data is delivered,
-        `write` and `end` return -1, and there is no `drain` (D1). After `shutdown`, `end(data)`
-        returns -1 and the socket stays open, `end()` closes it (TCP-023).
+        If the kernel takes all at once, the socket closes inside the call: `close(socket, None)`
+        comes before it returns. Otherwise the rest is sent in the background, `len(data)` is
+        returned, and `close` comes when the kernel has all of it; until then received data is
+        delivered, `write` and `end` return -1, and there is no `drain` (D1). After `shutdown`,
+        `end(data)` returns -1 and the socket stays open, `end()` closes it (TCP-023).
         """
         self._reactor.check()
         if self._state is _CLOSED:
@@ -328,7 +328,7 @@ class Socket(Settable, names.Addresses, TLSFacts):
 
     @property
     def bytes_written(self) -> int:
-        """How many bytes the kernel has accepted."""
+        """The number of bytes that the kernel has accepted."""
         return self._bytes_written
 
     def fileno(self) -> int:
@@ -467,7 +467,7 @@ class Socket(Settable, names.Addresses, TLSFacts):
     # Sending and closing
 
     def _send(self, data: bytes | bytearray | memoryview) -> int:
-        """Return how many bytes the kernel took, or -1 after a hard failure."""
+        """Return the number of bytes that the kernel took, or -1 after a hard failure."""
         sock = self._sock
         if sock is None:
             return -1

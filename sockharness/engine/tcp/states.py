@@ -47,7 +47,7 @@ class ReadyState(enum.IntEnum):
 
 
 class Happening(enum.Enum):
-    """What takes a socket to another state. Closing is possible in all states."""
+    """An event that takes a socket to another state. Closing is possible in all states."""
 
     PEER_FIN = enum.auto()
     SHUTDOWN = enum.auto()

@@ -84,7 +84,7 @@ class TLSFacts:
         return self._session if self._established and self._sock is not None else None
 
     def _is_over(self) -> bool:
-        """Say whether there is no TLS, or the socket is closed."""
+        """Return whether there is no TLS, or the socket is closed."""
         return self._plan is None or self._sock is None
 
     @property

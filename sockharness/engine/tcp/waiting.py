@@ -1,9 +1,9 @@
 """Waiting for a connection: until it is open, and until its TLS handshake is over.
 
-Whoever waits does it in one of three ways: with `await` in asyncio and trio; in the reactor's own
+A caller waits in one of three ways: with `await` in asyncio and trio; in the reactor's own
 thread by running the reactor; in another thread by sleeping until the reactor's thread wakes it.
-What is waited for has a list of functions to call when it settles. It sets its flag first and then
-calls them, so that one who adds a function and then looks at the flag misses nothing.
+An attempt has a list of functions to call when it settles. It sets its flag first and then calls
+them, so a caller that adds a function and then looks at the flag misses nothing.
 """
 
 import threading

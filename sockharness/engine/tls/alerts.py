@@ -27,7 +27,7 @@ def plain(number: int, *, version: int = 3) -> bytes:
 
 
 def is_plain(record: bytes) -> bool:
-    """Say whether bytes begin with an alert in plain."""
+    """Return whether bytes begin with an alert in plain."""
     return len(record) >= 7 and record[:2] == bytes((_ALERT, 3)) and record[3:5] == b"\0\2"
 
 

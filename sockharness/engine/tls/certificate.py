@@ -1,9 +1,9 @@
-"""A certificate as a mapping of what it says, as Node and Bun show it (TLS-091).
+"""A certificate as a mapping of its fields, as Node and Bun show it (TLS-091).
 
 The names are those of Bun in snake_case: `subject`, `issuer`, `subjectaltname`; of an EC key
 `bits`, `pubkey`, `asn1_curve`, `nist_curve`, of an RSA key `modulus`, `exponent`, `bits`, `pubkey`;
 `valid_from`, `valid_to`, `fingerprint`, `fingerprint256`, `fingerprint512`, `ext_key_usage`,
-`serial_number`, `raw`, `ca`. What a certificate does not have is not there.
+`serial_number`, `raw`, `ca`. A field that a certificate lacks is absent.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ _CURVES = {
 
 
 def described(certificate: x509.Certificate) -> dict[str, Any]:
-    """Return what a certificate says."""
+    """Return the fields of a certificate."""
     found: dict[str, Any] = {
         "subject": _name(certificate.subject),
         "issuer": _name(certificate.issuer),
@@ -82,7 +82,7 @@ def with_issuers(chain: list[x509.Certificate]) -> dict[str, Any]:
 
 
 def _name(name: x509.Name) -> dict[str, Any]:
-    """Return the attributes; of those that repeat a list."""
+    """Return the attributes; a repeated attribute has a list."""
     found: dict[str, Any] = {}
     for attribute in name:
         oid = attribute.oid.dotted_string

@@ -8,7 +8,7 @@ level, BoringSSL only the latter; that is level 1. TLS 1.0 and 1.1 sign with MD5
 a caller that asks for these gets level 0 (TLS-021, TLS-045).
 
 **Resumption.** A listener's tickets are its own (TLS-080). A server that asks for certificates
-resumes nothing: OpenSSL's tickets carry neither the chain nor our verdict on it.
+resumes nothing: OpenSSL's tickets do not carry the chain, or our verdict on it.
 """
 
 import os
@@ -35,7 +35,7 @@ _SESSION_ID = 16  # bytes of a session id context, at most 32
 
 
 class Config:
-    """What sessions are made from: contexts and how to judge a peer.
+    """The basis of sessions: contexts and the rules for judging a peer.
 
     Attributes:
         options: the checked options.
@@ -64,7 +64,7 @@ class Config:
             self._by_name[name] = _served(options, served, session_id)
 
     def context_for(self, name: str) -> SSL.Context | None:
-        """Return what `sni` has for a name: the name itself, then its pattern (D22)."""
+        """Return the entry of `sni` for a name: the name itself, then its pattern (D22)."""
         plain = _as_in_sni(name)
         first, _, rest = plain.partition(".")
         pattern = f"*.{rest}" if first and rest else ""
@@ -96,7 +96,7 @@ def _default_trust(options: Checked) -> tuple[str | None, ...]:
 
 
 def _shared(options: Checked) -> Checked:
-    """Return the options without those that contexts do not have, so that more share one.
+    """Return only the options that contexts have, so that more connections share a context.
 
     OpenSSL resumes only within a context.
     """
@@ -277,7 +277,7 @@ def _call_sessions(context: SSL.Context, options: Checked, *, server: bool) -> N
 def on_verify(
     connection: SSL.Connection, certificate: crypto.X509, number: int, depth: int, _ok: int
 ) -> bool:
-    """Let every certificate pass; its session notes what is wrong with it."""
+    """Let every certificate pass; its session notes the fault."""
     session = connection.get_app_data()  # none once a handler has closed the socket
     if session is not None:
         session.on_verify(certificate, number, depth)

@@ -1,4 +1,4 @@
-"""What a ServerHello says that OpenSSL's interface for Python does not: whether it resumes.
+"""Find out whether a ServerHello resumes; OpenSSL's interface for Python does not report it.
 
 A server that resumes names the pre-shared key (RFC 8446, section 4.2.11), or, up to TLS 1.2,
 repeats the session id that the client offered (RFC 5246, section 7.4.1.3; RFC 5077, section 3.4).
@@ -19,7 +19,7 @@ def session_id(flight: bytes) -> bytes:
 
 
 def resumes(flight: bytes, offered: bytes) -> bool | None:
-    """Say whether a server's flight resumes; `None`: it does not say.
+    """Return whether a server's flight resumes; `None` if it does not show it.
 
     Args:
         flight: whole records, the first first.

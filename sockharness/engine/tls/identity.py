@@ -43,7 +43,7 @@ def alternative_names(certificate: x509.Certificate) -> list[x509.GeneralName]:
 
 
 def may_sign(certificate: x509.Certificate) -> bool:
-    """Say whether a certificate may sign others (RFC 5280, section 4.2.1.3): it says no other."""
+    """Return whether a certificate may sign others; it may by default (RFC 5280, 4.2.1.3)."""
     usage = extension_of(certificate, ExtensionOID.KEY_USAGE)
     return not isinstance(usage, x509.KeyUsage) or usage.key_cert_sign
 

@@ -105,7 +105,7 @@ def _check_base64(option: str, body: bytes) -> None:
 
 
 def undecodable(option: str, error: Exception) -> TLSError:
-    """Return the error of something that is not what it should be, once decoded."""
+    """Return the error for a block that has the wrong content once decoded."""
     code = _CODES.get(option, "ERR_OSSL_ASN1_DECODE_ERROR")
     said = str(error)
     got = next((ours for theirs, ours in _UNDECODABLE.items() if theirs in said), said)

@@ -1,8 +1,8 @@
 """The options of TLS, and their checks before anything is opened.
 
-`TLSOptions` holds what was given. `checked` makes `Checked` of it or of a mapping: files are read,
-types and values looked at. Whether key, certificate and the like fit together is found when the
-context is built, also inside the call. Nothing here loads cryptography.
+`TLSOptions` holds the given options. `checked` makes `Checked` of it or of a mapping: files are
+read, types and values looked at. Whether key, certificate and the like fit together is found when
+the context is built, also inside the call. Nothing here loads cryptography.
 
 A mapping means TLS, also an empty one (D19). For names that Bun spells in camel case a hint says
 how they are spelled here.
@@ -40,7 +40,7 @@ class TLSOptions:
 
     Args:
         key, cert: private keys and certificate chains, PEM; see `material`.
-        ca: whom to trust in place of the system's store (TLS-026).
+        ca: the authorities to trust in place of the system's store (TLS-026).
         crl: revocation lists; they have to cover the whole chain (TLS-035).
         passphrase: of encrypted keys.
         server_name: a client's name to ask for and to check; else the host of `connect` (TLS-019).
@@ -110,7 +110,7 @@ def checked(function: str, tls: object, *, server: bool) -> tuple[Checked, Any]:
 
     Raises:
         TypeError, ValueError: an option is wrong.
-        TLSError: what should be PEM is not.
+        TLSError: an option that must be PEM is not.
         OSError: a file cannot be read.
     """
     given = _given(function, tls)
@@ -124,14 +124,14 @@ def checked(function: str, tls: object, *, server: bool) -> tuple[Checked, Any]:
 
 
 def _check_side(where: str, given: TLSOptions, *, server: bool) -> None:
-    """Refuse what has no effect on this side."""
+    """Refuse options without effect on this side."""
     for name, hint in (_OF_CLIENTS if server else _OF_SERVERS).items():
         if getattr(given, name):
             raise ValueError(f"{where}: {name} is for a {'client' if server else 'server'}{hint}")
 
 
 def _half(given: Checked) -> str:
-    """Return what there is of key and certificate, if it is one of them."""
+    """Return the given one of key and certificate, if the other is missing."""
     if bool(given.key) == bool(given.cert):
         return ""
     return "key without cert" if given.key else "cert without key"

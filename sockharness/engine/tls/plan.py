@@ -1,6 +1,6 @@
-"""How a listener or a client secures the connections that it opens.
+"""The plan by which a listener or a client secures the connections that it opens.
 
-Light to import: what checks the options is loaded when there are any, and cryptography when they
+Light to import: the checks of options are loaded when there are any, and cryptography when they
 are good.
 """
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @record(kw_only=True)
 class Plan:
-    """How connections are secured.
+    """The plan for securing connections.
 
     Attributes:
         config: contexts and options.
-        hostname: to whom a client connects; `None` on a server and on unix sockets (TLS-100).
+        hostname: the destination of a client; `None` on a server and on unix sockets (TLS-100).
         session: to be resumed.
         handshake_timeout: seconds.
         below: after `upgrade_tls`, gives a new socket its plain socket below.

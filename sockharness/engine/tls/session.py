@@ -1,11 +1,11 @@
 """A TLS session without I/O: ciphertext in, plaintext out, and the other way round.
 
-    receive(ciphertext)   takes what came from the network
+    receive(ciphertext)   takes bytes from the network
     handshake()           goes on with the handshake; true when it is done
     read()                returns what could be decrypted; then look at `ended` and `fault`
     write(plaintext)      encrypts
-    close()               puts a close_notify behind what was written
-    take()                returns what is to be sent
+    close()               puts a close_notify behind the written bytes
+    take()                returns the ciphertext to send
 
 **Judging.** Every certificate passes OpenSSL, and the last fault that it finds is the verdict, as
 in Bun (TLS-022). The verdict falls as soon as the certificate was seen, after OpenSSL has gone as
@@ -82,8 +82,8 @@ class Session:
     Args:
         config: contexts and options.
         watcher: gets its reports and questions.
-        hostname: to whom a client connected: the name to ask for and check, if there is no
-            `server_name`. `None`: no name is checked (TLS-100).
+        hostname: the host to which a client connected: the name to ask for and check, if there is
+            no `server_name`. `None`: no name is checked (TLS-100).
         server_name: in place of that in the options.
         resume: the session to resume.
         request_cert, reject_unauthorized: in place of those in the options (TLS-036).
@@ -91,10 +91,10 @@ class Session:
     Attributes:
         established: the handshake is done.
         success: the argument of the `handshake` handler; valid once established.
-        authorization_error: what is wrong with the peer's certificate.
+        authorization_error: the fault of the peer's certificate.
         ended: the peer sent close_notify.
-        fault: why an established session failed.
-        new_sessions: those that a client was given; the socket takes them out.
+        fault: the reason why an established session failed.
+        new_sessions: the new sessions of a client; the socket takes them out.
     """
 
     __slots__ = (
@@ -169,7 +169,7 @@ class Session:
         self._connection = self._connect()
 
     def _name_to_offer(self, *given: str | None) -> bytes:
-        """Return what SNI says: no address, nothing for "", nothing too long (TLS-028, D22)."""
+        """Return the name for SNI: no address, nothing for "", nothing too long (TLS-028, D22)."""
         name = next((each for each in given if each is not None), "")
         encoded = name.encode()
         if self.server or identity.address_of(name) or len(encoded) > _LONGEST_NAME:
@@ -252,7 +252,7 @@ class Session:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def encrypt(self, plaintext: bytes | bytearray | memoryview) -> bytes:
-        """Encrypt; return the ciphertext behind all else that is to be sent."""
+        """Encrypt; return the ciphertext behind all other unsent ciphertext."""
         length = len(plaintext)
         if self._fragment:
             for start in range(0, length, self._fragment):
@@ -266,7 +266,7 @@ class Session:
         self._connection.send(plaintext)
 
     def close(self) -> None:
-        """Put a close_notify behind what was written; the other direction stays open."""
+        """Put a close_notify behind the written bytes; the other direction stays open."""
         try:
             self._connection.shutdown()
         except SSL.Error:
@@ -509,7 +509,7 @@ class Session:
 
     @property
     def resumable(self) -> ResumableSession | None:
-        """What can be resumed later."""
+        """The session that can be resumed later."""
         session = self._connection.get_session()
         if session is None:
             return None

@@ -2,8 +2,8 @@
 
 Runs of equal datagrams to one destination go in one message (`coalescing`), the others with one
 system call for many messages (`vectors`). Both are ways to save system calls: where they are
-refused or stop, one datagram is sent by itself, which finds out what is the matter with it, and
-then they go on. Nobody sees a difference, but who sends to a dead port: a run is answered as a
+refused or stop, one datagram is sent by itself, which reveals the problem, and then
+they go on. Only a sender to a dead port sees a difference: a run is answered as a
 whole, so there is one error for it, and a batch that this error ends (D8) ends behind the run.
 
 A wrapped socket (to watch it or to break it) is called through its methods alone.
@@ -70,11 +70,11 @@ class BatchSender:
     def send(
         self, sock: _socket.socket, batch: Batch, *, stops_at_error: bool
     ) -> tuple[int, OSError | None]:
-        """Send in order; return how many went, and the error if that was the reason to stop.
+        """Send in order; return the number sent, and the error if that was the reason to stop.
 
         Args:
-            sock: who sends.
-            batch: what.
+            sock: the sender.
+            batch: the datagrams.
             stops_at_error: whether a network error of an earlier datagram ends the batch.
         """
         self._stops_at_error = stops_at_error

@@ -19,7 +19,7 @@ _PEER = ("hostname", "port")
 
 
 class DatagramBinding:
-    """Where to bind and connect, and with which options; checked when it is made."""
+    """The addresses and options for binding and connecting; checked when it is made."""
 
     __slots__ = ("_hostname", "_ipv6_only", "_kernel", "_options", "_peer", "_port", "_ttl")
 

@@ -1,7 +1,7 @@
 """Several datagrams in one system call: UDP_SEGMENT to send, UDP_GRO to receive; see udp(7).
 
 **Sending.** A message with a UDP_SEGMENT control is cut by the kernel into datagrams of that size.
-That is possible for datagrams of one size to one destination, at most `SEGMENTS` and 65507 bytes.
+It works for datagrams of one size to one destination, at most `SEGMENTS` and 65507 bytes.
 It is all or nothing; where the kernel, the interface or the path forbids it (EINVAL, EIO, EMSGSIZE:
 segments are never fragmented), the caller sends one by one; users see no difference.
 
@@ -57,7 +57,7 @@ def segment(size: int) -> Control:
 
 
 def after(error: OSError, segments: int, tried: int) -> int:
-    """Return how many datagrams to try in one message when this number was refused; 0: stop."""
+    """Return the next number of datagrams to try in one message after a refusal; 0: stop."""
     if error.errno == errno.EINVAL and tried > _FORMER_SEGMENTS:
         return _FORMER_SEGMENTS
     return 0 if error.errno in _NEVER else segments
@@ -79,8 +79,8 @@ def runs(
     Args:
         ports: the destinations; empty if all have the same.
         targets: the same.
-        payloads: what is sent.
-        segments: how many may go together.
+        payloads: the bytes of each datagram.
+        segments: the most datagrams that may go together.
     """
     count = len(payloads)
     if not _has_neighbours(ports):
@@ -96,7 +96,7 @@ def runs(
 
 
 def _all_equal(values: Sequence[object]) -> bool:
-    """Say whether all are equal; `count` looks at identity first, and in C."""
+    """Return whether all values are equal; `count` looks at identity first, and in C."""
     if not values:
         return True
     counts = values.count
@@ -104,7 +104,7 @@ def _all_equal(values: Sequence[object]) -> bool:
 
 
 def _has_neighbours(values: Sequence[object]) -> bool:
-    """Say whether two neighbours are equal, or there are no values: cheap, for where none are."""
+    """Return whether two neighbours are equal, or there are no values: cheap if none are equal."""
     return not values or True in map(operator.eq, values, itertools.islice(values, 1, None))
 
 

@@ -1,8 +1,8 @@
 """The handlers of a UDP socket: `data`, `drain`, `error`, all optional (UDP-017, UDP-018).
 
-Unlike those of TCP they merge: `reload` replaces what it names, and there is no way to take one
-away (UDP-125). `data` is always called with five arguments; around a function that takes four there
-is a wrapper without the flags.
+Unlike those of TCP they merge: `reload` replaces the handlers that it names, and there is no
+way to take one away (UDP-125). `data` is always called with five arguments; around a function that
+takes four there is a wrapper without the flags.
 """
 
 import inspect
@@ -82,7 +82,7 @@ class DatagramHandlers:
 
 
 def _takes_flags(handler: Any) -> bool:
-    """Say whether `data` takes five arguments; one that cannot be inspected is given five."""
+    """Return whether `data` takes five arguments; one that cannot be inspected is given five."""
     try:
         signature = inspect.signature(handler)
     except ValueError:

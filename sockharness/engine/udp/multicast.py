@@ -3,7 +3,7 @@
 The family of an option follows the text of the group or interface, not the socket: an IPv4 group
 can be joined on a socket of `::`, an IPv6 group on an IPv4 socket is ENOPROTOOPT (UDP-151,
 UDP-161). An IPv4 interface is named by one of its addresses; of an IPv6 one only the zone counts,
-`::%eth0`, and without zone the kernel chooses (UDP-189, UDP-190). That is `ip(7)` and `ipv6(7)`.
+`::%eth0`, and without zone the kernel chooses (UDP-189, UDP-190). See `ip(7)` and `ipv6(7)`.
 
 Python's `socket` lacks the names of some options and packs none of their structures.
 """
@@ -52,9 +52,10 @@ class Option(NamedTuple):
 
 
 def interface(address: object, kernel: Kernel) -> Option:
-    """Return what makes multicast leave by an interface; `0.0.0.0` and `::` mean: by the route.
+    """Return the option that makes multicast leave by an interface.
 
-    Raises `TypeError` and `ValueError` for what is no address, and for a group (UDP-148, D15).
+    `0.0.0.0` and `::` mean: by the route.
+    Raises `TypeError` and `ValueError` for anything but an address, and for a group (UDP-148, D15).
     """
     literal = parse("address", address, kernel)
     if literal.is_multicast:
@@ -67,7 +68,7 @@ def interface(address: object, kernel: Kernel) -> Option:
 
 
 def membership(group: object, at: object, kernel: Kernel, *, join: bool) -> Option:
-    """Return what joins or leaves a group, of all sources.
+    """Return the option that joins or leaves a group, of all sources.
 
     Raises:
         TypeError: group or interface is no text.
@@ -87,7 +88,10 @@ def membership(group: object, at: object, kernel: Kernel, *, join: bool) -> Opti
 def source_membership(
     source: object, group: object, at: object, kernel: Kernel, *, join: bool
 ) -> Option:
-    """Return what joins or leaves a group for one source (RFC 3678). Raises as `membership`."""
+    """Return the option that joins or leaves a group for one source (RFC 3678).
+
+    Raises as `membership`.
+    """
     of = parse("source", source, kernel)
     to = _group(group, kernel)
     if of.family != to.family:

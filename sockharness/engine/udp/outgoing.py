@@ -103,8 +103,8 @@ class Batch(NamedTuple):
     """A checked `send_many`.
 
     Attributes:
-        payloads: what to send.
-        ports, targets: where to; empty on a connected socket.
+        payloads: the bytes of each datagram.
+        ports, targets: the destinations; empty on a connected socket.
         reachable: how many come before the first whose destination is of the wrong family.
     """
 
@@ -156,10 +156,10 @@ def first_destination(datagrams: Any) -> tuple[Any, Any]:
 
 
 def refused(error: OSError, payload: Payload, to: tuple[Any, ...], bound: str) -> OSError:
-    """Add to a kernel's error what was sent where, and a hint.
+    """Add to a kernel's error the payload, the destination and a hint.
 
     Args:
-        error: of a call that sends; what the network says of earlier datagrams stays as it is.
+        error: of a call that sends; errors about earlier datagrams stay unchanged.
         payload: of the datagram.
         to: its destination: address, port, and what else is in a socket address.
         bound: the address that the socket is bound to.

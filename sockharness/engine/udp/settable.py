@@ -1,4 +1,4 @@
-"""What a user can set on an open UDP socket: broadcast, TTLs, multicast and its memberships."""
+"""The settings of an open UDP socket: broadcast, TTLs, multicast and its memberships."""
 
 import errno
 import socket as _socket

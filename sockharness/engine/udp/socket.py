@@ -17,7 +17,7 @@ made again, so that no datagram pays for another one (D8). Only a connected sock
 **The hot path** of `send` is open for addresses that were parsed before; `Destinations.known` stays
 empty on connected sockets and in debug mode, and is empty again when the socket is closed. So
 everything that is rare is asked on the other path. The very objects that were the port and address
-of the last datagram are not even looked at: neither can have changed.
+of the last datagram are not even looked at: they cannot have changed.
 
 Longer than other files because the surface of a socket is wide; what can be said without its
 state is elsewhere.
@@ -109,7 +109,7 @@ class UDPSocket(Settable):
             reactor, kernel, self._destinations, self._attempt, coalesces=segment_offload
         )
         self._armed = False  # waiting for writability
-        self._error: OSError | None = None  # what the next send raises (D8)
+        self._error: OSError | None = None  # the error that the next send raises (D8)
         self._receiver = Receiver(
             self, reactor, handlers, kernel=kernel, ipv6=self._ipv6, receive_ttl=receive_ttl
         )
@@ -210,7 +210,7 @@ class UDPSocket(Settable):
     def close(self) -> None:
         """Close at once, calling no handler; the port is free. Idempotent.
 
-        What was received and not delivered is lost; what the kernel took is on its way (UDP-136).
+        Undelivered datagrams are lost; datagrams that the kernel took are on their way (UDP-136).
         """
         self._reactor.check()
         self._release()
@@ -232,7 +232,7 @@ class UDPSocket(Settable):
 
     @property
     def hostname(self) -> str:
-        """What was given to bind to, not resolved (UDP-029)."""
+        """The name or address given to bind to, not resolved (UDP-029)."""
         return self._hostname
 
     @property
@@ -369,13 +369,13 @@ class UDPSocket(Settable):
         raise error
 
     def _is_passing(self, error: OSError) -> bool:
-        """Say whether a call that failed may succeed at once: the error was not its own (D8)."""
+        """Return whether a call that failed may succeed at once: the error was not its own (D8)."""
         if error.errno == errno.EINTR:
             return True
         return self._send_ignores_network() and error.errno in error_queue.FROM_NETWORK
 
     def _send_ignores_network(self) -> bool:
-        """Say whether errors of the network go to `error` or are dropped; else to a send (D8)."""
+        """Return whether network errors go to `error` or are dropped; else to a send (D8)."""
         return self._remote is None or self._handlers.error is not None
 
     def _arm(self) -> None:

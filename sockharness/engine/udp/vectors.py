@@ -1,7 +1,7 @@
 """The arguments of sendmmsg(2) and recvmmsg(2), in memory: many datagrams in one system call.
 
 An array of `struct mmsghdr` refers to one of `struct iovec`, one of socket addresses, and the
-payloads. Where things are does not change, so a batch only fills in, or reads, the lengths and the
+payloads. Their addresses do not change, so a batch only fills in, or reads, the lengths and the
 contents, each a column, in C. x86-64 and other machines with pointers of 64 bits have the same
 layout (linux/socket.h): 8 words a header, 2 a vector.
 """
@@ -91,7 +91,7 @@ class Vectors:
 
 
 def _address(data: bytes | mmap.mmap) -> int:
-    """Return where the bytes are."""
+    """Return the address of the bytes."""
     import ctypes
 
     if isinstance(data, mmap.mmap):

@@ -35,7 +35,7 @@ SLOWER = {"tcp/end-takes-all": 0.2}
 
 LAST_ORDERLY = "an orderly end or close at the end of a conversation may go unclaimed"
 NEGATIVE = "a negative claims nothing"
-WITHOUT_EFFECT = "a call on a closed connection changes nothing"
+WITHOUT_EFFECT = "a call that no peer can observe changes nothing"
 NO_FINDING = "open and drain are never findings"
 NOT_HEARD = "what is sent is not heard there, or not read before the socket is closed"
 HAPPENED_TOO = "the other event happened as well"

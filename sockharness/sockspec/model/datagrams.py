@@ -88,7 +88,7 @@ class SendMany:
 
 @record
 class SetOption:
-    """A method that sets an option: `set_broadcast`, `set_ttl`, `set_multicast_interface`, …"""
+    """A method that sets an option of a UDP socket or a stream, such as `set_ttl`."""
 
     name: str
     value: bool | int | str

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sockharness.match.matcher import Matcher, Result, Verdict, sizes_before
+from sockharness.match.matcher import Matcher, OpenEnded, Result, Verdict, sizes_before
 from sockharness.printable import show
 from sockharness.record import record
 
@@ -43,7 +43,7 @@ class Exact(Matcher):
 
 
 @record
-class StartsWith(Matcher):
+class StartsWith(OpenEnded):
     """Takes a message that begins with these bytes."""
 
     data: bytes
@@ -65,20 +65,6 @@ class StartsWith(Matcher):
             known = len(self.data)
             for size in sizes_before(message, start + known, before):
                 yield Result(Verdict.MATCH, known + size)
-
-    def costly(self) -> list[str]:
-        """Return its description: in a `Concat` it may take any of many sizes."""
-        return [self.describe()]
-
-    @property
-    def takes_any_more(self) -> bool:
-        """True: it takes as many bytes more as there are."""
-        return True
-
-    @property
-    def needs_message(self) -> bool:
-        """True: it takes all bytes to the end."""
-        return True
 
     def describe(self) -> str:
         """Return the beginning."""

@@ -120,6 +120,26 @@ class Matcher(ABC):
         return False
 
 
+class OpenEnded(Matcher):
+    """A matcher that takes all bytes to the end of a message, however many there are."""
+
+    __slots__ = ()
+
+    def costly(self) -> list[str]:
+        """Return its description: in a `Concat` it may take any of many sizes."""
+        return [self.describe()]
+
+    @property
+    def takes_any_more(self) -> bool:
+        """True: it takes as many bytes more as there are."""
+        return True
+
+    @property
+    def needs_message(self) -> bool:
+        """True: it takes all bytes to the end."""
+        return True
+
+
 def sizes_before(message: bytes, start: int, before: bytes) -> Iterable[int]:
     """Return how many bytes from an offset on may stand before some bytes, in rising order."""
     if not before:

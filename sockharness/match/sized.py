@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 
-from sockharness.match.matcher import Matcher, Result, Verdict, sizes_before
+from sockharness.match.matcher import Matcher, OpenEnded, Result, Verdict, sizes_before
 from sockharness.printable import count, show
 from sockharness.record import record
 
@@ -48,7 +48,7 @@ class Sha256(Matcher):
 
 
 @record
-class AnyBytes(Matcher):
+class AnyBytes(OpenEnded):
     """Takes any message."""
 
     def match(self, data: bytes | bytearray) -> Result:
@@ -62,20 +62,6 @@ class AnyBytes(Matcher):
     def beginnings(self, message: bytes, start: int = 0, before: bytes = b"") -> Iterator[Result]:
         """Yield no bytes, then more and more."""
         return (Result(Verdict.MATCH, size) for size in sizes_before(message, start, before))
-
-    def costly(self) -> list[str]:
-        """Return its description: in a `Concat` it may take any of many sizes."""
-        return [self.describe()]
-
-    @property
-    def takes_any_more(self) -> bool:
-        """True: it takes as many bytes more as there are."""
-        return True
-
-    @property
-    def needs_message(self) -> bool:
-        """True: it takes all bytes to the end."""
-        return True
 
     def describe(self) -> str:
         """Return those words."""

@@ -4,8 +4,12 @@ Python's `re` checks for signals while it matches, so a signal handler that rais
 timer is `ITIMER_VIRTUAL`, which counts the time that this process computes: a busy machine takes
 nothing from it, and a user's `SIGALRM` is not affected. Python handles signals in the main thread,
 which is where pytest runs tests; in another thread there is no limit.
+
+Python drops what is raised inside a callback of the garbage collector or a destructor. So nothing
+is collected meanwhile, and the signal comes again and again.
 """
 
+import gc
 import signal
 import threading
 from collections.abc import Callable
@@ -69,8 +73,9 @@ def in_time(compute: Callable[[], T], seconds: float) -> T:
         if running:  # else it is done already
             raise TooLong
 
+    collects = gc.isenabled()
+    gc.disable()
     before = signal.signal(signal.SIGVTALRM, over)
-    # Again and again: what a destructor raises is lost.
     timer = signal.setitimer(signal.ITIMER_VIRTUAL, seconds, seconds)
     try:
         result = compute()
@@ -78,6 +83,8 @@ def in_time(compute: Callable[[], T], seconds: float) -> T:
         running = False
         signal.setitimer(signal.ITIMER_VIRTUAL, *timer)
         signal.signal(signal.SIGVTALRM, before or signal.SIG_DFL)
+        if collects:
+            gc.enable()
     return result
 
 

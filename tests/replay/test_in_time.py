@@ -1,5 +1,6 @@
 """The limit for what patterns compute."""
 
+import gc
 import re
 import signal
 import threading
@@ -49,6 +50,23 @@ def test_a_limit_that_is_lost_once_comes_again() -> None:
 
     with pytest.raises(TooLong):
         in_time(compute, 0.01)
+
+
+def test_no_garbage_is_collected_meanwhile_since_what_its_callbacks_raise_is_lost() -> None:
+    phases: list[str] = []
+
+    def note(phase: str, _info: dict[str, int]) -> None:
+        phases.append(phase)
+
+    def compute() -> int:
+        gc.callbacks.append(note)
+        kept = [[index] for index in range(100_000)]  # the collector looks after each 700
+        gc.callbacks.remove(note)
+        return len(kept)
+
+    assert in_time(compute, 60.0) == 100_000
+    assert phases == []
+    assert gc.isenabled()
 
 
 def test_what_is_done_in_time_is_returned() -> None:

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from sockharness.engine.loop.reactor import Reactor
     from sockharness.engine.tls.plan import Plan
 
-__tracebackhide__ = True
-
 __tracebackhide__ = True  # for pytest: a wrong handler is shown where it was given
 
 HANDLER_NAMES = tuple(STREAM_HANDLERS)
